@@ -1,0 +1,175 @@
+//! Reading a client's datagram. Borrows, never allocates, and takes any bytes.
+
+use crate::{GroupId, MAX_DATAGRAM, Usage};
+
+/// What a datagram says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// No bytes: ignored.
+    Empty,
+    /// More than [`MAX_DATAGRAM`] bytes: refused before anything else is looked at.
+    TooLarge,
+    /// It began with `!`.
+    Command(Command<'a>),
+    /// Anything else: for the other members of the sender's group.
+    Payload(&'a [u8]),
+}
+
+/// A command of the base protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// `!CREATE`: make a group.
+    Create,
+    /// `!JOIN <id>`: become a member.
+    Join(Argument<'a>),
+    /// `!LEAVE <id>`: stop being a member.
+    Leave(Argument<'a>),
+    /// `!PING`: stay a member.
+    Ping,
+    /// `!WHO`: count the members.
+    Who,
+    /// Anything else that began with `!`.
+    Unknown,
+}
+
+/// What stands behind a command's first space, without surrounding white space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argument<'a>(&'a [u8]);
+
+/// Reads one datagram. Give it at least one byte more than [`MAX_DATAGRAM`] of a longer one.
+#[inline]
+pub fn decode(datagram: &[u8]) -> Message<'_> {
+    match datagram {
+        [] => Message::Empty,
+        long if long.len() > MAX_DATAGRAM => Message::TooLarge,
+        [b'!', command @ ..] => Message::Command(decode_command(command)),
+        payload => Message::Payload(payload),
+    }
+}
+
+/// True for a payload that reads like one of the relay's own replies.
+///
+/// Such a payload from somebody who is in no group is never answered, or two relays could answer each other for ever.
+pub fn looks_like_reply(payload: &[u8]) -> bool {
+    [&b"OK "[..], b"ERR ", b"PONG "].iter().any(|start| payload.starts_with(start))
+}
+
+fn decode_command(text: &[u8]) -> Command<'_> {
+    let end = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
+    let argument = || Argument::trimmed(&text[end..]);
+    match &text[..end] {
+        b"CREATE" => Command::Create,
+        b"JOIN" => Command::Join(argument()),
+        b"LEAVE" => Command::Leave(argument()),
+        b"PING" => Command::Ping,
+        b"WHO" => Command::Who,
+        _ => Command::Unknown,
+    }
+}
+
+impl<'a> Argument<'a> {
+    fn trimmed(text: &'a [u8]) -> Self {
+        // The six bytes that the original's `strip` takes off ASCII text; `trim_ascii` leaves the vertical tab.
+        let space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
+        let start = text.iter().position(|byte| !space(byte)).unwrap_or(text.len());
+        let end = text.iter().rposition(|byte| !space(byte)).map_or(start, |last| last + 1);
+        Self(&text[start..end])
+    }
+
+    /// The group that it names: `Ok(None)` for a text that can name no group.
+    ///
+    /// # Errors
+    /// The usage to answer with, if nothing was given.
+    pub fn group(self, usage: Usage) -> Result<Option<GroupId>, Usage> {
+        if self.0.is_empty() { Err(usage) } else { Ok(GroupId::parse(self.0).ok()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn command(text: &[u8]) -> Command<'_> {
+        match decode(text) {
+            Message::Command(command) => command,
+            other => panic!("{other:?} is no command"),
+        }
+    }
+
+    fn id(text: &str) -> Option<GroupId> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn length_is_checked_first() {
+        assert_eq!(decode(b""), Message::Empty);
+        assert_eq!(decode(&[b'!'; 4097]), Message::TooLarge);
+        assert_eq!(decode(&[b'x'; 4096]), Message::Payload(&[b'x'; 4096]));
+    }
+
+    #[test]
+    fn unknown_tokens() {
+        for text in
+            [&b"!"[..], b"! JOIN X", b"!join X", b"!PING\n", b"!JOIN\tX", b"!JOINABCD", b"!\xff", b"!!PING"]
+        {
+            assert_eq!(command(text), Command::Unknown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_stripped_and_folded() {
+        for text in [&b"!JOIN abcd1234"[..], b"!JOIN   ABCD1234\r\n", b"!JOIN \t\x0b\x0cAbcd1234 "] {
+            let Command::Join(argument) = command(text) else { panic!("{text:?}") };
+            assert_eq!(argument.group(Usage::Join), Ok(id("ABCD1234")), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn empty_arguments_are_told_apart_from_impossible_ones() {
+        for text in [&b"!LEAVE"[..], b"!LEAVE ", b"!LEAVE \t\n"] {
+            let Command::Leave(argument) = command(text) else { panic!("{text:?}") };
+            assert_eq!(argument.group(Usage::Leave), Err(Usage::Leave), "{text:?}");
+        }
+        for text in [&b"!JOIN A B"[..], b"!JOIN \xff", "!JOIN ABCDEFG\u{17f}".as_bytes(), b"!JOIN A\0"] {
+            let Command::Join(argument) = command(text) else { panic!("{text:?}") };
+            assert_eq!(argument.group(Usage::Join), Ok(None), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn some_commands_ignore_their_argument() {
+        assert_eq!(command(b"!CREATE junk"), Command::Create);
+        assert_eq!(command(b"!PING now please"), Command::Ping);
+        assert_eq!(command(b"!WHO \xff"), Command::Who);
+    }
+
+    #[test]
+    fn replies_are_recognised() {
+        assert!(
+            looks_like_reply(b"OK JOINED X") && looks_like_reply(b"ERR ") && looks_like_reply(b"PONG 60.0")
+        );
+        assert!(!looks_like_reply(b"OKAY") && !looks_like_reply(b"ok then") && !looks_like_reply(b"PONG"));
+    }
+
+    proptest! {
+        #[test]
+        fn takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..5000)) {
+            match decode(&bytes) {
+                Message::Empty => prop_assert!(bytes.is_empty()),
+                Message::TooLarge => prop_assert!(bytes.len() > MAX_DATAGRAM),
+                Message::Command(_) => prop_assert_eq!(bytes[0], b'!'),
+                Message::Payload(payload) => prop_assert!(payload == bytes && bytes[0] != b'!'),
+            }
+        }
+
+        #[test]
+        fn takes_any_command(token in "(CREATE|JOIN|LEAVE|PING|WHO|[A-Z]{0,7})", rest in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let mut bytes = std::format!("!{token}").into_bytes();
+            bytes.extend_from_slice(&rest);
+            if let Message::Command(Command::Join(argument) | Command::Leave(argument)) = decode(&bytes) {
+                let _ = argument.group(Usage::Join);
+            }
+        }
+    }
+}

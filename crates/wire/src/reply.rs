@@ -1,0 +1,270 @@
+//! What the relay answers: written by the relay, read by its clients.
+
+use core::fmt::{self, Write};
+
+use crate::{GroupId, Text};
+
+/// One answer of the relay. One datagram causes at most one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// `OK CREATED <id>`
+    Created(GroupId),
+    /// `OK JOINED <id>`
+    Joined(GroupId),
+    /// `OK LEFT <id>`
+    Left(GroupId),
+    /// `PONG <seconds>`
+    Pong(Heartbeat),
+    /// `OK WHO <id> <count>`
+    Who(GroupId, u32),
+    /// `ERR <code> <detail>`
+    Refused(Refusal),
+}
+
+/// The suggested time between two heartbeats, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat(pub u64);
+
+/// Why the relay says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The datagram has more than 4096 bytes.
+    TooLarge,
+    /// The command is not known.
+    UnknownCommand,
+    /// The command needs a group id.
+    MissingGroup(Usage),
+    /// There is no group of that id.
+    NoSuchGroup,
+    /// The group has as many members as it may have.
+    GroupFull(GroupId),
+    /// The sender is in no group.
+    NotJoined,
+    /// The sender is not in the group that it wants to leave.
+    NotInThatGroup,
+    /// The sender has made as many groups as it may.
+    ClientLimit {
+        /// Its live groups.
+        used: u32,
+        /// How many it may have.
+        max: u32,
+    },
+    /// The relay has as many clients or groups as it may have.
+    ServerFull,
+}
+
+/// The commands that need a group id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// `!JOIN <GROUPID>`
+    Join,
+    /// `!LEAVE <GROUPID>`
+    Leave,
+}
+
+impl Reply {
+    /// The datagram to send.
+    pub fn encode(&self) -> Text {
+        let mut text = Text::new();
+        // Cannot fail: `Text` has room for the longest reply.
+        let _ = write!(text, "{self}");
+        text
+    }
+
+    /// Reads an answer; `None` for anything that is none of this protocol's.
+    pub fn parse(datagram: &[u8]) -> Option<Self> {
+        let text = core::str::from_utf8(datagram).ok()?;
+        let mut words = text.split(' ');
+        let mut next = || words.next();
+        let reply = match (next()?, next()?) {
+            ("PONG", seconds) => Self::Pong(Heartbeat::parse(seconds)?),
+            ("OK", "CREATED") => Self::Created(next()?.parse().ok()?),
+            ("OK", "JOINED") => Self::Joined(next()?.parse().ok()?),
+            ("OK", "LEFT") => Self::Left(next()?.parse().ok()?),
+            ("OK", "WHO") => Self::Who(next()?.parse().ok()?, next()?.parse().ok()?),
+            ("ERR", code) => Self::Refused(Refusal::parse(code, text.get(code.len() + 5..)?)?),
+            _ => return None,
+        };
+        (matches!(reply, Self::Refused(_)) || words.next().is_none()).then_some(reply)
+    }
+}
+
+impl Refusal {
+    /// The codes of all refusals, for counters that begin at 0.
+    pub const CODES: [&'static str; 7] =
+        ["TOO_LARGE", "BAD_CMD", "BAD_ARG", "GROUP_FULL", "NOT_IN_GROUP", "CLIENT_LIMIT", "SERVER_FULL"];
+
+    /// Position of its code in [`Refusal::CODES`].
+    pub fn index(self) -> usize {
+        match self {
+            Self::TooLarge => 0,
+            Self::UnknownCommand => 1,
+            Self::MissingGroup(_) | Self::NoSuchGroup => 2,
+            Self::GroupFull(_) => 3,
+            Self::NotJoined | Self::NotInThatGroup => 4,
+            Self::ClientLimit { .. } => 5,
+            Self::ServerFull => 6,
+        }
+    }
+
+    fn parse(code: &str, detail: &str) -> Option<Self> {
+        Some(match (code, detail) {
+            ("TOO_LARGE", _) => Self::TooLarge,
+            ("BAD_CMD", _) => Self::UnknownCommand,
+            ("BAD_ARG", "Usage:!JOIN <GROUPID>") => Self::MissingGroup(Usage::Join),
+            ("BAD_ARG", "Usage:!LEAVE <GROUPID>") => Self::MissingGroup(Usage::Leave),
+            ("BAD_ARG", "NoSuchGroup") => Self::NoSuchGroup,
+            ("GROUP_FULL", id) => Self::GroupFull(id.parse().ok()?),
+            ("NOT_IN_GROUP", "NotInThatGroup") => Self::NotInThatGroup,
+            ("NOT_IN_GROUP", _) => Self::NotJoined,
+            ("CLIENT_LIMIT", numbers) => {
+                let (used, max) = numbers.split_once('/')?;
+                Self::ClientLimit { used: used.parse().ok()?, max: max.parse().ok()? }
+            }
+            ("SERVER_FULL", _) => Self::ServerFull,
+            _ => return None,
+        })
+    }
+}
+
+impl Heartbeat {
+    fn parse(seconds: &str) -> Option<Self> {
+        let seconds: f64 = seconds.parse().ok()?;
+        (0.0..=1e12).contains(&seconds).then_some(Self((seconds * 1000.0 + 0.5) as u64))
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created(id) => write!(f, "OK CREATED {id}"),
+            Self::Joined(id) => write!(f, "OK JOINED {id}"),
+            Self::Left(id) => write!(f, "OK LEFT {id}"),
+            Self::Pong(heartbeat) => write!(f, "PONG {heartbeat}"),
+            Self::Who(id, count) => write!(f, "OK WHO {id} {count}"),
+            Self::Refused(refusal) => write!(f, "ERR {} {refusal}", Refusal::CODES[refusal.index()]),
+        }
+    }
+}
+
+/// The detail behind the code.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => f.write_str("PayloadTooLarge"),
+            Self::UnknownCommand => f.write_str("UnknownCommand"),
+            Self::MissingGroup(Usage::Join) => f.write_str("Usage:!JOIN <GROUPID>"),
+            Self::MissingGroup(Usage::Leave) => f.write_str("Usage:!LEAVE <GROUPID>"),
+            Self::NoSuchGroup => f.write_str("NoSuchGroup"),
+            Self::GroupFull(id) => write!(f, "{id}"),
+            Self::NotJoined => f.write_str("JoinFirstUseJOIN"),
+            Self::NotInThatGroup => f.write_str("NotInThatGroup"),
+            Self::ClientLimit { used, max } => write!(f, "{used}/{max}"),
+            Self::ServerFull => f.write_str("TryLater"),
+        }
+    }
+}
+
+/// Seconds as the shortest decimal with at least one digit behind the point: `60.0`, `0.5`, `12.346`.
+impl fmt::Display for Heartbeat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
+        match millis {
+            _ if millis % 100 == 0 => write!(f, "{seconds}.{}", millis / 100),
+            _ if millis % 10 == 0 => write!(f, "{seconds}.{:02}", millis / 10),
+            _ => write!(f, "{seconds}.{millis:03}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::string::ToString;
+
+    fn id(text: &str) -> GroupId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_reply_has_its_exact_text() {
+        let cases = [
+            (Reply::Created(id("ABCD1234")), "OK CREATED ABCD1234"),
+            (Reply::Joined(id("LOBBY-1")), "OK JOINED LOBBY-1"),
+            (Reply::Left(id("ABCD1234")), "OK LEFT ABCD1234"),
+            (Reply::Pong(Heartbeat(60_000)), "PONG 60.0"),
+            (Reply::Who(id("ABCD1234"), 3), "OK WHO ABCD1234 3"),
+            (Reply::Refused(Refusal::TooLarge), "ERR TOO_LARGE PayloadTooLarge"),
+            (Reply::Refused(Refusal::UnknownCommand), "ERR BAD_CMD UnknownCommand"),
+            (Reply::Refused(Refusal::MissingGroup(Usage::Join)), "ERR BAD_ARG Usage:!JOIN <GROUPID>"),
+            (Reply::Refused(Refusal::MissingGroup(Usage::Leave)), "ERR BAD_ARG Usage:!LEAVE <GROUPID>"),
+            (Reply::Refused(Refusal::NoSuchGroup), "ERR BAD_ARG NoSuchGroup"),
+            (Reply::Refused(Refusal::GroupFull(id("A"))), "ERR GROUP_FULL A"),
+            (Reply::Refused(Refusal::NotJoined), "ERR NOT_IN_GROUP JoinFirstUseJOIN"),
+            (Reply::Refused(Refusal::NotInThatGroup), "ERR NOT_IN_GROUP NotInThatGroup"),
+            (Reply::Refused(Refusal::ClientLimit { used: 3, max: 3 }), "ERR CLIENT_LIMIT 3/3"),
+            (Reply::Refused(Refusal::ServerFull), "ERR SERVER_FULL TryLater"),
+        ];
+        for (reply, text) in cases {
+            assert_eq!(reply.to_string(), text);
+            assert_eq!(reply.encode().as_bytes(), text.as_bytes());
+            assert_eq!(Reply::parse(text.as_bytes()), Some(reply));
+        }
+    }
+
+    #[test]
+    fn heartbeats_are_shortest_decimals() {
+        for (millis, text) in
+            [(60_000, "60.0"), (500, "0.5"), (12_346, "12.346"), (1, "0.001"), (10, "0.01"), (1_050, "1.05")]
+        {
+            assert_eq!(Heartbeat(millis).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_longest_reply_fits() {
+        let longest = Reply::Refused(Refusal::ClientLimit { used: u32::MAX, max: u32::MAX });
+        assert_eq!(longest.encode().as_bytes(), longest.to_string().as_bytes());
+        let who = Reply::Who(GroupId::parse(&[b'A'; 32]).unwrap(), u32::MAX);
+        assert_eq!(who.encode().as_bytes(), who.to_string().as_bytes());
+        let pong = Reply::Pong(Heartbeat(u64::MAX));
+        assert_eq!(pong.encode().as_bytes(), pong.to_string().as_bytes());
+    }
+
+    #[test]
+    fn other_texts_are_no_replies() {
+        for text in [
+            &b""[..],
+            b"OK",
+            b"OK JOINED",
+            b"OK JOINED X Y",
+            b"PONG x",
+            b"PONG -1",
+            b"PONG nan",
+            b"hello",
+            b"ERR X Y",
+            b"ERR",
+            b"\xff",
+        ] {
+            assert_eq!(Reply::parse(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parses_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = Reply::parse(&bytes);
+        }
+
+        #[test]
+        fn parses_any_reply_like_text(text in "(OK|ERR|PONG) (JOINED|LEFT|WHO|CREATED|BAD_ARG|CLIENT_LIMIT|[ -~]{0,9}) ?[ -~]{0,40}") {
+            let _ = Reply::parse(text.as_bytes());
+        }
+
+        #[test]
+        fn heartbeats_survive_the_wire(millis in 0u64..1 << 40) {
+            prop_assert_eq!(Reply::parse(Reply::Pong(Heartbeat(millis)).encode().as_bytes()), Some(Reply::Pong(Heartbeat(millis))));
+        }
+    }
+}
