@@ -1,0 +1,132 @@
+//! Addresses as the engine keeps them: small, comparable, one form for each host.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::num::NonZeroU16;
+
+/// A client: its source address and port. IPv4 is kept v4-mapped, so that a host has one form only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddr {
+    ip: [u8; 16],
+    /// The interface of a link-local address, else 0.
+    scope: u32,
+    port: NonZeroU16,
+}
+
+/// The relay's side of a conversation: the socket that a client reached, and under a wildcard also the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalAddr {
+    /// All zero where the socket is bound to just one address.
+    ip: [u8; 16],
+    socket: u8,
+}
+
+impl ClientAddr {
+    /// A client; `None` for port 0, from which nobody can be answered.
+    pub fn new(source: SocketAddr) -> Option<Self> {
+        let port = NonZeroU16::new(source.port())?;
+        let scope = match source {
+            SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => v6.scope_id(),
+            _ => 0,
+        };
+        Some(Self { ip: mapped(source.ip()), scope, port })
+    }
+
+    /// The address to send to.
+    pub fn socket_addr(&self) -> SocketAddr {
+        match unmapped(self.ip) {
+            IpAddr::V4(v4) => SocketAddr::from((v4, self.port.get())),
+            IpAddr::V6(v6) => SocketAddrV6::new(v6, self.port.get(), 0, self.scope).into(),
+        }
+    }
+
+    /// The client's host.
+    pub fn ip(&self) -> IpAddr {
+        unmapped(self.ip)
+    }
+
+    /// The client's port.
+    pub fn port(&self) -> u16 {
+        self.port.get()
+    }
+}
+
+impl LocalAddr {
+    /// The relay's side: the index of the socket, and the address that was reached under a wildcard.
+    pub fn new(socket: u8, reached: Option<IpAddr>) -> Self {
+        Self { ip: reached.map_or([0; 16], mapped), socket }
+    }
+
+    /// Index of the socket to answer from.
+    pub fn socket(&self) -> u8 {
+        self.socket
+    }
+
+    /// The address to answer from, where the socket has more than one.
+    pub fn reached(&self) -> Option<IpAddr> {
+        (self.ip != [0; 16]).then(|| unmapped(self.ip))
+    }
+}
+
+fn mapped(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+fn unmapped(ip: [u8; 16]) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from(ip)).to_canonical()
+}
+
+impl Hash for ClientAddr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [high, low] = [0, 8].map(|at| u64::from_ne_bytes(std::array::from_fn(|i| self.ip[at + i])));
+        state.write_u64(high);
+        state.write_u64(low);
+        state.write_u64(u64::from(self.scope) << 16 | u64::from(self.port.get()));
+    }
+}
+
+impl fmt::Debug for ClientAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.socket_addr().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(text: &str) -> ClientAddr {
+        ClientAddr::new(text.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_host_has_one_form() {
+        assert_eq!(client("127.0.0.1:9"), client("[::ffff:127.0.0.1]:9"));
+        assert_eq!(client("[::ffff:127.0.0.1]:9").socket_addr(), "127.0.0.1:9".parse().unwrap());
+        assert_ne!(client("127.0.0.1:9"), client("[::1]:9"));
+    }
+
+    #[test]
+    fn link_local_hosts_keep_their_interface() {
+        let at = |scope| SocketAddr::from(SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 7, scope));
+        assert_ne!(ClientAddr::new(at(1)), ClientAddr::new(at(2)));
+        assert_eq!(ClientAddr::new(at(2)).unwrap().socket_addr().to_string(), "[fe80::1%2]:9");
+        let global = |scope| SocketAddr::from(SocketAddrV6::new("2001:db8::1".parse().unwrap(), 9, 0, scope));
+        assert_eq!(ClientAddr::new(global(1)), ClientAddr::new(global(2)));
+    }
+
+    #[test]
+    fn port_zero_is_no_client() {
+        assert_eq!(ClientAddr::new("127.0.0.1:0".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn small_enough_for_a_million() {
+        assert_eq!(size_of::<Option<ClientAddr>>(), 24);
+        assert_eq!(size_of::<LocalAddr>(), 17);
+    }
+}

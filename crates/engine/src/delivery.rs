@@ -1,0 +1,121 @@
+//! The engine's answers: what is to be sent, and to whom.
+
+use std::ops::Range;
+
+use crate::{Member, Roster};
+
+/// One answer: some bytes for some receivers. One for each datagram at most, however large its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What to send.
+    pub payload: Payload,
+    /// Who gets it.
+    pub audience: Audience,
+}
+
+/// The bytes of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// The datagram of this number in this turn, as it was received.
+    Received(u32),
+    /// A reply, in the outbox's text.
+    Composed(Range<u32>),
+}
+
+/// The receivers of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// One address.
+    One(Member),
+    /// Every member of a roster except the one at `sender`.
+    Others {
+        /// Which of the outbox's rosters.
+        roster: RosterIndex,
+        /// The sender's position in it.
+        sender: u32,
+    },
+}
+
+/// A roster of the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RosterIndex(pub u32);
+
+/// This turn's answers, in the order of the datagrams that caused them.
+///
+/// They fall into epochs. Within an epoch replies may go first and payloads may be gathered by receiver; whatever
+/// belongs to an earlier epoch is sent before. An epoch ends when a member leaves or moves, so that no receiver
+/// gets one sender's payloads out of order by changing groups, and nothing follows its `OK LEFT`.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    deliveries: Vec<Delivery>,
+    text: Vec<u8>,
+    rosters: Vec<Roster>,
+    /// Where each epoch but the first begins.
+    seals: Vec<usize>,
+    /// Changes with every turn and epoch.
+    stamp: u64,
+}
+
+impl Outbox {
+    /// The epochs, in order.
+    pub fn epochs(&self) -> impl Iterator<Item = &[Delivery]> {
+        let starts = std::iter::once(0).chain(self.seals.iter().copied());
+        let ends = self.seals.iter().copied().chain(std::iter::once(self.deliveries.len()));
+        starts.zip(ends).map(|(start, end)| &self.deliveries[start..end])
+    }
+
+    /// A roster that a delivery names.
+    pub fn roster(&self, index: RosterIndex) -> &Roster {
+        &self.rosters[index.0 as usize]
+    }
+
+    /// The text of a reply.
+    pub fn text(&self, range: &Range<u32>) -> &[u8] {
+        &self.text[range.start as usize..range.end as usize]
+    }
+
+    /// True if there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
+    }
+
+    /// Forgets everything, for the next turn.
+    pub fn clear(&mut self) {
+        self.deliveries.clear();
+        self.text.clear();
+        self.rosters.clear();
+        self.seals.clear();
+        self.stamp += 1;
+    }
+
+    /// Ends the epoch.
+    pub(crate) fn seal(&mut self) {
+        if self.deliveries.len() > self.seals.last().copied().unwrap_or(0) {
+            self.seals.push(self.deliveries.len());
+            self.stamp += 1;
+        }
+    }
+
+    pub(crate) fn reply(&mut self, to: Member, text: &[u8]) {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text);
+        let payload = Payload::Composed(start..self.text.len() as u32);
+        self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
+    }
+
+    /// `listed`: where this roster was listed, and under which stamp.
+    pub(crate) fn fan_out(
+        &mut self,
+        datagram: u32,
+        roster: &Roster,
+        listed: &mut (u64, RosterIndex),
+        sender: u32,
+    ) {
+        if listed.0 != self.stamp {
+            *listed = (self.stamp, RosterIndex(self.rosters.len() as u32));
+            self.rosters.push(roster.clone());
+        }
+        let audience = Audience::Others { roster: listed.1, sender };
+        self.deliveries.push(Delivery { payload: Payload::Received(datagram), audience });
+    }
+}

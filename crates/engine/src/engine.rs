@@ -1,0 +1,312 @@
+//! One shard's engine: takes datagrams, decides, and leaves its answers in the outbox.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use wire::{Argument, Command, Heartbeat, Message, Refusal, Reply, Usage, decode, looks_like_reply};
+
+use crate::expiry::Expiry;
+use crate::groups::{CannotCreate, CannotJoin, Joined};
+use crate::limits::{STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_GROUPS_PER_TURN};
+use crate::sessions::{Session, Sessions};
+use crate::tally::{CommandKind, DropReason, Event};
+use crate::views::Views;
+use crate::{ClientAddr, Entropy, Groups, LocalAddr, Member, Outbox, OwnAddresses, Settings, Tally, Tick};
+
+/// One received datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Its bytes; of one longer than the protocol's 4096 at least one more.
+    pub bytes: &'a [u8],
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// Where it reached the relay.
+    pub local: LocalAddr,
+    /// Its number in this turn.
+    pub number: u32,
+}
+
+/// Decides for the clients of one shard.
+pub struct Engine {
+    shard: usize,
+    shards: usize,
+    groups: Arc<Groups>,
+    settings: Arc<Settings>,
+    own: Arc<OwnAddresses>,
+    entropy: Entropy,
+    sessions: Sessions,
+    views: Views,
+    expiry: Expiry,
+    tally: Tally,
+    now: Tick,
+}
+
+impl Engine {
+    /// The engine of shard number `shard` out of `shards`, which share `groups`.
+    pub fn new(
+        (shard, shards): (usize, usize),
+        groups: Arc<Groups>,
+        settings: Arc<Settings>,
+        own: Arc<OwnAddresses>,
+        entropy: Entropy,
+        now: Tick,
+    ) -> Self {
+        // An eighth more than this shard's share, because flows never spread quite evenly.
+        let capacity = settings.ceilings.clients as usize / shards * 9 / 8;
+        Self {
+            shard,
+            shards,
+            groups,
+            own,
+            entropy,
+            sessions: Sessions::new(capacity),
+            views: Views::new(),
+            expiry: Expiry::new(&settings, now, capacity),
+            settings,
+            tally: Tally::default(),
+            now,
+        }
+    }
+
+    /// Begins a turn: everything until the next one happens now.
+    pub fn begin_turn(&mut self, now: Tick) {
+        self.expiry.begin_turn(&self.settings, now);
+        self.now = self.now.max(now);
+    }
+
+    /// Takes one datagram; whatever it causes is in the outbox.
+    #[inline]
+    pub fn receive(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
+        let Some(client) = ClientAddr::new(datagram.source) else {
+            return self.tally.drop(DropReason::SourcePortZero);
+        };
+        if self.own.contains(&client) {
+            return self.tally.drop(DropReason::OwnAddress);
+        }
+        let from = Member { client, local: datagram.local };
+        let answer = match decode(datagram.bytes) {
+            Message::Empty => return self.tally.drop(DropReason::Empty),
+            Message::Payload(payload) => return self.payload(payload, datagram.number, from, outbox),
+            Message::TooLarge => Err(Refusal::TooLarge),
+            Message::Command(command) => self.command(&command, from, outbox),
+        };
+        self.answer(answer, from, outbox);
+    }
+
+    /// Sweeps idle clients, then empty groups; a bounded part of them each turn.
+    pub fn sweep(&mut self) {
+        if !self.expiry.begin_sweep(&self.settings, self.shard, self.now) {
+            return;
+        }
+        self.sweep_clients();
+        if !self.expiry.wheel.has_fired() && self.expiry.stripe < STRIPES {
+            self.sweep_groups();
+        }
+    }
+
+    /// When the next turn has to begin at the latest.
+    pub fn deadline(&self) -> Tick {
+        self.expiry.deadline(&self.settings, self.now)
+    }
+
+    /// Applies new settings.
+    pub fn reload(&mut self, settings: Arc<Settings>) {
+        let old = std::mem::replace(&mut self.settings, settings);
+        if (old.sweep, old.heartbeat) != (self.settings.sweep, self.settings.heartbeat) {
+            self.expiry.refile(&self.settings, self.now);
+        }
+    }
+
+    /// Learns the relay's own addresses anew.
+    pub fn set_own_addresses(&mut self, own: Arc<OwnAddresses>) {
+        self.own = own;
+    }
+
+    /// This shard's counters.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// This shard's clients.
+    pub fn clients(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn payload(&mut self, payload: &[u8], number: u32, from: Member, outbox: &mut Outbox) {
+        let Some(key) = self.sessions.find(&from.client) else {
+            if looks_like_reply(payload) {
+                return self.tally.drop(DropReason::ReplyFromStranger);
+            }
+            return self.answer(Err(Refusal::NotJoined), from, outbox);
+        };
+        let session = self.sessions.get_mut(key);
+        session.active = self.now;
+        let view = self.views.current(session.view, &self.groups);
+        let Some(position) = view.roster.position(&from.client, session.position) else {
+            debug_assert!(false, "a session's group does not know it");
+            return;
+        };
+        session.position = position;
+        let others = view.roster.len() as u64 - 1;
+        self.tally.fanout.record(others, 1);
+        if others > 0 {
+            outbox.fan_out(number, &view.roster, &mut view.listed, position);
+        }
+    }
+
+    fn command(
+        &mut self,
+        command: &Command<'_>,
+        from: Member,
+        outbox: &mut Outbox,
+    ) -> Result<Reply, Refusal> {
+        self.tally.commands[CommandKind::of(command) as usize] += 1;
+        match *command {
+            Command::Create => self.create(from),
+            Command::Join(argument) => self.join(argument, from, outbox),
+            Command::Leave(argument) => self.leave(argument, from, outbox),
+            Command::Ping => self.ping(from),
+            Command::Who => self.who(from),
+            Command::Unknown => Err(Refusal::UnknownCommand),
+        }
+    }
+
+    fn create(&mut self, from: Member) -> Result<Reply, Refusal> {
+        let created = self.groups.create(from.client, &self.settings, &mut self.entropy, self.now);
+        let id = created.map_err(|cannot| match cannot {
+            CannotCreate::ClientLimit { used } => {
+                Refusal::ClientLimit { used, max: self.settings.max_groups_per_client }
+            }
+            CannotCreate::ServerFull => Refusal::ServerFull,
+        })?;
+        self.tally.count(Event::Create);
+        Ok(Reply::Created(id))
+    }
+
+    fn join(&mut self, argument: Argument<'_>, from: Member, outbox: &mut Outbox) -> Result<Reply, Refusal> {
+        let id = argument.group(Usage::Join).map_err(Refusal::MissingGroup)?.ok_or(Refusal::NoSuchGroup)?;
+        let session = self.sessions.find(&from.client);
+        if let Some(key) = session.filter(|&key| self.views.id(self.sessions.get(key).view) == id) {
+            self.join_again(key, from);
+            return Ok(Reply::Joined(id));
+        }
+        let admit = session.is_some() || self.groups.reserve_client(self.settings.ceilings.clients);
+        let joined = self.groups.join(&id, from, self.settings.cap, admit).map_err(|cannot| {
+            if admit && session.is_none() {
+                self.groups.release_client();
+            }
+            match cannot {
+                CannotJoin::NoSuchGroup => Refusal::NoSuchGroup,
+                CannotJoin::GroupFull => Refusal::GroupFull(id),
+                CannotJoin::ServerFull => Refusal::ServerFull,
+            }
+        })?;
+        match session {
+            Some(key) => self.move_session(key, joined, outbox),
+            None => self.new_session(from.client, joined),
+        }
+        self.tally.count(Event::Join);
+        Ok(Reply::Joined(id))
+    }
+
+    fn join_again(&mut self, key: usize, from: Member) {
+        let session = self.sessions.get_mut(key);
+        session.active = self.now;
+        let view = self.views.current(session.view, &self.groups);
+        let Some(position) = view.roster.position(&from.client, session.position) else { return };
+        session.position = position;
+        if view.roster.members()[position as usize].local != from.local {
+            self.groups.update(&view.handle, from, position);
+        }
+    }
+
+    fn new_session(&mut self, client: ClientAddr, joined: Joined) {
+        let view = self.views.enter(joined.handle);
+        let session = Session { client, active: self.now, view, position: joined.position };
+        let key = self.sessions.insert(session);
+        self.expiry.wheel.add(key, self.now + self.settings.idle_limit());
+    }
+
+    fn move_session(&mut self, key: usize, joined: Joined, outbox: &mut Outbox) {
+        self.exit_group(key);
+        outbox.seal();
+        let session = self.sessions.get_mut(key);
+        session.view = self.views.enter(joined.handle);
+        session.position = joined.position;
+        session.active = self.now;
+        self.tally.count(Event::Leave);
+    }
+
+    fn leave(&mut self, argument: Argument<'_>, from: Member, outbox: &mut Outbox) -> Result<Reply, Refusal> {
+        let id =
+            argument.group(Usage::Leave).map_err(Refusal::MissingGroup)?.ok_or(Refusal::NotInThatGroup)?;
+        let key = self.sessions.find(&from.client).ok_or(Refusal::NotInThatGroup)?;
+        if self.views.id(self.sessions.get(key).view) != id {
+            return Err(Refusal::NotInThatGroup);
+        }
+        self.expiry.wheel.remove(key);
+        self.end_session(key);
+        outbox.seal();
+        self.tally.count(Event::Leave);
+        Ok(Reply::Left(id))
+    }
+
+    fn ping(&mut self, from: Member) -> Result<Reply, Refusal> {
+        let key = self.sessions.find(&from.client).ok_or(Refusal::NotJoined)?;
+        self.sessions.get_mut(key).active = self.now;
+        Ok(Reply::Pong(Heartbeat(self.settings.heartbeat.as_millis() as u64)))
+    }
+
+    fn who(&mut self, from: Member) -> Result<Reply, Refusal> {
+        let key = self.sessions.find(&from.client).ok_or(Refusal::NotJoined)?;
+        let view = self.views.current(self.sessions.get(key).view, &self.groups);
+        Ok(Reply::Who(view.handle.id, view.roster.len() as u32))
+    }
+
+    fn answer(&mut self, answer: Result<Reply, Refusal>, to: Member, outbox: &mut Outbox) {
+        let reply = answer.unwrap_or_else(|refusal| {
+            self.tally.refusals[refusal.index()] += 1;
+            Reply::Refused(refusal)
+        });
+        self.tally.replies += 1;
+        outbox.reply(to, reply.encode().as_bytes());
+    }
+
+    fn sweep_clients(&mut self) {
+        let limit = self.settings.idle_limit();
+        for _ in 0..SWEEP_CLIENTS_PER_TURN {
+            let Some(key) = self.expiry.wheel.pop() else { return };
+            let active = self.sessions.get(key).active;
+            if self.now.since(active) > limit {
+                self.end_session(key);
+                self.tally.count(Event::Expire);
+            } else {
+                self.expiry.wheel.add(key, active + limit);
+            }
+        }
+    }
+
+    fn sweep_groups(&mut self) {
+        let ttl = self.settings.empty_ttl.as_millis() as u64;
+        let Some(due) = self.now.0.checked_sub(ttl) else {
+            self.expiry.stripe = STRIPES;
+            return;
+        };
+        let stripe = &mut self.expiry.stripe;
+        let deleted = self.groups.sweep(stripe, self.shards, Tick(due), SWEEP_GROUPS_PER_TURN);
+        self.tally.events[Event::Delete as usize] += deleted as u64;
+    }
+
+    /// Ends a session that is in no list of the wheel any more.
+    fn end_session(&mut self, key: usize) {
+        self.exit_group(key);
+        self.sessions.remove(key);
+        self.groups.release_client();
+    }
+
+    fn exit_group(&mut self, key: usize) {
+        let session = self.sessions.get(key);
+        self.groups.leave(self.views.handle(session.view), &session.client, session.position, self.now);
+        self.views.exit(session.view);
+    }
+}

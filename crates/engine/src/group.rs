@@ -1,0 +1,190 @@
+//! One group: what the map stores of it, and the handle by which shards hear of its changes.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use wire::GroupId;
+
+use crate::limits::INDEXED_MEMBERS;
+use crate::settings::Cap;
+use crate::sync::{AtomicU64, Ordering};
+use crate::{ClientAddr, Member, Roster, Tick};
+
+/// A group as its stripe stores it. One that was never joined has no [`Live`] part, and so costs little.
+pub(crate) struct Group {
+    pub id: GroupId,
+    pub origin: Origin,
+    pub live: Option<Box<Live>>,
+    /// Since when it has been empty, and its neighbours in the stripe's queue of empty groups.
+    pub empty_since: Tick,
+    pub older: u32,
+    pub younger: u32,
+}
+
+/// Why a group exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A client made it.
+    Created(ClientAddr),
+    /// It was declared once, and is an ordinary group since it is not any more.
+    Orphaned,
+    /// The configuration declares it: permanent, with a cap of its own if it has one.
+    Declared(Option<Cap>),
+}
+
+/// The members of a group that somebody has joined.
+pub(crate) struct Live {
+    pub handle: Arc<Handle>,
+    pub roster: Roster,
+    /// Positions by client, once there are many.
+    index: Option<HashTable<u32>>,
+}
+
+/// What shards keep of a group: where it is stored, and which version of its roster is current.
+pub(crate) struct Handle {
+    pub id: GroupId,
+    pub stripe: u32,
+    /// Its place in the stripe, which stays while it has members.
+    pub slot: u32,
+    /// Counts the changes of its roster. Changes under the stripe's lock, is read without.
+    version: AtomicU64,
+}
+
+impl Handle {
+    pub fn new(id: GroupId, stripe: u32, slot: u32) -> Arc<Self> {
+        Arc::new(Self { id, stripe, slot, version: AtomicU64::new(0) })
+    }
+
+    /// The version to compare with what one has seen: the hot path's one shared read.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Tells the readers of a change that has been made.
+    fn publish(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Group {
+    pub fn is_empty(&self) -> bool {
+        self.live.as_ref().is_none_or(|live| live.roster.is_empty())
+    }
+
+    pub fn is_declared(&self) -> bool {
+        matches!(self.origin, Origin::Declared(_))
+    }
+
+    /// Its own cap, else the common one.
+    pub fn cap(&self, common: Cap) -> Cap {
+        match self.origin {
+            Origin::Declared(Some(cap)) => cap,
+            _ => common,
+        }
+    }
+}
+
+impl Live {
+    pub fn new(handle: Arc<Handle>) -> Self {
+        Self { handle, roster: Roster::default(), index: None }
+    }
+
+    /// Adds a member and tells its position.
+    pub fn add(&mut self, member: Member, hash: impl Fn(&ClientAddr) -> u64) -> u32 {
+        let members = self.roster.edit();
+        let position = members.len() as u32;
+        members.push(member);
+        if self.index.is_some() || members.len() > INDEXED_MEMBERS {
+            let rehash = |&at: &u32| hash(&members[at as usize].client);
+            let first = if self.index.is_none() { 0 } else { position };
+            let index = self.index.get_or_insert_default();
+            for at in first..=position {
+                index.insert_unique(rehash(&at), at, rehash);
+            }
+        }
+        self.handle.publish();
+        position
+    }
+
+    /// Takes a member away; the last one takes its place.
+    pub fn remove(&mut self, client: &ClientAddr, hint: u32, hash: impl Fn(&ClientAddr) -> u64) {
+        let Some(position) = self.position(client, hint, &hash) else { return };
+        let last = self.roster.len() as u32 - 1;
+        if let Some(index) = &mut self.index {
+            if let Ok(entry) = index.find_entry(hash(client), |&at| at == position) {
+                entry.remove();
+            }
+            let moved = self.roster.members()[last as usize].client;
+            if let Some(at) = index.find_mut(hash(&moved), |&at| at == last) {
+                *at = position;
+            }
+        }
+        let members = self.roster.edit();
+        members.swap_remove(position as usize);
+        if members.is_empty() {
+            // Give the memory back: the group may stay, empty, for long.
+            self.roster = Roster::default();
+            self.index = None;
+        }
+        self.handle.publish();
+    }
+
+    /// Notes that a member has reached another of the relay's addresses.
+    pub fn update(&mut self, member: Member, hint: u32, hash: impl Fn(&ClientAddr) -> u64) {
+        if let Some(position) = self.position(&member.client, hint, &hash) {
+            self.roster.edit()[position as usize] = member;
+            self.handle.publish();
+        }
+    }
+
+    fn position(&self, client: &ClientAddr, hint: u32, hash: &impl Fn(&ClientAddr) -> u64) -> Option<u32> {
+        let members = self.roster.members();
+        let is_at = |at: u32| members.get(at as usize).is_some_and(|member| member.client == *client);
+        match &self.index {
+            _ if is_at(hint) => Some(hint),
+            Some(index) => index.find(hash(client), |&at| is_at(at)).copied(),
+            None => self.roster.position(client, hint),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LocalAddr;
+    use proptest::prelude::*;
+
+    fn client(number: u16) -> ClientAddr {
+        ClientAddr::new(([127, 0, 0, 1], number + 1).into()).unwrap()
+    }
+
+    fn member(number: u16) -> Member {
+        Member { client: client(number), local: LocalAddr::new(0, None) }
+    }
+
+    proptest! {
+        #[test]
+        fn positions_are_found_whatever_the_size_and_the_hints(steps in proptest::collection::vec((0u16..200, any::<bool>(), 0u32..200), 1..600)) {
+            let hash = |client: &ClientAddr| u64::from(client.port()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let mut live = Live::new(Handle::new("TEST".parse().unwrap(), 0, 0));
+            let mut model = std::collections::BTreeSet::new();
+            for (number, add, hint) in steps {
+                let version = live.handle.version();
+                if add && model.insert(number) {
+                    let position = live.add(member(number), hash);
+                    prop_assert_eq!(live.roster.members()[position as usize], member(number));
+                    prop_assert_eq!(live.handle.version(), version + 1);
+                } else if !add {
+                    live.remove(&client(number), hint, hash);
+                    prop_assert_eq!(live.handle.version(), version + u64::from(model.remove(&number)));
+                }
+                for present in &model {
+                    let found = live.position(&client(*present), hint, &hash);
+                    prop_assert_eq!(found.map(|at| live.roster.members()[at as usize]), Some(member(*present)));
+                }
+                prop_assert_eq!(live.roster.len(), model.len());
+            }
+        }
+    }
+}

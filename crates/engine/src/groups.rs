@@ -1,0 +1,267 @@
+//! The lock-striped map of all groups, shared by the shards.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use wire::GroupId;
+
+use crate::entropy::Entropy;
+use crate::group::{Handle, Origin};
+use crate::limits::STRIPES;
+use crate::quota::Quotas;
+use crate::settings::{Cap, Settings};
+use crate::stripe::Stripe;
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::{ClientAddr, Member, Roster, Tick};
+
+/// All groups, who made them, and how many there are.
+pub struct Groups {
+    stripes: Box<[Mutex<Stripe>]>,
+    quotas: Quotas,
+    hasher: RandomState,
+    declared: Mutex<Vec<GroupId>>,
+    clients: AtomicU32,
+    groups: AtomicU32,
+    unjoined: AtomicU32,
+}
+
+/// A successful join.
+pub(crate) struct Joined {
+    pub handle: Arc<Handle>,
+    pub position: u32,
+}
+
+/// Why a client cannot join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CannotJoin {
+    NoSuchGroup,
+    GroupFull,
+    ServerFull,
+}
+
+/// Why a client cannot make a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CannotCreate {
+    ClientLimit { used: u32 },
+    ServerFull,
+}
+
+impl Groups {
+    /// An empty map. Its hash keys are random, because clients choose what is hashed.
+    pub fn new() -> Self {
+        let hasher = RandomState::new();
+        Self {
+            stripes: (0..STRIPES).map(|_| Mutex::new(Stripe::new())).collect(),
+            quotas: Quotas::new(&hasher),
+            hasher,
+            declared: Mutex::new(Vec::new()),
+            clients: AtomicU32::new(0),
+            groups: AtomicU32::new(0),
+            unjoined: AtomicU32::new(0),
+        }
+    }
+
+    /// Groups that exist now.
+    pub fn count(&self) -> u32 {
+        self.groups.load(Ordering::Relaxed)
+    }
+
+    /// Clients of all shards now.
+    pub fn clients(&self) -> u32 {
+        self.clients.load(Ordering::Relaxed)
+    }
+
+    /// Makes the configuration's groups permanent, with these caps; groups that it no longer names become ordinary.
+    pub fn declare(&self, groups: &[(GroupId, Option<Cap>)], now: Tick) {
+        let mut declared = lock(&self.declared);
+        for id in declared.iter().filter(|id| groups.iter().all(|(other, _)| other != *id)) {
+            self.orphan(id, now);
+        }
+        for (id, cap) in groups {
+            self.declare_one(*id, *cap, now);
+        }
+        *declared = groups.iter().map(|(id, _)| *id).collect();
+    }
+
+    fn orphan(&self, id: &GroupId, now: Tick) {
+        let hash = self.hash(id);
+        let mut stripe = self.stripe(hash);
+        let Some(slot) = stripe.find(id, hash) else { return };
+        let group = stripe.group_mut(slot);
+        group.origin = Origin::Orphaned;
+        if group.live.is_none() {
+            self.unjoined.fetch_add(1, Ordering::Relaxed);
+        }
+        if group.is_empty() {
+            stripe.start_clock(slot, now);
+        }
+    }
+
+    fn declare_one(&self, id: GroupId, cap: Option<Cap>, now: Tick) {
+        let hash = self.hash(&id);
+        let mut stripe = self.stripe(hash);
+        let Some(slot) = stripe.find(&id, hash) else {
+            stripe.insert(id, Origin::Declared(cap), now, |id| self.hash(id));
+            self.groups.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let group = stripe.group_mut(slot);
+        if group.live.is_none() && !group.is_declared() {
+            self.unjoined.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Origin::Created(creator) = std::mem::replace(&mut group.origin, Origin::Declared(cap)) {
+            self.quotas.give_back(creator);
+        }
+        stripe.stop_clock(slot);
+    }
+
+    /// Makes an empty group with a new random id.
+    pub(crate) fn create(
+        &self,
+        creator: ClientAddr,
+        settings: &Settings,
+        entropy: &mut Entropy,
+        now: Tick,
+    ) -> Result<GroupId, CannotCreate> {
+        let max = settings.max_groups_per_client;
+        self.quotas.take(creator, max).map_err(|used| CannotCreate::ClientLimit { used })?;
+        let ceilings = &settings.ceilings;
+        if !reserve(&self.groups, ceilings.groups) {
+            self.quotas.give_back(creator);
+            return Err(CannotCreate::ServerFull);
+        }
+        if !reserve(&self.unjoined, ceilings.unjoined_groups) {
+            self.groups.fetch_sub(1, Ordering::Relaxed);
+            self.quotas.give_back(creator);
+            return Err(CannotCreate::ServerFull);
+        }
+        loop {
+            let id = entropy.group_id();
+            let hash = self.hash(&id);
+            let mut stripe = self.stripe(hash);
+            if stripe.find(&id, hash).is_none() {
+                stripe.insert(id, Origin::Created(creator), now, |id| self.hash(id));
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Adds a member. `admit` is false if the relay has no room for a new client.
+    pub(crate) fn join(
+        &self,
+        id: &GroupId,
+        member: Member,
+        cap: Cap,
+        admit: bool,
+    ) -> Result<Joined, CannotJoin> {
+        let hash = self.hash(id);
+        let mut stripe = self.stripe(hash);
+        let slot = stripe.find(id, hash).ok_or(CannotJoin::NoSuchGroup)?;
+        let group = stripe.group(slot);
+        let members = group.live.as_ref().map_or(0, |live| live.roster.len());
+        if !group.cap(cap).admits_one_more(members) {
+            return Err(CannotJoin::GroupFull);
+        }
+        if !admit {
+            return Err(CannotJoin::ServerFull);
+        }
+        if group.live.is_none() && !group.is_declared() {
+            self.unjoined.fetch_sub(1, Ordering::Relaxed);
+        }
+        stripe.stop_clock(slot);
+        let live = stripe.live(slot, self.stripe_of(hash) as u32);
+        let position = live.add(member, |client| self.hasher.hash_one(client));
+        Ok(Joined { handle: Arc::clone(&live.handle), position })
+    }
+
+    /// Takes a member away. `position` is where it was when last seen.
+    pub(crate) fn leave(&self, handle: &Handle, client: &ClientAddr, position: u32, now: Tick) {
+        let mut stripe = lock(&self.stripes[handle.stripe as usize]);
+        let group = stripe.group_mut(handle.slot);
+        if let Some(live) = &mut group.live {
+            live.remove(client, position, |client| self.hasher.hash_one(client));
+        }
+        if group.is_empty() && !group.is_declared() {
+            stripe.start_clock(handle.slot, now);
+        }
+    }
+
+    /// Notes that a member has reached another of the relay's addresses.
+    pub(crate) fn update(&self, handle: &Handle, member: Member, position: u32) {
+        let mut stripe = lock(&self.stripes[handle.stripe as usize]);
+        if let Some(live) = &mut stripe.group_mut(handle.slot).live {
+            live.update(member, position, |client| self.hasher.hash_one(client));
+        }
+    }
+
+    /// The current roster and its version.
+    pub(crate) fn roster(&self, handle: &Handle) -> (u64, Roster) {
+        let stripe = lock(&self.stripes[handle.stripe as usize]);
+        let live = stripe.group(handle.slot).live.as_ref();
+        (handle.version(), live.map(|live| live.roster.clone()).unwrap_or_default())
+    }
+
+    /// Deletes groups that are empty since `due` or earlier, `budget` at most, and tells how many. Begins at stripe
+    /// `next`, takes every `step`th, and moves `next` on to where it stopped.
+    pub(crate) fn sweep(&self, next: &mut usize, step: usize, due: Tick, budget: usize) -> usize {
+        let mut deleted = 0;
+        while *next < STRIPES {
+            let mut stripe = lock(&self.stripes[*next]);
+            while let Some((slot, _)) = stripe.oldest_empty().filter(|(_, since)| *since <= due) {
+                if deleted == budget {
+                    return deleted;
+                }
+                let hash = self.hash(&stripe.group(slot).id);
+                let group = stripe.remove(slot, hash);
+                self.forget(group.live.is_none(), group.origin);
+                deleted += 1;
+            }
+            *next += step;
+        }
+        deleted
+    }
+
+    fn forget(&self, unjoined: bool, origin: Origin) {
+        self.groups.fetch_sub(1, Ordering::Relaxed);
+        if unjoined {
+            self.unjoined.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Origin::Created(creator) = origin {
+            self.quotas.give_back(creator);
+        }
+    }
+
+    /// Makes room for one client, if there is any.
+    pub(crate) fn reserve_client(&self, ceiling: u32) -> bool {
+        reserve(&self.clients, ceiling)
+    }
+
+    /// A client is gone, or did not come.
+    pub(crate) fn release_client(&self) {
+        self.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn hash(&self, id: &GroupId) -> u64 {
+        self.hasher.hash_one(id)
+    }
+
+    /// The high bits: the index inside a stripe uses the low ones, and its control bytes the top seven.
+    fn stripe_of(&self, hash: u64) -> usize {
+        (hash >> 32) as usize % STRIPES
+    }
+
+    fn stripe(&self, hash: u64) -> MutexGuard<'_, Stripe> {
+        lock(&self.stripes[self.stripe_of(hash)])
+    }
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn reserve(count: &AtomicU32, ceiling: u32) -> bool {
+    let one_more = |count| (count < ceiling).then_some(count + 1);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+}

@@ -1,0 +1,38 @@
+//! What the relay decides: who is in which group, who hears a payload, who is refused, and who has gone silent.
+//!
+//! **Each shard turns its own [`Engine`]: `begin_turn` with the time, `receive` for each datagram, `sweep`; the
+//! answers are [`Delivery`]s in the [`Outbox`].** The engines of all shards share one [`Groups`].
+
+mod address;
+mod delivery;
+#[allow(clippy::module_inception)] // The entry point of the crate deserves its name.
+mod engine;
+mod entropy;
+mod expiry;
+mod group;
+mod groups;
+mod histogram;
+pub mod limits;
+mod own;
+mod quota;
+mod roster;
+mod sessions;
+mod settings;
+mod stripe;
+mod sync;
+mod tally;
+mod tick;
+mod views;
+mod wheel;
+
+pub use address::{ClientAddr, LocalAddr};
+pub use delivery::{Audience, Delivery, Outbox, Payload, RosterIndex};
+pub use engine::{Datagram, Engine};
+pub use entropy::Entropy;
+pub use groups::Groups;
+pub use histogram::Histogram;
+pub use own::OwnAddresses;
+pub use roster::{Member, Roster};
+pub use settings::{Cap, Ceilings, Settings};
+pub use tally::{CommandKind, DropReason, Event, Tally};
+pub use tick::Tick;

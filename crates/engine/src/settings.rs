@@ -1,0 +1,83 @@
+//! What an operator decides, resolved and checked; all of it but the ceilings can change while the relay runs.
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// How many members a group may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// Up to this many.
+    Members(u32),
+    /// Any number (`none`).
+    Unlimited,
+}
+
+/// The settings of every shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The heartbeat suggested to clients. A client is idle after [`limits::IDLE_HEARTBEATS`] of them.
+    pub heartbeat: Duration,
+    /// How often idle clients and empty groups are swept.
+    pub sweep: Duration,
+    /// How long an empty group lives.
+    pub empty_ttl: Duration,
+    /// The cap of groups that have none of their own.
+    pub cap: Cap,
+    /// Live groups of one creator, at most.
+    pub max_groups_per_client: u32,
+    /// Ceilings of the whole relay.
+    pub ceilings: Ceilings,
+}
+
+/// What the relay holds at most, over all shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceilings {
+    /// Clients.
+    pub clients: u32,
+    /// Groups.
+    pub groups: u32,
+    /// Groups that nobody ever joined.
+    pub unjoined_groups: u32,
+}
+
+impl Settings {
+    /// Silence after which a client is swept.
+    pub fn idle_limit(&self) -> Duration {
+        self.heartbeat * limits::IDLE_HEARTBEATS
+    }
+}
+
+impl Default for Settings {
+    /// The original server's defaults.
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(60),
+            sweep: Duration::from_secs(30),
+            empty_ttl: Duration::from_secs(300),
+            cap: Cap::Members(limits::DEFAULT_CAP),
+            max_groups_per_client: limits::DEFAULT_GROUPS_PER_CLIENT,
+            ceilings: Ceilings::default(),
+        }
+    }
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        Self {
+            clients: limits::MAX_CLIENTS,
+            groups: limits::MAX_GROUPS,
+            unjoined_groups: limits::MAX_UNJOINED_GROUPS,
+        }
+    }
+}
+
+impl Cap {
+    /// True if a group of `members` may have one more.
+    pub fn admits_one_more(self, members: usize) -> bool {
+        match self {
+            Cap::Members(cap) => members < cap as usize,
+            Cap::Unlimited => true,
+        }
+    }
+}

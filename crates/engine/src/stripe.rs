@@ -1,0 +1,134 @@
+//! One lock's share of the group map: an index over a slab, and the queue of empty groups, oldest first.
+
+use hashbrown::HashTable;
+use slab::Slab;
+use wire::GroupId;
+
+use crate::Tick;
+use crate::group::{Group, Handle, Live, Origin};
+
+/// The end of a queue.
+const NONE: u32 = u32::MAX;
+
+pub(crate) struct Stripe {
+    index: HashTable<u32>,
+    groups: Slab<Group>,
+    /// The queue's ends; groups become empty in the order of time, so its head is due first.
+    oldest: u32,
+    youngest: u32,
+}
+
+impl Stripe {
+    pub fn new() -> Self {
+        Self { index: HashTable::new(), groups: Slab::new(), oldest: NONE, youngest: NONE }
+    }
+
+    pub fn find(&self, id: &GroupId, hash: u64) -> Option<u32> {
+        self.index.find(hash, |&slot| self.groups[slot as usize].id == *id).copied()
+    }
+
+    pub fn group(&self, slot: u32) -> &Group {
+        &self.groups[slot as usize]
+    }
+
+    pub fn group_mut(&mut self, slot: u32) -> &mut Group {
+        &mut self.groups[slot as usize]
+    }
+
+    /// Adds an empty group; its id must be new.
+    pub fn insert(&mut self, id: GroupId, origin: Origin, now: Tick, hash: impl Fn(&GroupId) -> u64) -> u32 {
+        let group = Group { id, origin, live: None, empty_since: now, older: NONE, younger: NONE };
+        let slot = self.groups.insert(group) as u32;
+        let groups = &self.groups;
+        self.index.insert_unique(hash(&id), slot, |&slot| hash(&groups[slot as usize].id));
+        if !matches!(origin, Origin::Declared(_)) {
+            self.start_clock(slot, now);
+        }
+        slot
+    }
+
+    /// Takes an empty group out of the map.
+    pub fn remove(&mut self, slot: u32, hash: u64) -> Group {
+        self.stop_clock(slot);
+        if let Ok(entry) = self.index.find_entry(hash, |&at| at == slot) {
+            entry.remove();
+        }
+        self.groups.remove(slot as usize)
+    }
+
+    /// The members' part of a group, made at the first join.
+    pub fn live(&mut self, slot: u32, stripe: u32) -> &mut Live {
+        let group = &mut self.groups[slot as usize];
+        group.live.get_or_insert_with(|| Box::new(Live::new(Handle::new(group.id, stripe, slot))))
+    }
+
+    /// The group that has been empty for longest, and since when.
+    pub fn oldest_empty(&self) -> Option<(u32, Tick)> {
+        self.groups.get(self.oldest as usize).map(|group| (self.oldest, group.empty_since))
+    }
+
+    /// An ordinary group has become empty.
+    pub fn start_clock(&mut self, slot: u32, now: Tick) {
+        let last = std::mem::replace(&mut self.youngest, slot);
+        let group = &mut self.groups[slot as usize];
+        (group.empty_since, group.older, group.younger) = (now, last, NONE);
+        match self.groups.get_mut(last as usize) {
+            Some(last) => last.younger = slot,
+            None => self.oldest = slot,
+        }
+    }
+
+    /// A group is empty no more, or will not be deleted for it. Does nothing where no clock runs.
+    pub fn stop_clock(&mut self, slot: u32) {
+        let group = &mut self.groups[slot as usize];
+        let (older, younger) = (group.older, group.younger);
+        if older == NONE && self.oldest != slot {
+            return;
+        }
+        (group.older, group.younger) = (NONE, NONE);
+        match self.groups.get_mut(older as usize) {
+            Some(older) => older.younger = younger,
+            None => self.oldest = younger,
+        }
+        match self.groups.get_mut(younger as usize) {
+            Some(younger) => younger.older = older,
+            None => self.youngest = older,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn empty_groups_queue_by_age(steps in proptest::collection::vec((0u8..8, any::<bool>()), 1..200)) {
+            let hash = |id: &GroupId| u64::from(id.as_str().as_bytes()[0]);
+            let mut stripe = Stripe::new();
+            let slots: Vec<u32> = (0..8u8)
+                .map(|n| stripe.insert(GroupId::parse(&[b'A' + n]).unwrap(), Origin::Orphaned, Tick(0), hash))
+                .collect();
+            let mut model: Vec<u8> = (0..8).collect();
+            for (time, (n, start)) in steps.into_iter().enumerate() {
+                let running = model.contains(&n);
+                if start && !running {
+                    stripe.start_clock(slots[usize::from(n)], Tick(time as u64));
+                    model.push(n);
+                } else if !start {
+                    stripe.stop_clock(slots[usize::from(n)]);
+                    model.retain(|&other| other != n);
+                }
+                prop_assert_eq!(stripe.oldest_empty().map(|(slot, _)| slot), model.first().map(|&n| slots[usize::from(n)]));
+            }
+            while let Some((slot, _)) = stripe.oldest_empty() {
+                prop_assert_eq!(slot, slots[usize::from(model.remove(0))]);
+                let id = stripe.group(slot).id;
+                stripe.remove(slot, hash(&id));
+                prop_assert_eq!(stripe.find(&id, hash(&id)), None);
+            }
+            prop_assert!(model.is_empty());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the engine counts: plain numbers of one shard, published by whoever turns it.
+
+use wire::{Command, Refusal};
+
+use crate::Histogram;
+
+/// A shard's counters since it started.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Commands received, by [`CommandKind`].
+    pub commands: [u64; CommandKind::LABELS.len()],
+    /// Requests refused, by [`Refusal::index`].
+    pub refusals: [u64; Refusal::CODES.len()],
+    /// Datagrams dropped in silence, by [`DropReason`].
+    pub dropped: [u64; DropReason::LABELS.len()],
+    /// What happened to groups and members, by [`Event`].
+    pub events: [u64; Event::LABELS.len()],
+    /// Replies meant to be sent.
+    pub replies: u64,
+    /// Payloads accepted (`count`), by the number of members that each was meant for (`sum`). Up to 2^20.
+    pub fanout: Histogram<21>,
+}
+
+/// Commands as they are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandKind {
+    /// `!CREATE`
+    Create,
+    /// `!JOIN`
+    Join,
+    /// `!LEAVE`
+    Leave,
+    /// `!PING`
+    Ping,
+    /// `!WHO`
+    Who,
+    /// Any other.
+    Unknown,
+}
+
+/// Why a datagram is dropped without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// It has no bytes.
+    Empty,
+    /// Its source is one of the relay's own addresses: answering would loop.
+    OwnAddress,
+    /// Its source port is 0: nobody can be answered there.
+    SourcePortZero,
+    /// It reads like a reply and its sender is in no group: answering could loop.
+    ReplyFromStranger,
+}
+
+/// What happens to groups and members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A group was made.
+    Create,
+    /// A client became a member.
+    Join,
+    /// A member left, or moved to another group.
+    Leave,
+    /// A member was swept for its silence.
+    Expire,
+    /// An empty group was deleted.
+    Delete,
+}
+
+impl CommandKind {
+    /// Metric labels, in the order of the variants.
+    pub const LABELS: [&'static str; 6] = ["create", "join", "leave", "ping", "who", "unknown"];
+
+    pub(crate) fn of(command: &Command<'_>) -> Self {
+        match command {
+            Command::Create => Self::Create,
+            Command::Join(_) => Self::Join,
+            Command::Leave(_) => Self::Leave,
+            Command::Ping => Self::Ping,
+            Command::Who => Self::Who,
+            Command::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl DropReason {
+    /// Metric labels, in the order of the variants.
+    pub const LABELS: [&'static str; 4] = ["empty", "own_address", "source_port_zero", "reply_from_stranger"];
+}
+
+impl Event {
+    /// Metric labels, in the order of the variants.
+    pub const LABELS: [&'static str; 5] = ["create", "join", "leave", "expire", "delete"];
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, event: Event) {
+        self.events[event as usize] += 1;
+    }
+
+    pub(crate) fn drop(&mut self, reason: DropReason) {
+        self.dropped[reason as usize] += 1;
+    }
+}
