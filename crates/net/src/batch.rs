@@ -1,0 +1,138 @@
+//! Messages that are handed to the kernel together, in the form in which it reads them.
+
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+
+use nix::libc::{c_void, iovec, mmsghdr, msghdr};
+
+use crate::address::{Family, Name};
+use crate::control::Control;
+use crate::driver::SocketIndex;
+
+/// One send: a datagram, or several that the kernel cuts apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Message {
+    pub(crate) socket: SocketIndex,
+    /// Position of the first part.
+    pub(crate) start: u32,
+    /// Number of datagrams, one part each.
+    pub(crate) count: u16,
+    /// Payload bytes of all.
+    pub(crate) bytes: u32,
+    pub(crate) name_len: u8,
+    /// Bytes of control messages, and of those that stay when the datagrams are sent one by one.
+    control: u8,
+    plain_control: u8,
+}
+
+/// Where a message goes and how.
+pub(crate) struct Target {
+    pub(crate) socket: SocketIndex,
+    pub(crate) family: Family,
+    pub(crate) to: SocketAddr,
+    pub(crate) from: Option<IpAddr>,
+}
+
+/// A bounded list of messages. Names and control messages never move while it fills.
+pub(crate) struct Batch {
+    messages: Vec<Message>,
+    names: Box<[Name]>,
+    controls: Box<[Control]>,
+    headers: Box<[mmsghdr]>,
+}
+
+impl Batch {
+    /// A submission queue's worth: docs/performance.md.
+    pub(crate) const CAPACITY: usize = 256;
+
+    pub(crate) fn new() -> Batch {
+        Batch {
+            messages: Vec::with_capacity(Batch::CAPACITY),
+            names: vec![Name::EMPTY; Batch::CAPACITY].into(),
+            controls: vec![Control::EMPTY; Batch::CAPACITY].into(),
+            headers: vec![EMPTY_HEADER; Batch::CAPACITY].into(),
+        }
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        Batch::CAPACITY - self.messages.len()
+    }
+
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Adds a message of `count` parts. `segment` is the size that the kernel is to cut them at.
+    pub(crate) fn push(&mut self, target: &Target, start: u32, count: u16, bytes: u32, segment: Option<u16>) {
+        let at = self.messages.len();
+        let name_len = self.names[at].encode(target.to, target.family);
+        let control = &mut self.controls[at];
+        let plain_control = target.from.map_or(0, |from| control.put_source(from, target.family));
+        let control = segment.map_or(plain_control, |size| control.put_segment(plain_control, size));
+        let (control, plain_control) = (control as u8, plain_control as u8);
+        let socket = target.socket;
+        self.messages.push(Message { socket, start, count, bytes, name_len, control, plain_control });
+    }
+
+    /// The destination of a message.
+    pub(crate) fn destination(&self, index: usize) -> SocketAddr {
+        self.names[index].decode().expect("encoded when it was pushed")
+    }
+
+    pub(crate) fn name(&self, index: usize) -> *const u8 {
+        self.names[index].as_ptr()
+    }
+
+    /// True for a message that needs no header of its own: one datagram, from wherever the socket is.
+    pub(crate) fn is_bare(&self, index: usize) -> bool {
+        let message = &self.messages[index];
+        message.count == 1 && message.control == 0
+    }
+
+    /// Writes the header of one message; it points into the batch and the iovecs.
+    pub(crate) fn header(&mut self, index: usize, iovecs: &mut [iovec]) -> *const msghdr {
+        let message = self.messages[index];
+        let first = message.start as usize;
+        let parts = &mut iovecs[first..first + usize::from(message.count)];
+        let header = self.raw(index, parts, message.control);
+        self.headers[index].msg_hdr = header;
+        &raw const self.headers[index].msg_hdr
+    }
+
+    /// The headers of a stretch of messages, written by [`Batch::header`].
+    pub(crate) fn headers(&mut self, from: usize, to: usize) -> &mut [mmsghdr] {
+        &mut self.headers[from..to]
+    }
+
+    /// One header for each datagram of a message.
+    pub(crate) fn plain_headers(&mut self, index: usize, iovecs: &mut [iovec]) -> Vec<mmsghdr> {
+        let message = self.messages[index];
+        let first = message.start as usize;
+        let parts = &mut iovecs[first..first + usize::from(message.count)];
+        parts
+            .chunks_mut(1)
+            .map(|part| mmsghdr { msg_hdr: self.raw(index, part, message.plain_control), msg_len: 0 })
+            .collect()
+    }
+
+    fn raw(&mut self, index: usize, parts: &mut [iovec], control: u8) -> msghdr {
+        let mut header = EMPTY_HEADER.msg_hdr;
+        header.msg_name = self.names[index].as_mut_ptr().cast();
+        header.msg_namelen = self.messages[index].name_len.into();
+        header.msg_iov = parts.as_mut_ptr();
+        header.msg_iovlen = parts.len() as _;
+        if control > 0 {
+            header.msg_control = self.controls[index].as_mut_ptr().cast::<c_void>();
+            header.msg_controllen = control as _;
+        }
+        header
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.messages.clear();
+    }
+}
+
+/// A header that names nothing.
+// SAFETY: null pointers and zero lengths are what an empty header consists of.
+pub(crate) const EMPTY_HEADER: mmsghdr = unsafe { mem::zeroed() };

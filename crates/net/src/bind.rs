@@ -1,0 +1,230 @@
+//! Binds the sockets of every shard, so that no second relay can share a port in silence.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+use crate::socket::{Socket, get_option, set_option};
+use crate::steer::{self, Steering};
+
+/// A ring of a killed process keeps its port for up to 50 ms (measured); 2 s is generous on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_millis(10);
+/// Chosen ports to try when several addresses must share one that was free for the first.
+const CHOICES: usize = 16;
+
+/// What to ask the kernel for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Bytes of SO_RCVBUF of each socket.
+    pub receive_buffer: usize,
+    /// Bytes of SO_SNDBUF of each socket.
+    pub send_buffer: usize,
+}
+
+impl Default for SocketOptions {
+    /// 8 MiB each: about 10 ms of small datagrams at a million per second, and what the reference relay asked for.
+    fn default() -> Self {
+        SocketOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20 }
+    }
+}
+
+/// Sockets that are bound, and what the kernel granted.
+#[derive(Debug)]
+pub struct Binding {
+    /// For each shard, one socket per address, in the order of the addresses.
+    pub shards: Vec<Vec<Socket>>,
+    /// The addresses, with the port that was chosen for port 0.
+    pub addresses: Vec<SocketAddr>,
+    /// The smallest receive buffer of all sockets, in the unit of [`SocketOptions::receive_buffer`].
+    pub receive_buffer: usize,
+    /// The smallest send buffer of all sockets, in the unit of [`SocketOptions::send_buffer`].
+    pub send_buffer: usize,
+    /// How clients are spread over the shards.
+    pub steering: Steering,
+}
+
+/// An address that cannot be served from.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot bind {address}: {kind}")]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What to tell the operator.
+    pub kind: BindErrorKind,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+/// What stands against an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BindErrorKind {
+    /// EADDRINUSE, for longer than 2 s.
+    #[error("another process uses it")]
+    InUse,
+    /// EADDRNOTAVAIL, EAFNOSUPPORT, ENODEV.
+    #[error("this machine does not have this address")]
+    NotAvailable,
+    /// EACCES, EPERM.
+    #[error("permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)")]
+    Permission,
+    /// Anything else; see the source.
+    #[error("the kernel refused")]
+    Other,
+}
+
+/// Binds every address once for each shard.
+///
+/// Port 0 lets the kernel choose; addresses with port 0 all get the port that was chosen for the first of them.
+///
+/// # Errors
+/// The first address that could not be bound. A port in use is retried for 2 s before it is an error.
+pub fn bind(addresses: &[SocketAddr], shards: usize, options: SocketOptions) -> Result<Binding, BindError> {
+    let chosen = addresses.iter().any(|address| address.port() == 0);
+    let mut attempts = if chosen { CHOICES } else { 1 };
+    loop {
+        attempts -= 1;
+        let patience = if attempts == 0 { PATIENCE } else { Duration::ZERO };
+        match bind_all(addresses, shards.max(1), options, patience) {
+            Err(error) if error.kind == BindErrorKind::InUse && attempts > 0 => {}
+            result => return result,
+        }
+    }
+}
+
+fn bind_all(
+    addresses: &[SocketAddr],
+    shards: usize,
+    options: SocketOptions,
+    patience: Duration,
+) -> Result<Binding, BindError> {
+    let mut binding = Binding {
+        shards: (0..shards).map(|_| Vec::with_capacity(addresses.len())).collect(),
+        addresses: Vec::with_capacity(addresses.len()),
+        receive_buffer: usize::MAX,
+        send_buffer: usize::MAX,
+        steering: Steering::Single,
+    };
+    let mut port = 0;
+    for &wanted in addresses {
+        let mut address = wanted;
+        if address.port() == 0 {
+            address.set_port(port);
+        }
+        let group =
+            bind_group(address, shards, options, patience).map_err(|error| explain(address, error))?;
+        address = group[0].address();
+        if wanted.port() == 0 {
+            port = address.port();
+        }
+        binding.adopt(address, group).map_err(|error| explain(address, error))?;
+    }
+    Ok(binding)
+}
+
+/// The sockets of one address. Only the first insists on being alone, and lets the others in afterwards.
+fn bind_group(
+    mut address: SocketAddr,
+    shards: usize,
+    options: SocketOptions,
+    patience: Duration,
+) -> io::Result<Vec<Socket>> {
+    let mut group = Vec::with_capacity(shards);
+    for shard in 0..shards {
+        let socket = open(address, options)?;
+        if shard > 0 {
+            socket.set_reuse_port(true)?;
+        }
+        bind_patiently(&socket, address, patience)?;
+        if shard == 0 && shards > 1 {
+            socket.set_reuse_port(true)?;
+        }
+        let bound =
+            socket.local_addr()?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
+        address.set_port(bound.port());
+        group.push(Socket::new(socket.into(), address));
+    }
+    Ok(group)
+}
+
+fn open(address: SocketAddr, options: SocketOptions) -> io::Result<socket2::Socket> {
+    let socket =
+        socket2::Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if address.ip().is_unspecified() {
+        tell_local_address(&socket, address)?;
+    }
+    let (receive, send) = (options.receive_buffer, options.send_buffer);
+    ask_buffer(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive)?;
+    ask_buffer(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send)?;
+    Ok(socket)
+}
+
+fn tell_local_address(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
+    let (level, name) = match address {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    };
+    set_option(socket.as_raw_fd(), level, name, &1_i32)
+}
+
+/// With CAP_NET_ADMIN any size is granted; without it the limit is net.core.{r,w}mem_max.
+fn ask_buffer(socket: &socket2::Socket, force: i32, polite: i32, bytes: usize) -> io::Result<()> {
+    // The kernel doubles the value in an int.
+    let bytes = bytes.min(i32::MAX as usize / 2) as i32;
+    set_option(socket.as_raw_fd(), libc::SOL_SOCKET, force, &bytes)
+        .or_else(|_| set_option(socket.as_raw_fd(), libc::SOL_SOCKET, polite, &bytes))
+}
+
+fn bind_patiently(socket: &socket2::Socket, address: SocketAddr, patience: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match socket.bind(&SockAddr::from(address)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(RETRY);
+            }
+            result => return result,
+        }
+    }
+}
+
+impl Binding {
+    fn adopt(&mut self, address: SocketAddr, group: Vec<Socket>) -> io::Result<()> {
+        for socket in &group {
+            self.receive_buffer = self.receive_buffer.min(granted(socket, libc::SO_RCVBUF)?);
+            self.send_buffer = self.send_buffer.min(granted(socket, libc::SO_SNDBUF)?);
+        }
+        if group.len() > 1 && !matches!(self.steering, Steering::ByKernel(_)) {
+            self.steering = match steer::attach(group[0].as_raw_fd(), group.len()) {
+                Ok(()) => Steering::BySource,
+                Err(refusal) => Steering::ByKernel(refusal),
+            };
+        }
+        self.addresses.push(address);
+        self.shards.iter_mut().zip(group).for_each(|(shard, socket)| shard.push(socket));
+        Ok(())
+    }
+}
+
+/// The kernel reports twice what it granted, for its own overhead.
+fn granted(socket: &Socket, name: i32) -> io::Result<usize> {
+    let doubled: i32 = get_option(socket.as_raw_fd(), libc::SOL_SOCKET, name)?;
+    Ok(doubled as usize / 2)
+}
+
+fn explain(address: SocketAddr, source: io::Error) -> BindError {
+    let kind = match source.raw_os_error() {
+        Some(libc::EADDRINUSE) => BindErrorKind::InUse,
+        Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::ENODEV) => BindErrorKind::NotAvailable,
+        Some(libc::EACCES | libc::EPERM) => BindErrorKind::Permission,
+        _ => BindErrorKind::Other,
+    };
+    BindError { address, kind, source }
+}

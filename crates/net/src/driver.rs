@@ -1,0 +1,228 @@
+//! The contract between a shard loop and the kernel, kept by every driver.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::waker::Waker;
+
+/// Which of a shard's sockets: one for each address that the relay is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct SocketIndex(pub u8);
+
+/// A receive buffer of the driver's pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BufferId(pub u16);
+
+/// One received datagram. It owns its buffer until [`Driver::release`] is called with it, exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who sent it; a v4-mapped address is already plain IPv4.
+    pub source: SocketAddr,
+    /// The address that it reached; only on sockets that are bound to a wildcard.
+    pub local: Option<IpAddr>,
+    /// The socket that received it, and that an answer has to leave from.
+    pub socket: SocketIndex,
+    /// Where its bytes lie.
+    pub buffer: BufferId,
+    /// Offset of its first byte in the buffer.
+    pub offset: u16,
+    /// Readable bytes: its length, or the driver's `max_datagram` where it was longer.
+    pub len: u16,
+}
+
+/// Bytes of one datagram to send: in a receive buffer, or composed by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes where they were received.
+    Received {
+        /// A buffer that has not been released.
+        buffer: BufferId,
+        /// Offset of the first byte.
+        offset: u16,
+        /// Length in bytes.
+        len: u16,
+    },
+    /// Bytes copied by [`Driver::compose`].
+    Composed {
+        /// Position in the driver's composed text.
+        start: u32,
+        /// Length in bytes.
+        len: u16,
+    },
+}
+
+impl Part {
+    /// Length in bytes.
+    pub fn len(self) -> usize {
+        match self {
+            Part::Received { len, .. } | Part::Composed { len, .. } => usize::from(len),
+        }
+    }
+
+    /// True for a part without bytes.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A list of parts, one for each datagram, that any number of runs may share. Valid until the next [`Driver::exchange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// Position of the first part in the driver's list.
+    pub start: u32,
+    /// How many datagrams.
+    pub count: u16,
+}
+
+/// `count` datagrams for one destination, in order; each is one part of `gather`.
+///
+/// All are `size` bytes long, except that the last may be shorter. How they travel is the driver's affair: as one
+/// segmented send where the route carries segments of that size, as plain sends otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The socket that it leaves from.
+    pub socket: SocketIndex,
+    /// The destination.
+    pub to: SocketAddr,
+    /// The local address to answer from; `None` where the socket is bound to just one.
+    pub from: Option<IpAddr>,
+    /// The datagrams: at most [`Run::MAX_DATAGRAMS`] and at most [`Run::MAX_BYTES`] in all.
+    pub gather: Gather,
+    /// Bytes of each datagram but the last.
+    pub size: u16,
+    /// Bytes of all datagrams.
+    pub bytes: u32,
+}
+
+impl Run {
+    /// UDP_MAX_SEGMENTS of kernels before 6.9 (128 from there on).
+    pub const MAX_DATAGRAMS: usize = 64;
+    /// The largest UDP payload over IPv4: 65,535 less the IP and UDP headers.
+    pub const MAX_BYTES: usize = 65_507;
+}
+
+/// The turn's budget of datagrams is used up; go on after the next [`Driver::exchange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Why the kernel did not take a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// EAGAIN, ENOBUFS: the send buffer or the device queue is full.
+    BufferFull,
+    /// ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN: no way to the destination.
+    Unreachable,
+    /// EMSGSIZE on a plain send.
+    TooLarge,
+    /// EPERM, EACCES: a firewall rule or a broadcast destination.
+    Denied,
+    /// Any other error (EINVAL for port 0, EADDRNOTAVAIL for a vanished local address, ENOMEM, ...).
+    Other,
+}
+
+impl FailureKind {
+    /// Every kind, in the order of [`FailureKind::index`].
+    pub const ALL: [FailureKind; 5] =
+        [Self::BufferFull, Self::Unreachable, Self::TooLarge, Self::Denied, Self::Other];
+
+    /// Position in [`FailureKind::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Datagrams to one destination that the kernel did not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The destination.
+    pub to: SocketAddr,
+    /// The reason.
+    pub kind: FailureKind,
+    /// How many datagrams.
+    pub datagrams: u32,
+}
+
+/// What became of the sends since [`Driver::report`] was last taken.
+#[derive(Debug, Default)]
+pub struct SendReport {
+    /// Datagrams that the kernel took.
+    pub datagrams: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Messages handed to the kernel by number of datagrams: `[n]` counts those of 2^(n-1)+1 ..= 2^n datagrams.
+    pub segments: [u64; 8],
+    /// Sum of the datagrams in those messages.
+    pub segments_sum: u64,
+    /// What the kernel did not take.
+    pub failures: Vec<Failure>,
+}
+
+/// A driver's own counters since it started. A driver without a ring leaves the ring's at 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriverStats {
+    /// System calls that moved datagrams: `io_uring_enter`, `recvmmsg`, `sendmmsg`.
+    pub enters: u64,
+    /// Times that a multishot receive was armed again.
+    pub rearms: u64,
+    /// Times that the kernel found no receive buffer.
+    pub no_buffers: u64,
+    /// Completions that did not fit into the completion queue.
+    pub cq_overflow: u64,
+    /// Receive buffers that are free now.
+    pub buffers_free: u64,
+}
+
+/// Exchanges datagrams with the kernel, for one shard, on one thread.
+pub trait Driver {
+    /// Hands over what is queued, appends what has arrived, and waits for it at most `wait` (`None`: without limit)
+    /// if nothing had. Returns early when woken. Clears gather lists and composed text; renews the turn's budget.
+    ///
+    /// # Errors
+    /// Only what makes the driver unusable; errors of single datagrams are in the [`SendReport`].
+    fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()>;
+
+    /// The bytes of an arrival whose buffer has not been released.
+    fn bytes(&self, arrival: &Arrival) -> &[u8];
+
+    /// Gives a buffer back. Sends queued before that still read it: it is filled again only after they have left.
+    fn release(&mut self, buffer: BufferId);
+
+    /// Copies a short text (a reply), to be sent this turn.
+    fn compose(&mut self, text: &[u8]) -> Part;
+
+    /// Lists datagrams, one part each, to be sent this turn.
+    fn gather(&mut self, parts: &[Part]) -> Gather;
+
+    /// Queues a run. Nothing is lost on `Full`: the run was not taken.
+    ///
+    /// # Errors
+    /// [`Full`] when the turn's budget of datagrams is used up.
+    fn send(&mut self, run: &Run) -> Result<(), Full>;
+
+    /// Whatever is queued reaches the kernel, replays included, before anything that is queued later.
+    fn barrier(&mut self);
+
+    /// What became of the sends so far; the caller clears it with [`SendReport::clear`].
+    fn report(&mut self) -> &mut SendReport;
+
+    /// Wakes a waiting [`Driver::exchange`] from any thread.
+    fn waker(&self) -> Waker;
+
+    /// The driver's own counters.
+    fn stats(&self) -> DriverStats;
+}
+
+impl SendReport {
+    /// Forgets everything, keeping the allocation.
+    pub fn clear(&mut self) {
+        let mut failures = std::mem::take(&mut self.failures);
+        failures.clear();
+        *self = SendReport { failures, ..SendReport::default() };
+    }
+
+    /// Datagrams that the kernel did not take, for every reason.
+    pub fn failed(&self) -> u64 {
+        self.failures.iter().map(|failure| u64::from(failure.datagrams)).sum()
+    }
+}

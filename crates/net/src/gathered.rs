@@ -1,0 +1,118 @@
+//! The bytes of this turn's datagrams: part lists, composed text, and the iovecs that the kernel reads them by.
+
+use std::ptr;
+
+use nix::libc::{c_void, iovec};
+
+use crate::driver::{Gather, Part};
+use crate::pool::Pool;
+
+/// Lists of parts and the texts that were composed for them. Grows with a turn, and keeps its room for the next.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    parts: Vec<Part>,
+    /// One for each part; those of composed texts have no address before [`Gathered::resolve`].
+    iovecs: Vec<iovec>,
+    text: Vec<u8>,
+    /// Parts from here on may have been composed since the last [`Gathered::resolve`].
+    unresolved: usize,
+    /// Where the text was when its parts were resolved; growth moves it.
+    text_start: usize,
+}
+
+impl Gathered {
+    pub(crate) fn compose(&mut self, text: &[u8]) -> Part {
+        let len = u16::try_from(text.len()).expect("a composed text is one datagram");
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text);
+        Part::Composed { start, len }
+    }
+
+    pub(crate) fn gather(&mut self, parts: &[Part], pool: &Pool) -> Gather {
+        let count = u16::try_from(parts.len()).expect("a list holds one run");
+        let start = self.parts.len() as u32;
+        for &part in parts {
+            let base = match part {
+                Part::Received { buffer, offset, len } => pool.part(buffer, offset, len),
+                Part::Composed { start, len } => {
+                    assert!(
+                        start as usize + usize::from(len) <= self.text.len(),
+                        "a text of an earlier turn"
+                    );
+                    ptr::null()
+                }
+            };
+            self.parts.push(part);
+            self.iovecs.push(iovec { iov_base: base as *mut c_void, iov_len: part.len() });
+        }
+        Gather { start, count }
+    }
+
+    /// Gives every composed part its address, and returns all iovecs. They hold until the next change.
+    pub(crate) fn resolve(&mut self) -> &mut [iovec] {
+        let text = self.text.as_ptr();
+        if text.addr() != self.text_start {
+            self.text_start = text.addr();
+            self.unresolved = 0;
+        }
+        for (part, iovec) in self.parts.iter().zip(&mut self.iovecs).skip(self.unresolved) {
+            if let Part::Composed { start, .. } = *part {
+                iovec.iov_base = text.wrapping_add(start as usize) as *mut c_void;
+            }
+        }
+        self.unresolved = self.parts.len();
+        &mut self.iovecs
+    }
+
+    /// Length of the last part of a list.
+    pub(crate) fn holds(&self, gather: Gather) -> bool {
+        gather.start as usize + usize::from(gather.count) <= self.parts.len()
+    }
+
+    pub(crate) fn len_of(&self, part: u32) -> u32 {
+        self.parts[part as usize].len() as u32
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.parts.clear();
+        self.iovecs.clear();
+        self.text.clear();
+        self.unresolved = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(iovec: &iovec) -> &[u8] {
+        // SAFETY: resolved just before, and nothing has changed since.
+        unsafe { std::slice::from_raw_parts(iovec.iov_base.cast(), iovec.iov_len) }
+    }
+
+    #[test]
+    fn composed_text_survives_growth() {
+        let pool = Pool::new(64, 64);
+        let mut gathered = Gathered::default();
+        for round in 0..1000_u32 {
+            let part = gathered.compose(&round.to_ne_bytes());
+            gathered.gather(&[part], &pool);
+            if round % 7 == 0 {
+                gathered.resolve();
+            }
+        }
+        for (round, iovec) in gathered.resolve().iter().enumerate() {
+            assert_eq!(read(iovec), (round as u32).to_ne_bytes());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "earlier turn")]
+    fn a_text_lives_one_turn() {
+        let pool = Pool::new(64, 64);
+        let mut gathered = Gathered::default();
+        let part = gathered.compose(b"gone");
+        gathered.clear();
+        gathered.gather(&[part], &pool);
+    }
+}

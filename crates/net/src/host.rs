@@ -1,0 +1,67 @@
+//! What this machine offers: its addresses and its processors.
+
+use std::io;
+use std::net::IpAddr;
+
+use nix::ifaddrs::getifaddrs;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::socket::SockaddrStorage;
+use nix::unistd::Pid;
+
+/// Every address of every interface, sorted, each once.
+///
+/// # Errors
+/// What `getifaddrs` answers.
+pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
+    let mut addresses: Vec<IpAddr> =
+        getifaddrs()?.filter_map(|interface| interface.address.as_ref().and_then(ip_of)).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
+/// The processors that this thread may run on, in ascending order.
+///
+/// # Errors
+/// What `sched_getaffinity` answers.
+pub fn available_cpus() -> io::Result<Vec<usize>> {
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    Ok((0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect())
+}
+
+/// Keeps the calling thread on one processor.
+///
+/// # Errors
+/// What `sched_setaffinity` answers: EINVAL if the processor does not exist or may not be used.
+pub fn pin_current_thread(cpu: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_a_local_address() {
+        assert!(local_addresses().unwrap().contains(&"127.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_pinned_thread_has_one_cpu() {
+        std::thread::spawn(|| {
+            let cpu = *available_cpus().unwrap().last().unwrap();
+            pin_current_thread(cpu).unwrap();
+            assert_eq!(available_cpus().unwrap(), [cpu]);
+            assert!(pin_current_thread(1 << 20).is_err());
+        })
+        .join()
+        .unwrap();
+    }
+}

@@ -1,0 +1,40 @@
+//! How bytes move: sockets, buffers and the drivers that exchange datagrams with the kernel.
+//!
+//! **A [`Driver`] is turned by its owner: queue sends, call [`Driver::exchange`], read the arrivals, release
+//! their buffers, repeat.** It knows addresses and buffers, never groups.
+
+// The one crate that talks to the kernel.
+#![allow(unsafe_code)]
+
+mod address;
+mod batch;
+mod bind;
+mod config;
+mod control;
+mod driver;
+mod gathered;
+mod hash;
+mod host;
+mod mmsg;
+mod pool;
+mod queue;
+mod recent;
+mod routes;
+mod socket;
+mod steer;
+mod transmit;
+mod uring;
+mod waker;
+
+pub use bind::{BindError, BindErrorKind, Binding, SocketOptions, bind};
+pub use config::{DriverConfig, SetupError, SetupFailure, SetupStep};
+pub use driver::{
+    Arrival, BufferId, Driver, DriverStats, Failure, FailureKind, Full, Gather, Part, Run, SendReport,
+    SocketIndex,
+};
+pub use host::{available_cpus, local_addresses, pin_current_thread};
+pub use mmsg::Mmsg;
+pub use socket::{Socket, SocketGauge, SocketMemory};
+pub use steer::Steering;
+pub use uring::Uring;
+pub use waker::Waker;

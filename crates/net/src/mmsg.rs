@@ -1,0 +1,179 @@
+//! The driver that every Linux has: `recvmmsg`, `sendmmsg`, `ppoll`.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::ptr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc::{self, pollfd};
+
+use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
+use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
+use crate::mmsg::receiver::Receiver;
+use crate::pool::Pool;
+use crate::queue::{Refused, SendQueue};
+use crate::socket::Socket;
+use crate::transmit::send_all;
+use crate::waker::Waker;
+
+mod receiver;
+
+/// Drives its sockets by plain system calls. It is made and turned on one thread.
+pub struct Mmsg {
+    sockets: Vec<Socket>,
+    pool: Pool,
+    queue: SendQueue,
+    receiver: Receiver,
+    refused: Vec<Refused>,
+    /// The waker first, then the sockets.
+    polled: Vec<pollfd>,
+    waker: Waker,
+    stats: DriverStats,
+}
+
+impl Mmsg {
+    /// A driver of these sockets.
+    ///
+    /// # Errors
+    /// [`SetupStep::Config`] and [`SetupStep::Waker`]; the sockets are given back.
+    pub fn new(sockets: Vec<Socket>, config: &DriverConfig) -> Result<Mmsg, SetupFailure> {
+        let waker = check(&sockets, config)
+            .and_then(|()| Waker::new().map_err(|source| SetupError { step: SetupStep::Waker, source }));
+        let waker = match waker {
+            Ok(waker) => waker,
+            Err(error) => return Err(SetupFailure { error, sockets }),
+        };
+        let fds = std::iter::once(waker.as_raw_fd()).chain(sockets.iter().map(Socket::as_raw_fd));
+        Ok(Mmsg {
+            pool: Pool::new(config.buffers, usize::from(config.max_datagram)),
+            queue: SendQueue::new(&sockets, config.turn_budget),
+            receiver: Receiver::new(sockets.len(), config),
+            refused: Vec::with_capacity(crate::batch::Batch::CAPACITY),
+            polled: fds.map(|fd| pollfd { fd, events: libc::POLLIN, revents: 0 }).collect(),
+            sockets,
+            waker,
+            stats: DriverStats::default(),
+        })
+    }
+
+    /// Sends what is queued, ends the driver and frees its ports; returns how many receive buffers were at home.
+    ///
+    /// # Errors
+    /// None; the signature is that of every driver.
+    pub fn close(mut self) -> io::Result<usize> {
+        self.flush();
+        Ok(self.receiver.free())
+    }
+
+    /// Hands over the batch, one call for each stretch of messages that leave from one socket.
+    fn flush(&mut self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        self.refused.clear();
+        let (batch, iovecs) = self.queue.hand_over();
+        let total = batch.messages().len();
+        (0..total).for_each(|index| {
+            batch.header(index, iovecs);
+        });
+        let mut from = 0;
+        while from < total {
+            let socket = batch.messages()[from].socket;
+            let stretch =
+                batch.messages()[from..].iter().take_while(|message| message.socket == socket).count();
+            let fd = self.sockets[usize::from(socket.0)].as_raw_fd();
+            let refused = &mut self.refused;
+            let headers = batch.headers(from, from + stretch);
+            // SAFETY: the headers were just written; batch, iovecs and pool do not change before the call returns.
+            self.stats.enters +=
+                unsafe { send_all(fd, headers, |at, errno| refused.push((from + at, errno))) };
+            from += stretch;
+        }
+        self.stats.enters += self.queue.settle(&self.refused, &self.sockets);
+    }
+
+    /// Waits until something has arrived or the waker was used.
+    fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        let limit = wait.map(timespec);
+        let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // Without a free buffer a readable socket would end the wait again and again.
+        let polled = if self.receiver.free() > 0 { &mut self.polled[..] } else { &mut self.polled[..1] };
+        // SAFETY: the list and the time outlive the call.
+        let ready = unsafe { libc::ppoll(polled.as_mut_ptr(), polled.len() as _, limit, ptr::null()) };
+        match Errno::result(ready) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        if ready > 0 && self.polled[0].revents != 0 {
+            self.waker.drain();
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, arrivals: &mut Vec<Arrival>) -> io::Result<()> {
+        self.receiver.receive(&self.sockets, &mut self.pool, arrivals, &mut self.stats)
+    }
+}
+
+impl Driver for Mmsg {
+    fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
+        self.flush();
+        self.queue.end_turn();
+        let before = arrivals.len();
+        self.receive(arrivals)?;
+        if arrivals.len() == before && wait != Some(Duration::ZERO) {
+            self.wait(wait)?;
+            self.receive(arrivals)?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, arrival: &Arrival) -> &[u8] {
+        self.pool.bytes(arrival)
+    }
+
+    fn release(&mut self, buffer: BufferId) {
+        self.pool.take_back(buffer);
+        self.receiver.give(buffer.0);
+    }
+
+    fn compose(&mut self, text: &[u8]) -> Part {
+        self.queue.compose(text)
+    }
+
+    fn gather(&mut self, parts: &[Part]) -> Gather {
+        self.queue.gather(parts, &self.pool)
+    }
+
+    fn send(&mut self, run: &Run) -> Result<(), Full> {
+        let shape = self.queue.admit(run)?;
+        if self.queue.must_flush(run, shape) {
+            self.flush();
+        }
+        self.queue.push(run, shape);
+        Ok(())
+    }
+
+    fn barrier(&mut self) {
+        self.flush();
+    }
+
+    fn report(&mut self) -> &mut SendReport {
+        self.queue.report()
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn stats(&self) -> DriverStats {
+        DriverStats { buffers_free: self.receiver.free() as u64, ..self.stats }
+    }
+}
+
+fn timespec(wait: Duration) -> libc::timespec {
+    // Longer waits than the kernel can count are as good as this one.
+    let seconds = wait.as_secs().min(i32::MAX as u64);
+    libc::timespec { tv_sec: seconds as libc::time_t, tv_nsec: wait.subsec_nanos().into() }
+}

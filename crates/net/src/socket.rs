@@ -1,0 +1,109 @@
+//! One bound UDP socket, and the gauge that another thread reads its queues from.
+
+use std::io;
+use std::mem::{size_of, size_of_val};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Weak};
+
+use nix::libc;
+
+use crate::address::Family;
+
+/// A bound, non-blocking UDP socket. The port is free again when the driver that owns it is gone.
+#[derive(Debug)]
+pub struct Socket {
+    fd: Arc<OwnedFd>,
+    address: SocketAddr,
+}
+
+impl Socket {
+    pub(crate) fn new(fd: OwnedFd, address: SocketAddr) -> Socket {
+        Socket { fd: Arc::new(fd), address }
+    }
+
+    /// The address that it is bound to, with the port that was chosen for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// True if datagrams to any local address arrive here; each then says which it reached.
+    pub fn is_wildcard(&self) -> bool {
+        self.address.ip().is_unspecified()
+    }
+
+    /// A view of its queues for another thread.
+    pub fn gauge(&self) -> SocketGauge {
+        SocketGauge { fd: Arc::downgrade(&self.fd) }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        Family::of(self.address)
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// Reads a socket's queues from any thread. It does not keep the socket open.
+#[derive(Clone, Debug)]
+pub struct SocketGauge {
+    fd: Weak<OwnedFd>,
+}
+
+/// What the kernel says about a socket's memory (SO_MEMINFO).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketMemory {
+    /// Bytes that wait to be received, with the kernel's overhead (about 768 bytes for a small datagram).
+    pub receive_queue: u32,
+    /// Limit of `receive_queue`, with that overhead; half of it is what was granted.
+    pub receive_buffer: u32,
+    /// Bytes sent but not yet gone, with the kernel's overhead.
+    pub send_queue: u32,
+    /// Limit of `send_queue`; half of it is what was granted.
+    pub send_buffer: u32,
+    /// Datagrams dropped because the receive queue was full, since the socket was opened; wraps.
+    pub drops: u32,
+}
+
+impl SocketGauge {
+    /// The present figures; None when the socket is closed.
+    ///
+    /// # Errors
+    /// What `getsockopt` answers.
+    pub fn read(&self) -> io::Result<Option<SocketMemory>> {
+        let Some(fd) = self.fd.upgrade() else { return Ok(None) };
+        let info: [u32; 9] = get_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+        Ok(Some(SocketMemory {
+            receive_queue: info[0],
+            receive_buffer: info[1],
+            send_queue: info[2],
+            send_buffer: info[3],
+            drops: info[8],
+        }))
+    }
+}
+
+/// Plain old data that any bytes of the right length are a value of.
+pub(crate) trait Plain: Copy + Default {}
+impl Plain for i32 {}
+impl Plain for [u32; 9] {}
+
+pub(crate) fn get_option<T: Plain>(fd: RawFd, level: i32, name: i32) -> io::Result<T> {
+    let mut value = T::default();
+    let mut len = size_of::<T>() as libc::socklen_t;
+    // SAFETY: value and len outlive the call, the kernel writes at most len bytes, and every bit pattern is a T.
+    let result = unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut len) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
+}
+
+/// Sets an option whose value is a structure or an integer.
+pub(crate) fn set_option<T>(fd: RawFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let len = size_of_val(value) as libc::socklen_t;
+    // SAFETY: the kernel reads len bytes of a value that outlives the call.
+    let result = unsafe { libc::setsockopt(fd, level, name, std::ptr::from_ref(value).cast(), len) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,144 @@
+//! Multishot receives: arming them, reading what they completed, and never asking without a buffer.
+
+use std::collections::VecDeque;
+use std::mem::{self, size_of};
+
+use io_uring::types::{Fixed, RecvMsgOut};
+use io_uring::{cqueue, opcode, squeue};
+use nix::libc::{self, msghdr};
+
+use crate::address::{self, Name};
+use crate::control::local_address;
+use crate::driver::{Arrival, SocketIndex};
+use crate::socket::Socket;
+use crate::uring::buffers::{Buffers, GROUP};
+use crate::uring::tag;
+
+/// The kernel's header (`io_uring_recvmsg_out`), and a name rounded up.
+const OUT: usize = 16;
+const NAME: usize = 32;
+/// Control messages: padding up to a cache line, or as much more as IPV6_PKTINFO (40 bytes) needs.
+const NO_CONTROL: usize = 16;
+const WITH_CONTROL: usize = 80;
+
+/// What lies in front of the longest datagram.
+pub(super) const HEADROOM: usize = OUT + NAME + WITH_CONTROL;
+
+const _: () = assert!(NAME >= Name::SIZE && NAME + size_of::<[u32; 4]>() == OUT + NAME);
+
+/// A datagram that has arrived and was not yet handed over.
+struct Waiting {
+    socket: u8,
+    buffer: u16,
+    len: u32,
+}
+
+/// The multishot receives of all sockets.
+pub(super) struct Receiver {
+    /// What the kernel reads when a receive is armed; they must not move while one is.
+    templates: Box<[msghdr]>,
+    armed: u64,
+    to_arm: u64,
+    inbox: VecDeque<Waiting>,
+    max_datagram: u16,
+    pub(super) rearms: u64,
+    pub(super) no_buffers: u64,
+}
+
+impl Receiver {
+    pub(super) fn new(sockets: &[Socket], max_datagram: u16) -> Receiver {
+        Receiver {
+            templates: sockets.iter().map(template).collect(),
+            armed: 0,
+            to_arm: u64::MAX >> (u64::BITS as usize - sockets.len()),
+            inbox: VecDeque::new(),
+            max_datagram,
+            rearms: 0,
+            no_buffers: 0,
+        }
+    }
+
+    /// The entry that arms one more receive, if one is due.
+    pub(super) fn arm(&mut self) -> Option<squeue::Entry> {
+        if self.to_arm == 0 {
+            return None;
+        }
+        let socket = self.to_arm.trailing_zeros();
+        self.to_arm &= !(1 << socket);
+        self.armed |= 1 << socket;
+        let template = &raw const self.templates[socket as usize];
+        let entry = opcode::RecvMsgMulti::new(Fixed(socket), template, GROUP).build();
+        Some(entry.user_data(tag::RECEIVE | u64::from(socket)))
+    }
+
+    /// True while the kernel may write into buffers.
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed != 0
+    }
+
+    /// Takes in a completion; says what the receive failed with, if it did.
+    pub(super) fn complete(
+        &mut self,
+        socket: u8,
+        result: i32,
+        flags: u32,
+        buffers: &mut Buffers,
+    ) -> Option<i32> {
+        if !cqueue::more(flags) {
+            self.armed &= !(1 << socket);
+            self.to_arm |= 1 << socket;
+            self.rearms += 1;
+        }
+        if let Some(buffer) = cqueue::buffer_select(flags) {
+            buffers.filled();
+            match u32::try_from(result) {
+                Ok(len) => self.inbox.push_back(Waiting { socket, buffer, len }),
+                Err(_) => buffers.discard(buffer),
+            }
+        }
+        self.no_buffers += u64::from(result == -libc::ENOBUFS);
+        (result < 0).then_some(-result)
+    }
+
+    /// Number of datagrams that wait to be handed over.
+    pub(super) fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// Hands over at most so many datagrams, in order of arrival.
+    pub(super) fn hand_over(&mut self, limit: usize, buffers: &mut Buffers, arrivals: &mut Vec<Arrival>) {
+        for waiting in self.inbox.drain(..limit.min(self.inbox.len())) {
+            match parse(&waiting, &self.templates[usize::from(waiting.socket)], self.max_datagram, buffers) {
+                Some(arrival) => {
+                    buffers.pool_mut().lend(waiting.buffer);
+                    arrivals.push(arrival);
+                }
+                // Every datagram over IP has a source; one without could not be answered.
+                None => buffers.discard(waiting.buffer),
+            }
+        }
+    }
+}
+
+fn template(socket: &Socket) -> msghdr {
+    // SAFETY: null pointers and zero lengths are what an empty header consists of.
+    let mut header: msghdr = unsafe { mem::zeroed() };
+    header.msg_namelen = NAME as u32;
+    header.msg_controllen = (if socket.is_wildcard() { WITH_CONTROL } else { NO_CONTROL }) as _;
+    header
+}
+
+fn parse(waiting: &Waiting, template: &msghdr, max_datagram: u16, buffers: &Buffers) -> Option<Arrival> {
+    let filled = buffers.pool().filled(waiting.buffer).get(..waiting.len as usize)?;
+    let out = RecvMsgOut::parse(filled, template).ok()?;
+    let source = address::decode(&filled[OUT..OUT + NAME])?;
+    let len = out.payload_data().len().min(max_datagram.into());
+    Some(Arrival {
+        source,
+        local: local_address(out.control_data()),
+        socket: SocketIndex(waiting.socket),
+        buffer: crate::driver::BufferId(waiting.buffer),
+        offset: (OUT + NAME + template.msg_controllen) as u16,
+        len: len as u16,
+    })
+}

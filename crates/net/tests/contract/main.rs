@@ -1,0 +1,34 @@
+//! What every driver promises, asked of every driver in every run.
+//!
+//! Set `RELAY_TEST_NO_URING=1` where the kernel forbids io_uring; otherwise a ring that cannot be set up is a failure.
+
+#![allow(unsafe_code)]
+
+mod candidate;
+mod namespace;
+mod peer;
+
+mod buffers;
+mod errors;
+mod exchange;
+mod lifecycle;
+mod order;
+mod segments;
+mod sources;
+
+/// Runs each function once for every driver.
+macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        mod mmsg {
+            $(#[test] fn $name() { super::$name::<net::Mmsg>(); })*
+        }
+        mod uring {
+            $(#[test] fn $name() {
+                if crate::candidate::uring_is_expected() {
+                    super::$name::<net::Uring>();
+                }
+            })*
+        }
+    };
+}
+pub(crate) use contract;

@@ -1,0 +1,77 @@
+//! Two network namespaces joined by a cable, which vanish with the thread that made them.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::process::Command;
+use std::thread;
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+/// Here: 10.9.0.1 on `near`. There: 10.9.0.2 on `far`.
+pub struct Cable {
+    here: File,
+    there: File,
+}
+
+pub const FAR: &str = "10.9.0.2";
+pub const NEAR: &str = "10.9.0.1";
+
+impl Cable {
+    /// Runs a test in a namespace of its own.
+    pub fn lay(test: impl FnOnce(&Cable) + Send + 'static) {
+        let thread = thread::spawn(move || {
+            let there = new_namespace();
+            let here = new_namespace();
+            let cable = Cable { here, there };
+            cable.connect();
+            test(&cable);
+        });
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    fn connect(&self) {
+        let far = format!("/proc/{}/fd/{}", std::process::id(), self.there.as_raw_fd());
+        ip(&format!(
+            "link add near address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02 netns {far}"
+        ));
+        ip(&format!("addr add {NEAR}/24 dev near"));
+        ip("link set near up");
+        // Nothing waits for an answer to ARP.
+        ip(&format!("neigh add {FAR} lladdr 02:00:00:00:00:02 dev near nud permanent"));
+        self.over_there(|| {
+            ip(&format!("addr add {FAR}/24 dev far"));
+            ip("link set far up");
+            ip(&format!("neigh add {NEAR} lladdr 02:00:00:00:00:01 dev far nud permanent"));
+        });
+    }
+
+    /// Does something in the far namespace; sockets that are made there stay there.
+    pub fn over_there<T>(&self, action: impl FnOnce() -> T) -> T {
+        setns(&self.there, CloneFlags::CLONE_NEWNET).unwrap();
+        let result = action();
+        setns(&self.here, CloneFlags::CLONE_NEWNET).unwrap();
+        result
+    }
+}
+
+fn new_namespace() -> File {
+    unshare(CloneFlags::CLONE_NEWNET).expect("the suite makes network namespaces, which takes root");
+    ip("link set lo up");
+    File::open("/proc/thread-self/ns/net").unwrap()
+}
+
+pub fn ip(arguments: &str) {
+    command("ip", arguments);
+}
+
+pub fn tc(arguments: &str) {
+    command("tc", arguments);
+}
+
+/// In the namespace of the calling thread.
+fn command(program: &str, arguments: &str) {
+    let output = Command::new(program).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
