@@ -11,8 +11,10 @@ mod peer;
 mod buffers;
 mod errors;
 mod exchange;
+mod killed;
 mod lifecycle;
 mod order;
+mod refusal;
 mod segments;
 mod sources;
 

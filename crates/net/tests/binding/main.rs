@@ -1,0 +1,85 @@
+//! Binding: nobody shares a port in silence, and every client always reaches the same shard.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use net::{BindErrorKind, SocketOptions, bind};
+use nix::libc;
+
+mod steering;
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_port_is_shared_by_the_shards_and_by_nobody_else() {
+    let options = SocketOptions::default();
+    for shards in [1, 3] {
+        let first = bind(&[address("127.0.0.1:0")], shards, options).unwrap();
+        assert_eq!(first.shards.len(), shards);
+        let started = Instant::now();
+        let error = bind(&first.addresses, shards, options).unwrap_err();
+        assert_eq!((error.kind, error.address), (BindErrorKind::InUse, first.addresses[0]));
+        assert!(started.elapsed() >= Duration::from_secs(2), "a port in use is retried");
+        assert!(error.to_string().contains(&first.addresses[0].to_string()));
+        drop(first.shards);
+        bind(&first.addresses, shards, options).unwrap();
+    }
+}
+
+#[test]
+fn a_port_that_becomes_free_is_taken() {
+    let holder = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let wanted = holder.local_addr().unwrap();
+    let (tell, told) = mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        tell.send(nix::unistd::gettid()).unwrap();
+        bind(&[wanted], 2, SocketOptions::default()).map(drop)
+    });
+    let call = format!("/proc/self/task/{}/syscall", told.recv().unwrap());
+    let sleeping = format!("{} ", libc::SYS_clock_nanosleep);
+    while !std::fs::read_to_string(&call).unwrap().starts_with(&sleeping) {
+        assert!(!waiting.is_finished(), "it waits for the port");
+    }
+    drop(holder);
+    waiting.join().unwrap().unwrap();
+}
+
+#[test]
+fn several_addresses_share_a_chosen_port() {
+    let addresses = ["127.0.0.1:0", "[::1]:0", "127.0.0.2:0"].map(address);
+    let binding = bind(&addresses, 2, SocketOptions::default()).unwrap();
+    let ports: Vec<u16> = binding.addresses.iter().map(SocketAddr::port).collect();
+    assert!(ports[0] != 0 && ports.iter().all(|&port| port == ports[0]));
+    for shard in &binding.shards {
+        assert!(shard.iter().map(net::Socket::address).eq(binding.addresses.iter().copied()));
+    }
+}
+
+#[test]
+fn both_wildcards_share_a_port() {
+    let binding = bind(&["0.0.0.0:0", "[::]:0"].map(address), 1, SocketOptions::default()).unwrap();
+    assert_eq!(binding.addresses[0].port(), binding.addresses[1].port());
+    assert!(binding.shards[0].iter().all(net::Socket::is_wildcard));
+}
+
+#[test]
+fn errors_name_the_address_and_the_reason() {
+    let good = address("127.0.0.1:0");
+    for (bad, kind) in [
+        (address("192.0.2.77:0"), BindErrorKind::NotAvailable),
+        (address("[2001:db8::77]:0"), BindErrorKind::NotAvailable),
+    ] {
+        let error = bind(&[good, bad], 2, SocketOptions::default()).unwrap_err();
+        assert_eq!((error.address.ip(), error.kind), (bad.ip(), kind));
+    }
+}
+
+#[test]
+fn granted_buffers_are_told_in_the_unit_of_the_request() {
+    let options = SocketOptions { receive_buffer: 300_000, send_buffer: 200_000 };
+    let binding = bind(&[address("127.0.0.1:0")], 2, options).unwrap();
+    assert_eq!((binding.receive_buffer, binding.send_buffer), (300_000, 200_000));
+}

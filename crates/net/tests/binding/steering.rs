@@ -1,0 +1,110 @@
+//! Flows spread evenly over the shards, by their source alone.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use net::{Driver, DriverConfig, Mmsg, SocketOptions, Steering, bind};
+
+const FLOWS: usize = 2000;
+
+/// Drivers of all shards of some addresses.
+struct Shards {
+    drivers: Vec<Mmsg>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Shards {
+    fn on(addresses: &[&str], shards: usize) -> Shards {
+        let addresses: Vec<SocketAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let binding = bind(&addresses, shards, SocketOptions::default()).unwrap();
+        assert!(matches!(binding.steering, Steering::BySource), "{:?}", binding.steering);
+        let config = DriverConfig::default();
+        let drivers =
+            binding.shards.into_iter().map(|sockets| Mmsg::new(sockets, &config).unwrap()).collect();
+        Shards { drivers, addresses: binding.addresses }
+    }
+
+    /// Which shard every source reached. Loopback delivers before a send returns, so nothing is waited for.
+    fn drain(&mut self) -> Vec<(usize, SocketAddr)> {
+        let mut reached = Vec::new();
+        for (shard, driver) in self.drivers.iter_mut().enumerate() {
+            loop {
+                let mut arrivals = Vec::new();
+                driver.exchange(&mut arrivals, Some(Duration::ZERO)).unwrap();
+                if arrivals.is_empty() {
+                    break;
+                }
+                reached.extend(arrivals.iter().map(|arrival| (shard, arrival.source)));
+                arrivals.iter().for_each(|arrival| driver.release(arrival.buffer));
+            }
+        }
+        reached
+    }
+
+    fn assert_even(&mut self, kind: &str) {
+        let mut counts = vec![0; self.drivers.len()];
+        self.drain().into_iter().for_each(|(shard, _)| counts[shard] += 1);
+        let (sum, share) = (counts.iter().sum::<usize>(), FLOWS / counts.len());
+        assert_eq!(sum, FLOWS);
+        assert!(counts.iter().all(|&count| count.abs_diff(share) <= share / 10), "{kind}: {counts:?}");
+    }
+}
+
+/// Sends one datagram from a source that exists only for that.
+fn send_from(source: SocketAddr, to: SocketAddr) {
+    UdpSocket::bind(source).unwrap().send_to(b"x", to).unwrap();
+}
+
+#[test]
+fn sequential_addresses_spread_evenly() {
+    for shards in [2, 4] {
+        let mut all = Shards::on(&["127.0.0.1:0"], shards);
+        for flow in 0..FLOWS {
+            let ip = Ipv4Addr::from(0x7f0a_0000 + flow as u32);
+            send_from(SocketAddr::from((ip, 40_000)), all.addresses[0]);
+        }
+        all.assert_even("addresses");
+    }
+}
+
+#[test]
+fn sequential_ports_spread_evenly() {
+    for (own, client) in
+        [("127.0.0.1:0", IpAddr::from([127, 20, 0, 1])), ("[::1]:0", Ipv6Addr::LOCALHOST.into())]
+    {
+        for shards in [2, 4] {
+            let mut all = Shards::on(&[own], shards);
+            for port in sequential_ports(client) {
+                send_from(SocketAddr::new(client, port), all.addresses[0]);
+            }
+            all.assert_even("ports");
+        }
+    }
+}
+
+/// Ports that nobody else on this machine has at the moment.
+fn sequential_ports(client: IpAddr) -> impl Iterator<Item = u16> {
+    (10_000..30_000).filter(move |&port| UdpSocket::bind((client, port)).is_ok()).take(FLOWS)
+}
+
+#[test]
+fn a_client_reaches_one_shard_by_every_address() {
+    let mut all = Shards::on(&["0.0.0.0:0", "[::]:0"], 4);
+    let port = all.addresses[0].port();
+    let mut reached: HashMap<SocketAddr, Vec<usize>> = HashMap::new();
+    for flow in 0..200_u32 {
+        let client = UdpSocket::bind((Ipv4Addr::from(0x7f1e_0000 + flow), 0)).unwrap();
+        for local in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 7, 7, 7]] {
+            client.send_to(b"x", SocketAddr::from((local, port))).unwrap();
+        }
+        for (shard, source) in all.drain() {
+            assert_eq!(source, client.local_addr().unwrap());
+            reached.entry(source).or_default().push(shard);
+        }
+    }
+    assert_eq!(reached.len(), 200);
+    for (client, shards) in reached {
+        assert!(shards.len() == 3 && shards.iter().all(|&shard| shard == shards[0]), "{client}: {shards:?}");
+    }
+}
