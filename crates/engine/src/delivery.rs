@@ -52,6 +52,7 @@ pub struct Outbox {
     rosters: Vec<Roster>,
     /// Where each epoch but the first begins.
     seals: Vec<usize>,
+    payloads: u64,
     /// Changes with every turn and epoch.
     stamp: u64,
 }
@@ -79,12 +80,18 @@ impl Outbox {
         self.deliveries.is_empty()
     }
 
+    /// How many payloads are to be fanned out.
+    pub fn payloads(&self) -> u64 {
+        self.payloads
+    }
+
     /// Forgets everything, for the next turn.
     pub fn clear(&mut self) {
         self.deliveries.clear();
         self.text.clear();
         self.rosters.clear();
         self.seals.clear();
+        self.payloads = 0;
         self.stamp += 1;
     }
 
@@ -103,7 +110,8 @@ impl Outbox {
         self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
     }
 
-    /// `listed`: where this roster was listed, and under which stamp.
+    /// `listed`: where this roster was listed, and under which stamp. Another outbox may have the same stamp, so what
+    /// is listed there has to be this roster.
     pub(crate) fn fan_out(
         &mut self,
         datagram: u32,
@@ -111,10 +119,12 @@ impl Outbox {
         listed: &mut (u64, RosterIndex),
         sender: u32,
     ) {
-        if listed.0 != self.stamp {
+        let is_listed = || self.rosters.get(listed.1.0 as usize).is_some_and(|other| other.is_same(roster));
+        if listed.0 != self.stamp || !is_listed() {
             *listed = (self.stamp, RosterIndex(self.rosters.len() as u32));
             self.rosters.push(roster.clone());
         }
+        self.payloads += 1;
         let audience = Audience::Others { roster: listed.1, sender };
         self.deliveries.push(Delivery { payload: Payload::Received(datagram), audience });
     }

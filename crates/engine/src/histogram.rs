@@ -29,6 +29,15 @@ impl<const N: usize> Histogram<N> {
         self.count += times;
         self.sum += value * times;
     }
+
+    /// Adds what another one has counted.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+        self.count += other.count;
+        self.sum += other.sum;
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,89 @@
+//! The command line, by clap, which knows the names and leaves the values to the options' parsers.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::options::{Change, Form, OPTIONS, Spec};
+use super::place::{Given, Layer, Place};
+use super::problem::{Complaint, Exit, Problem, quote};
+
+/// The command line, for help, man page and completions.
+pub fn command() -> Command {
+    let live: Vec<_> =
+        OPTIONS.iter().filter(|spec| spec.change == Change::Live).map(|spec| spec.name).collect();
+    let after = format!(
+        "DURATION is seconds (90, 0.25) or a number with ms, s, m, h or d (250ms, 5m), to the millisecond.\n\
+         Precedence: flag, environment, file, default. SIGHUP reads the file again and takes over {} and the groups.\n\
+         In the file, keys are the flags' names, and `[groups.LOBBY-1]` with an optional `cap = 500` declares a \
+         permanent group.",
+        live.join(", ")
+    );
+    Command::new("relay")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Relays UDP datagrams within groups of clients.")
+        .after_help(after)
+        .args(OPTIONS.iter().map(argument))
+}
+
+fn argument(spec: &Spec) -> Arg {
+    let default = if spec.default.is_empty() { "no file" } else { spec.default };
+    let arg = Arg::new(spec.name)
+        .long(spec.name)
+        .value_name(spec.unit)
+        .value_parser(value_parser!(OsString))
+        .help(format!("{} [default: {default}] [env: {}]", spec.help, spec.variable()))
+        .allow_negative_numbers(true)
+        .action(if spec.form == Form::Many { ArgAction::Append } else { ArgAction::Set });
+    match spec.form {
+        Form::Switch | Form::Once => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        Form::One | Form::Many | Form::Path => arg,
+    }
+}
+
+/// Reads the flags; the first argument is the program's name.
+pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<Layer, Exit> {
+    let mut matches = command().try_get_matches_from(args).map_err(|error| explain(&error))?;
+    let mut layer = Layer::new();
+    for spec in OPTIONS {
+        let Some(values) = matches.remove_many::<OsString>(spec.name) else { continue };
+        let place = Place::Flag(spec.name);
+        let texts: Result<Vec<_>, _> = values.map(OsString::into_string).collect();
+        match texts {
+            Ok(texts) => layer.insert(spec.name, Given { text: texts.join(","), place }),
+            Err(bytes) => {
+                let complaint = Complaint::new(&bytes.to_string_lossy(), "is not UTF-8");
+                return Err(Problem::Value { place, complaint }.into());
+            }
+        };
+    }
+    Ok(layer)
+}
+
+/// Clap's errors take several lines; ours one.
+fn explain(error: &clap::Error) -> Exit {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Text(text),
+        ErrorKind::UnknownArgument => Problem::Usage(unknown(error)).into(),
+        _ => {
+            let first = text.lines().next().unwrap_or_default();
+            Problem::Usage(first.strip_prefix("error: ").unwrap_or(first).to_owned()).into()
+        }
+    }
+}
+
+fn unknown(error: &clap::Error) -> String {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let arg = text(ContextKind::InvalidArg).unwrap_or_default();
+    if !arg.starts_with('-') {
+        return format!("{}: the relay takes flags only", quote(arg));
+    }
+    let hint =
+        text(ContextKind::SuggestedArg).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    format!("{arg}: unknown flag{hint}")
+}

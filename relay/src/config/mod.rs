@@ -1,0 +1,49 @@
+//! What the operator decides: flags, environment and file are read by one parser per option into a checked [`Setup`].
+//!
+//! **[`load`] once at the start, [`reload`] on SIGHUP.** A value's precedence is flag, environment (`RELAY_*`), file
+//! (TOML), default. Every value that is given is checked, also one that loses, so that taking a flag away later brings
+//! no surprise. A [`Problem`] is one line that says where, what and what to do.
+
+mod args;
+mod choice;
+mod duration;
+mod environment;
+mod file;
+mod flags;
+mod groups;
+mod host;
+mod load;
+mod options;
+mod parse;
+mod place;
+mod print;
+mod problem;
+mod reload;
+mod setup;
+mod size;
+mod spelling;
+#[cfg(test)]
+mod tests;
+
+pub use choice::{Backend, LogFormat, Shards};
+pub use flags::command;
+pub use load::{Loaded, load};
+pub use place::{Place, Source};
+pub use problem::{Complaint, Exit, Problem};
+pub use reload::{Pending, Reloaded, reload};
+pub use setup::Setup;
+
+/// Shards at most: more sockets than that on one port have not been tried, and no machine at hand has more cores.
+pub const MAX_SHARDS: u64 = 256;
+
+/// Addresses to serve on, at most: with [`MAX_SHARDS`] these are 4096 sockets, within the usual 65,536 descriptors.
+pub const MAX_HOSTS: usize = 16;
+
+/// The smallest socket buffer, in bytes: one datagram of the protocol, which the kernel doubles for its overhead.
+pub const MIN_BUFFER: u64 = wire::MAX_DATAGRAM as u64;
+
+/// The largest socket buffer, in bytes: the kernel keeps the doubled value in an int and cuts this one by a byte.
+pub const MAX_BUFFER: u64 = 1 << 30;
+
+/// The longest configuration file, in bytes: twice what 262,144 groups of the longest name with a cap take.
+pub const MAX_FILE: u64 = 32 << 20;

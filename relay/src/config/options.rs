@@ -1,0 +1,176 @@
+//! The one table of options: every flag, its variable and its key in the file are a line here.
+
+use engine::limits::CEILING;
+
+use super::args::Args;
+use super::problem::Complaint;
+use super::{choice, duration, host, parse, size};
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One value.
+    One,
+    /// The flag may be repeated; elsewhere commas, in the file an array too.
+    Many,
+    /// Yes or no; the flag alone means yes.
+    Switch,
+    /// Like `Switch`, for one run: not in the file.
+    Once,
+    /// Like `One`: not in the file.
+    Path,
+}
+
+/// Which values a running relay can take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// On SIGHUP.
+    Live,
+    /// At the next start.
+    Restart,
+}
+
+/// One option.
+pub(super) struct Spec {
+    pub name: &'static str,
+    pub form: Form,
+    pub change: Change,
+    /// The unit or type, as the help shows it.
+    pub unit: &'static str,
+    pub default: &'static str,
+    pub help: &'static str,
+    pub set: fn(&mut Args, &str) -> Result<(), Complaint>,
+    /// The text that `set` reads as the same value.
+    pub show: fn(&Args) -> String,
+}
+
+impl Spec {
+    /// The name of the variable.
+    pub fn variable(&self) -> String {
+        format!("RELAY_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// True if the option may stand in the file.
+    pub fn in_file(&self) -> bool {
+        !matches!(self.form, Form::Once | Form::Path)
+    }
+}
+
+/// The option of this name; `_` counts as `-`.
+pub(super) fn find(name: &str) -> Option<&'static Spec> {
+    let same = |a: u8, b: u8| a == b || (a == b'-' && b == b'_');
+    OPTIONS.iter().find(|spec| {
+        spec.name.len() == name.len() && spec.name.bytes().zip(name.bytes()).all(|(a, b)| same(a, b))
+    })
+}
+
+fn join(hosts: &Vec<host::Host>) -> String {
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+macro_rules! option {
+    ($name:literal $form:ident $change:ident $unit:literal = $default:literal: $help:expr,
+     $($field:ident).+ <- $set:expr, $show:expr) => {
+        Spec {
+            name: $name,
+            form: Form::$form,
+            change: Change::$change,
+            unit: $unit,
+            default: $default,
+            help: $help,
+            set: |args, text| {
+                args.$($field).+ = $set(text)?;
+                Ok(())
+            },
+            show: |args| $show(&args.$($field).+),
+        }
+    };
+}
+
+fn port(text: &str) -> Result<u16, Complaint> {
+    parse::number(text, 0, u64::from(u16::MAX))
+}
+
+fn quota(text: &str) -> Result<u32, Complaint> {
+    parse::number(text, 0, u64::from(u32::MAX))
+}
+
+fn ceiling(text: &str) -> Result<u32, Complaint> {
+    parse::number(text, 1, u64::from(CEILING))
+}
+
+fn path(text: &str) -> Result<Option<std::path::PathBuf>, Complaint> {
+    Ok((!text.is_empty()).then(|| text.into()))
+}
+
+fn show_path(path: &Option<std::path::PathBuf>) -> String {
+    path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+/// All options, in the order of the help. The defaults of the first seven are the original server's; those of the
+/// ceilings are [`engine::limits`]' and those of the buffers `net`'s, which tests compare.
+pub(super) static OPTIONS: &[Spec] = &[
+    option!("host" Many Restart "ADDRESS" = "127.0.0.1":
+        "Address or name to serve on; may be repeated or hold several with commas. `::` is IPv6 only, so `0.0.0.0,::` serves both",
+        hosts <- host::parse, join),
+    option!("port" One Restart "PORT" = "5000":
+        "UDP port of all addresses; 0 lets the kernel choose",
+        port <- port, ToString::to_string),
+    option!("empty-ttl" One Live "DURATION" = "300":
+        "How long an empty group lives; 0 means until the next sweep",
+        settings.empty_ttl <- duration::parse_or_zero, duration::show),
+    option!("sweep" One Live "DURATION" = "30":
+        "How often idle clients and empty groups are removed",
+        settings.sweep <- duration::parse, duration::show),
+    option!("heartbeat" One Live "DURATION" = "60":
+        "Heartbeat that clients are told; who is silent for three of them is removed",
+        settings.heartbeat <- duration::parse, duration::show),
+    option!("cap" One Live "MEMBERS|none" = "128":
+        "Members of a group at most, at least 1; the file can give a group its own",
+        settings.cap <- parse::cap, parse::show_cap),
+    option!("max-groups-per-client" One Live "GROUPS" = "3":
+        "Live groups that one client has created at most; 0 leaves only the groups of the file",
+        settings.max_groups_per_client <- quota, ToString::to_string),
+    option!("max-clients" One Restart "CLIENTS" = "1048576":
+        "Clients of the relay at most",
+        settings.ceilings.clients <- ceiling, ToString::to_string),
+    option!("max-groups" One Restart "GROUPS" = "262144":
+        "Groups of the relay at most, those of the file included",
+        settings.ceilings.groups <- ceiling, ToString::to_string),
+    option!("max-unjoined-groups" One Restart "GROUPS" = "65536":
+        "Groups that nobody ever joined at most; by default not above --max-groups",
+        settings.ceilings.unjoined_groups <- ceiling, ToString::to_string),
+    option!("shards" One Restart "SHARDS|auto" = "auto":
+        "Threads that serve, 1 to 256; auto is one for each core",
+        shards <- parse::shards, parse::show_shards),
+    option!("pin" Switch Restart "BOOL" = "false":
+        "Pin each shard to a core",
+        pin <- choice::choose, choice::word),
+    option!("backend" One Restart "auto|uring|mmsg" = "auto":
+        "How datagrams move: io_uring, recvmmsg and sendmmsg, or the first that works",
+        backend <- choice::choose, choice::word),
+    option!("receive-buffer" One Restart "BYTES" = "8M":
+        "Receive buffer to ask for, per socket, 4096 to 1G; K, M and G are powers of 1024",
+        receive_buffer <- size::parse, size::show),
+    option!("send-buffer" One Restart "BYTES" = "8M":
+        "Send buffer to ask for, per socket, 4096 to 1G",
+        send_buffer <- size::parse, size::show),
+    option!("metrics-listen" One Restart "ADDRESS:PORT|off" = "127.0.0.1:9500":
+        "Where /metrics, /livez and /readyz are served over HTTP; a port alone means on 127.0.0.1",
+        metrics_listen <- parse::listen, parse::show_listen),
+    option!("log-format" One Restart "text|json" = "text":
+        "Log lines for people or for programs",
+        log_format <- choice::choose, choice::word),
+    option!("log-level" One Restart "LEVEL" = "info":
+        "Least severe lines to log: off, error, warn, info, debug or trace",
+        log_level <- choice::choose, choice::word),
+    option!("config" Path Restart "FILE" = "":
+        "TOML file with any of these settings and predeclared groups",
+        config <- path, show_path),
+    option!("check-config" Once Restart "BOOL" = "false":
+        "Check the configuration and end",
+        check_config <- choice::choose, choice::word),
+    option!("print-config" Once Restart "BOOL" = "false":
+        "Print each value with its source, as a configuration file, and end",
+        print_config <- choice::choose, choice::word),
+];

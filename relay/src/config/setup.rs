@@ -1,0 +1,92 @@
+//! The configuration, resolved and checked: what the rest of the relay sees.
+
+use std::net::{IpAddr, SocketAddr};
+
+use engine::{Cap, Settings};
+use tracing::level_filters::LevelFilter;
+use wire::GroupId;
+
+use super::choice::{Backend, LogFormat, Shards};
+use super::load::Merged;
+use super::place::Source;
+use super::problem::Problem;
+
+/// What to run with. Defaults and units are those of `relay --help`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Addresses to serve on, at least one, all different, no wildcard beside another address of its family.
+    /// Default 127.0.0.1.
+    pub hosts: Vec<IpAddr>,
+    /// UDP port of all of them, default 5000; 0 lets the kernel choose.
+    pub port: u16,
+    /// What the engine decides by.
+    pub settings: Settings,
+    /// Groups that the file declares, in the order of their ids, with the caps that they have of their own.
+    pub groups: Vec<(GroupId, Option<Cap>)>,
+    /// Threads that serve.
+    pub shards: Shards,
+    /// True if each shard is pinned to a core, default false.
+    pub pin: bool,
+    /// How datagrams move.
+    pub backend: Backend,
+    /// Bytes to ask for as each socket's receive buffer, default 8 MiB.
+    pub receive_buffer: usize,
+    /// Bytes to ask for as each socket's send buffer, default 8 MiB.
+    pub send_buffer: usize,
+    /// Where to serve metrics, default 127.0.0.1:9500; `None` is `off`.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Who asked for `metrics_listen`: if nobody did, an address in use is no error.
+    pub metrics_source: Source,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// The least severe lines to log, default info. `RUST_LOG` is not read: one option, one name.
+    pub log_level: LevelFilter,
+    /// Tell that the configuration is good, and end.
+    pub check_config: bool,
+    /// Print [`super::Loaded::print_config`], and end.
+    pub print_config: bool,
+    /// One line each, about what was ignored.
+    pub warnings: Vec<String>,
+}
+
+/// Checks what no option can check alone.
+pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) -> Result<Setup, Problem> {
+    check_ceilings(merged)?;
+    let args = merged.args.clone();
+    Ok(Setup {
+        hosts,
+        port: args.port,
+        settings: args.settings,
+        groups: merged.groups.iter().map(|group| (group.id, group.cap)).collect(),
+        shards: args.shards,
+        pin: args.pin,
+        backend: args.backend,
+        receive_buffer: args.receive_buffer,
+        send_buffer: args.send_buffer,
+        metrics_listen: args.metrics_listen,
+        metrics_source: merged.place("metrics-listen").source(),
+        log_format: args.log_format,
+        log_level: args.log_level,
+        check_config: args.check_config,
+        print_config: args.print_config,
+        warnings,
+    })
+}
+
+fn check_ceilings(merged: &Merged) -> Result<(), Problem> {
+    let ceilings = merged.args.settings.ceilings;
+    let conflict = |option, message| Err(Problem::Conflict { place: merged.place(option), message });
+    if ceilings.unjoined_groups > ceilings.groups {
+        let (unjoined, all) = (ceilings.unjoined_groups, ceilings.groups);
+        let message =
+            format!("{unjoined} is more than max-groups, which is {all}; lower the one or raise the other");
+        return conflict("max-unjoined-groups", message);
+    }
+    let declared = merged.groups.len();
+    if declared > ceilings.groups as usize {
+        let message =
+            format!("{} is less than the {declared} groups that the file declares", ceilings.groups);
+        return conflict("max-groups", message);
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! How it runs: the shard loop that introduces the engine to a driver, its configuration and its metrics.
+//!
+//! **A [`shard::Shard`] turns an engine and a driver on a thread of its own; [`server::run`] starts the shards, watches
+//! over them, and stops them.**
+
+mod backend;
+pub mod clock;
+pub mod config;
+mod crew;
+pub mod fanout;
+mod http;
+pub mod inbox;
+pub mod limits;
+pub mod logging;
+pub mod meter;
+pub mod metrics;
+mod own;
+mod plan;
+pub mod server;
+pub mod shard;
+mod work;

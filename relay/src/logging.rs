@@ -1,0 +1,17 @@
+//! Log lines on standard error, as text or JSON.
+
+use std::io::{self, IsTerminal};
+
+use crate::config::{LogFormat, Setup};
+
+/// Begins logging as the setup says. Nothing on the packet path logs above TRACE.
+pub fn start(setup: &Setup) {
+    let logger =
+        tracing_subscriber::fmt().with_max_level(setup.log_level).with_writer(io::stderr).with_target(false);
+    match setup.log_format {
+        LogFormat::Text => {
+            logger.with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init()
+        }
+        LogFormat::Json => logger.json().flatten_event(true).init(),
+    }
+}

@@ -1,0 +1,207 @@
+//! What a scrape reads: the shards' published counters, through the `metrics` crate and its Prometheus exporter.
+
+pub mod catalogue;
+mod process;
+mod text;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::{CommandKind, DropReason, Event, Groups, Histogram};
+use metrics::{Label, counter, gauge, with_local_recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use net::{FailureKind, SocketGauge};
+use wire::Refusal;
+
+use crate::meter::{Counters, Meter};
+use catalogue::{self as names, CATALOGUE, Kind, Metric};
+use process::ProcessStats;
+
+/// Renders the relay's metrics.
+pub struct Exporter {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    sources: Sources,
+    /// What each socket said last about its drops, which wraps at 2^32, and the sum of each shard.
+    kernel_drops: Mutex<Vec<ShardDrops>>,
+}
+
+/// Where the figures come from.
+pub struct Sources {
+    /// The published counters of each shard.
+    pub meters: Vec<Meter>,
+    /// The sockets of each shard.
+    pub sockets: Vec<Vec<SocketGauge>>,
+    /// All groups.
+    pub groups: Arc<Groups>,
+    /// True while the relay serves.
+    pub ready: Arc<AtomicBool>,
+    /// The backend in use: `uring`, `mmsg` or `mixed`.
+    pub backend: &'static str,
+    /// Why it is not io_uring, if that was to be tried.
+    pub fallback: Option<String>,
+}
+
+#[derive(Clone, Default)]
+struct ShardDrops {
+    seen: Vec<u32>,
+    total: u64,
+}
+
+/// Labels of [`FailureKind::ALL`], in that order.
+const FAILURES: [&str; FailureKind::ALL.len()] =
+    ["send_buffer_full", "unreachable", "too_large", "denied", "other"];
+
+impl Exporter {
+    /// An exporter of these sources.
+    pub fn new(sources: Sources) -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        with_local_recorder(&recorder, || {
+            for metric in CATALOGUE {
+                describe(metric);
+            }
+            let version = env!("CARGO_PKG_VERSION");
+            gauge!(names::BUILD_INFO.name, "version" => version, "backend" => sources.backend).set(1);
+            if let Some(reason) = &sources.fallback {
+                gauge!(names::BACKEND_FALLBACK_INFO.name, "reason" => reason.clone()).set(1);
+            }
+        });
+        let kernel_drops = sources.sockets.iter().map(|sockets| ShardDrops::of(sockets.len())).collect();
+        Self { recorder, handle, sources, kernel_drops: Mutex::new(kernel_drops) }
+    }
+
+    /// The exposition text, as of now.
+    pub fn render(&self) -> String {
+        let shards: Vec<Counters> = self.sources.meters.iter().map(Meter::read).collect();
+        with_local_recorder(&self.recorder, || {
+            self.set_totals(&shards);
+            for (shard, counters) in shards.iter().enumerate() {
+                set_shard(shard, counters);
+            }
+            self.set_sockets();
+        });
+        self.handle.run_upkeep();
+        let mut out = self.handle.render();
+        append_histograms(&mut out, &shards);
+        append_seconds(&mut out, &shards);
+        append_process(&mut out);
+        out
+    }
+
+    fn set_totals(&self, shards: &[Counters]) {
+        let sum = |of: &dyn Fn(&Counters) -> u64| shards.iter().map(of).sum::<u64>();
+        let ready = self.sources.ready.load(Ordering::Relaxed);
+        gauge!(names::READY.name).set(f64::from(u8::from(ready)));
+        gauge!(names::GROUPS.name).set(self.sources.groups.count());
+        gauge!(names::MEMBERS.name).set(self.sources.groups.clients());
+        for (at, label) in Event::LABELS.iter().enumerate() {
+            counter!(names::GROUP_EVENTS.name, "event" => *label).absolute(sum(&|c| c.tally.events[at]));
+        }
+        for (at, label) in CommandKind::LABELS.iter().enumerate() {
+            counter!(names::COMMANDS.name, "command" => *label).absolute(sum(&|c| c.tally.commands[at]));
+        }
+        for (at, code) in Refusal::CODES.iter().enumerate() {
+            let reason = code.to_ascii_lowercase();
+            counter!(names::REFUSED.name, "reason" => reason).absolute(sum(&|c| c.tally.refusals[at]));
+        }
+        counter!(names::RING_ENTERS.name).absolute(sum(&|c| c.driver.enters));
+        counter!(names::RING_REARMS.name).absolute(sum(&|c| c.driver.rearms));
+        counter!(names::RING_NO_BUFFERS.name).absolute(sum(&|c| c.driver.no_buffers));
+        counter!(names::RING_CQ_OVERFLOW.name).absolute(sum(&|c| c.driver.cq_overflow));
+        gauge!(names::RING_BUFFERS_FREE.name).set(sum(&|c| c.driver.buffers_free) as f64);
+    }
+
+    /// What the kernel says about the sockets now.
+    fn set_sockets(&self) {
+        let mut drops = self.kernel_drops.lock().unwrap_or_else(PoisonError::into_inner);
+        for (shard, (sockets, drops)) in self.sources.sockets.iter().zip(drops.iter_mut()).enumerate() {
+            let (mut queue, mut receive, mut send) = (0, 0, 0);
+            for (socket, seen) in sockets.iter().zip(&mut drops.seen) {
+                let Ok(Some(memory)) = socket.read() else { continue };
+                drops.total += u64::from(memory.drops.wrapping_sub(*seen));
+                *seen = memory.drops;
+                queue += u64::from(memory.receive_queue);
+                receive += u64::from(memory.receive_buffer);
+                send += u64::from(memory.send_buffer);
+            }
+            let shard = shard.to_string();
+            counter!(names::KERNEL_DROPPED.name, "shard" => shard.clone()).absolute(drops.total);
+            gauge!(names::RECEIVE_QUEUE.name, "shard" => shard.clone()).set(queue as f64);
+            let buffer = |direction| gauge!(names::SOCKET_BUFFER.name, "shard" => shard.clone(), "direction" => direction);
+            buffer("receive").set(receive as f64);
+            buffer("send").set(send as f64);
+        }
+    }
+}
+
+impl ShardDrops {
+    fn of(sockets: usize) -> Self {
+        Self { seen: vec![0; sockets], total: 0 }
+    }
+}
+
+fn describe(metric: &Metric) {
+    match metric.kind {
+        Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
+        Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+        Kind::Histogram => {}
+    }
+}
+
+fn set_shard(shard: usize, counters: &Counters) {
+    let shard = Label::new("shard", shard.to_string());
+    let one = |metric: Metric| counter!(metric.name, vec![shard.clone()]);
+    let reason = |metric: Metric, reason: &'static str| {
+        counter!(metric.name, vec![shard.clone(), Label::from_static_parts("reason", reason)])
+    };
+    gauge!(names::CLIENTS.name, vec![shard.clone()]).set(counters.clients as f64);
+    gauge!(names::WAITING_COPIES.name, vec![shard.clone()]).set(counters.waiting as f64);
+    one(names::RECEIVED_PACKETS).absolute(counters.received.packets);
+    one(names::RECEIVED_BYTES).absolute(counters.received.bytes);
+    one(names::SENT_PACKETS).absolute(counters.sent.packets);
+    one(names::SENT_BYTES).absolute(counters.sent.bytes);
+    one(names::REPLIES).absolute(counters.tally.replies);
+    for (label, count) in DropReason::LABELS.iter().zip(counters.tally.dropped) {
+        reason(names::DROPPED_PACKETS, label).absolute(count);
+    }
+    for (label, count) in FAILURES.iter().zip(counters.failed) {
+        reason(names::DROPPED_COPIES, label).absolute(count);
+    }
+    reason(names::DROPPED_COPIES, "backlog").absolute(counters.overflowed);
+}
+
+fn append_histograms(out: &mut String, shards: &[Counters]) {
+    fn sum<const N: usize>(shards: &[Counters], of: impl Fn(&Counters) -> &Histogram<N>) -> Histogram<N> {
+        let mut total = Histogram::default();
+        shards.iter().for_each(|counters| total.add(of(counters)));
+        total
+    }
+    text::append_histogram(out, names::FANOUT, &sum(shards, |c| &c.tally.fanout), 0, 1.0);
+    text::append_histogram(out, names::BATCH, &sum(shards, |c| &c.batches), 0, 1.0);
+    text::append_histogram(out, names::SEGMENTS, &sum(shards, |c| &c.segments), 0, 1.0);
+    // From 1 us on: 2^10 ns.
+    text::append_histogram(out, names::LATENCY, &sum(shards, |c| &c.latency), 10, 1e-9);
+}
+
+fn append_seconds(out: &mut String, shards: &[Counters]) {
+    let busy =
+        |(shard, counters): (usize, &Counters)| (format!("shard=\"{shard}\""), counters.busy as f64 / 1e9);
+    text::append_values(out, names::BUSY, shards.iter().enumerate().map(busy));
+}
+
+fn append_process(out: &mut String) {
+    let Some(process) = ProcessStats::read() else { return };
+    let values = [
+        (names::PROCESS_CPU, process.cpu_seconds),
+        (names::PROCESS_RSS, process.resident_bytes),
+        (names::PROCESS_VSIZE, process.virtual_bytes),
+        (names::PROCESS_FDS, process.open_fds),
+        (names::PROCESS_MAX_FDS, process.max_fds),
+        (names::PROCESS_THREADS, process.threads),
+        (names::PROCESS_START, process.start_seconds),
+    ];
+    for (metric, value) in values {
+        text::append_values(out, metric, [(String::new(), value)]);
+    }
+}

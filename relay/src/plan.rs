@@ -1,0 +1,153 @@
+//! Cutting the payloads of a batch into runs: what each member gets, in which sends.
+
+use net::{Driver, Gather, Part, Run};
+use smallvec::SmallVec;
+
+use crate::work::Work;
+
+/// The sends of one batch. Members that sent nothing share the first sequence; each sender has its own, without its
+/// own payloads.
+#[derive(Default)]
+pub struct Plan {
+    sequences: Vec<Sequence>,
+    /// Senders by position, ascending, with their sequence.
+    senders: Vec<(u32, u16)>,
+    rounds: usize,
+    parts: Vec<Part>,
+}
+
+/// Runs that one receiver gets, in order.
+type Sequence = SmallVec<[Span; 2]>;
+
+/// A run, as a stretch of its sequence's gather list.
+#[derive(Clone, Copy)]
+pub struct Span {
+    /// The datagrams.
+    pub gather: Gather,
+    /// Bytes of each but the last.
+    pub size: u16,
+    /// Bytes of all.
+    pub bytes: u32,
+}
+
+impl Plan {
+    /// Plans a batch. Its gather lists are the driver's, so a plan is good for one turn.
+    pub fn make(&mut self, work: &Work, driver: &mut impl Driver) {
+        self.sequences.clear();
+        self.senders.clear();
+        self.add_sequence(work, None, driver);
+        self.senders.extend(work.payloads().iter().map(|payload| (payload.sender, 0)));
+        self.senders.sort_unstable();
+        self.senders.dedup();
+        for at in 0..self.senders.len() {
+            self.senders[at].1 = self.sequences.len() as u16;
+            self.add_sequence(work, Some(self.senders[at].0), driver);
+        }
+        self.rounds = self.sequences.iter().map(SmallVec::len).max().unwrap_or(0);
+    }
+
+    /// How many runs the receiver with the most runs gets.
+    pub fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    /// True if any run of this round holds more than one datagram.
+    pub fn is_segmented(&self, round: usize) -> bool {
+        self.sequences.iter().any(|sequence| sequence.get(round).is_some_and(|span| span.gather.count > 1))
+    }
+
+    /// The runs of one round for the members from `first` on, in order of their positions.
+    pub fn round(&self, round: usize, first: u32) -> impl FnMut(u32) -> Option<Span> {
+        let mut next = self.senders.partition_point(|(position, _)| *position < first);
+        move |position| {
+            let sequence = match self.senders.get(next) {
+                Some(&(sender, own)) if sender == position => {
+                    next += 1;
+                    own
+                }
+                _ => 0,
+            };
+            self.sequences[usize::from(sequence)].get(round).copied()
+        }
+    }
+
+    fn add_sequence(&mut self, work: &Work, without: Option<u32>, driver: &mut impl Driver) {
+        self.parts.clear();
+        let heard = work.payloads().iter().filter(|payload| Some(payload.sender) != without);
+        self.parts.extend(heard.map(|payload| payload.part));
+        let gather = driver.gather(&self.parts);
+        let mut runs = Sequence::new();
+        let mut start = 0;
+        while start < self.parts.len() {
+            let span = first_run(&self.parts[start..], gather.start + start as u32);
+            start += usize::from(span.gather.count);
+            runs.push(span);
+        }
+        self.sequences.push(runs);
+    }
+}
+
+/// The longest run at the beginning: datagrams of one size, of which a shorter one may be the last.
+fn first_run(parts: &[Part], start: u32) -> Span {
+    let size = parts[0].len();
+    let (mut count, mut bytes) = (0, 0);
+    for part in parts.iter().take(Run::MAX_DATAGRAMS) {
+        if part.len() > size || bytes + part.len() > Run::MAX_BYTES {
+            break;
+        }
+        count += 1;
+        bytes += part.len();
+        if part.len() < size {
+            break;
+        }
+    }
+    Span { gather: Gather { start, count }, size: size as u16, bytes: bytes as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use net::BufferId;
+    use proptest::prelude::*;
+
+    fn part(len: u16) -> Part {
+        Part::Received { buffer: BufferId(0), offset: 0, len }
+    }
+
+    fn runs(sizes: &[u16]) -> Vec<Vec<u16>> {
+        let parts: Vec<Part> = sizes.iter().map(|&size| part(size)).collect();
+        let (mut start, mut runs) = (0, Vec::new());
+        while start < parts.len() {
+            let count = usize::from(first_run(&parts[start..], start as u32).gather.count);
+            runs.push(sizes[start..start + count].to_vec());
+            start += count;
+        }
+        runs
+    }
+
+    #[test]
+    fn a_run_is_cut_where_the_size_changes_and_a_shorter_one_closes_it() {
+        assert_eq!(runs(&[5, 5, 5]), [vec![5, 5, 5]]);
+        assert_eq!(runs(&[5, 5, 3, 5]), [vec![5, 5, 3], vec![5]]);
+        assert_eq!(runs(&[3, 5, 5]), [vec![3], vec![5, 5]]);
+        assert_eq!(runs(&[5, 4, 3]), [vec![5, 4], vec![3]]);
+    }
+
+    #[test]
+    fn a_run_is_bounded_in_number_and_bytes() {
+        assert_eq!(runs(&[1; 65]).iter().map(Vec::len).collect::<Vec<_>>(), [64, 1]);
+        assert_eq!(runs(&[4096; 20]).iter().map(Vec::len).collect::<Vec<_>>(), [15, 5]);
+    }
+
+    proptest! {
+        #[test]
+        fn runs_keep_every_datagram_in_order(sizes in proptest::collection::vec(1u16..5, 0..200)) {
+            let runs = runs(&sizes);
+            prop_assert_eq!(runs.concat(), sizes);
+            for run in runs {
+                let (last, others) = run.split_last().unwrap();
+                prop_assert!(others.iter().all(|size| *size == run[0]) && *last <= run[0]);
+            }
+        }
+    }
+}

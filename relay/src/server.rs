@@ -1,0 +1,267 @@
+//! The relay as a whole: binds, starts the shards, listens to signals, reloads, stops.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+
+use engine::{Groups, OwnAddresses};
+use net::{BindError, Binding, SocketOptions, Steering};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::clock::{Clock, Monotonic, tick};
+use crate::config::{self, Loaded, Setup, Shards};
+use crate::crew::{CannotStart, Common, Crew};
+use crate::http;
+use crate::inbox::Control;
+use crate::limits::OWN_ADDRESSES_EVERY;
+use crate::meter::Meter;
+use crate::metrics::{Exporter, Sources};
+use crate::own::own_addresses;
+
+/// What the relay's main thread reacts to.
+#[derive(Debug)]
+pub enum Event {
+    /// A signal was received.
+    Signal(i32),
+    /// A shard has ended, asked or not.
+    ShardEnded {
+        /// Which.
+        shard: usize,
+        /// What made its driver unusable, if that ended it.
+        ended: io::Result<()>,
+    },
+}
+
+/// Why the relay does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// An address that cannot be bound.
+    #[error("{0}; stop the other process, or choose other addresses with --host and --port")]
+    Bind(#[from] BindError),
+    /// The metrics address that was asked for.
+    #[error("--metrics-listen: cannot listen at {address}: {error}; choose another address, or off")]
+    Metrics {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The shards.
+    #[error(transparent)]
+    Start(#[from] CannotStart),
+    /// Anything else that the operating system refused while starting.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// A shard that ended unasked, after the relay had served.
+    #[error(
+        "shard {shard} has ended: {reason}; the relay stops, so that whatever supervises it starts it anew"
+    )]
+    Shard {
+        /// Which.
+        shard: usize,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// The process's exit code: 2 for what the operator can mend before starting again, 1 for what ended the relay.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Shard { .. } => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Serves until a signal says stop.
+///
+/// # Errors
+/// What kept it from serving, or ended it.
+pub fn run(loaded: Loaded) -> Result<(), Failure> {
+    let (sender, events) = channel();
+    listen_to_signals(sender.clone())?;
+    let relay = Relay::start(&loaded, &sender)?;
+    let ended = relay.watch(loaded, &events);
+    relay.stop();
+    ended
+}
+
+/// A relay that serves.
+struct Relay {
+    crew: Crew,
+    common: Common,
+    binding: Bound,
+    ready: Arc<AtomicBool>,
+}
+
+/// What is left of a binding when its sockets have gone to the shards.
+struct Bound {
+    addresses: Vec<std::net::SocketAddr>,
+}
+
+impl Relay {
+    fn start(loaded: &Loaded, events: &Sender<Event>) -> Result<Self, Failure> {
+        let setup = &loaded.setup;
+        let clock = Monotonic::start();
+        let cpus = net::available_cpus()?;
+        let shards = match setup.shards {
+            Shards::Auto => cpus.len(),
+            Shards::Count(shards) => shards.get(),
+        };
+        let options = SocketOptions { receive_buffer: setup.receive_buffer, send_buffer: setup.send_buffer };
+        let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
+        let metrics = listen_for_metrics(setup)?;
+        let binding = net::bind(&addresses, shards, options)?;
+        warn_of_binding(&binding, options);
+        let groups = Arc::new(Groups::new());
+        groups.declare(&setup.groups, tick(clock.now()));
+        let own = Arc::new(own_addresses(&binding.addresses));
+        let common = Common { setup: Arc::new(setup.clone()), groups, own, clock, cpus };
+        let ready = Arc::new(AtomicBool::new(false));
+        let meters: Vec<Meter> = binding.shards.iter().map(|_| Meter::default()).collect();
+        let gauges =
+            binding.shards.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
+        let crew = Crew::start(&common, binding.shards, &meters, events)?;
+        let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        if let Some(listener) = metrics {
+            let sources = Sources {
+                meters,
+                sockets: gauges,
+                groups: Arc::clone(&common.groups),
+                ready: Arc::clone(&ready),
+                backend: crew.backend(),
+                fallback: crew.fallback.as_ref().map(ToString::to_string),
+            };
+            http::serve(listener, Arc::new(Exporter::new(sources)), Arc::clone(&ready))?;
+        }
+        let relay = Self { crew, common, binding: Bound { addresses: binding.addresses }, ready };
+        relay.announce(shards, metrics_at);
+        Ok(relay)
+    }
+
+    fn announce(&self, shards: usize, metrics: Option<std::net::SocketAddr>) {
+        if let Some(reason) = &self.crew.fallback {
+            tracing::warn!(%reason, "io_uring is not available, so the mmsg backend serves; {}", reason.advice());
+        }
+        self.ready.store(true, Ordering::Relaxed);
+        let addresses: Vec<String> = self.binding.addresses.iter().map(ToString::to_string).collect();
+        let metrics = metrics.map_or("off".to_owned(), |address| format!("http://{address}/metrics"));
+        tracing::info!(
+            address = addresses.join(","),
+            shards,
+            backend = self.crew.backend(),
+            metrics,
+            "the relay serves"
+        );
+    }
+
+    /// Reacts to events until one says stop.
+    fn watch(&self, mut loaded: Loaded, events: &Receiver<Event>) -> Result<(), Failure> {
+        let mut own = Arc::clone(&self.common.own);
+        loop {
+            match events.recv_timeout(OWN_ADDRESSES_EVERY) {
+                Ok(Event::Signal(SIGHUP)) => self.reload(&mut loaded),
+                Ok(Event::Signal(signal)) => {
+                    tracing::info!(signal, "the relay stops; a second signal ends it at once");
+                    return Ok(());
+                }
+                Ok(Event::ShardEnded { shard, ended }) => {
+                    let reason = ended.err().map_or("it panicked".to_owned(), |error| error.to_string());
+                    return Err(Failure::Shard { shard, reason });
+                }
+                Err(RecvTimeoutError::Timeout) => self.refresh_own_addresses(&mut own),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads the configuration anew; keeps the old one if the new one is not valid.
+    fn reload(&self, running: &mut Loaded) {
+        match config::reload(running) {
+            Ok(new) => {
+                for change in &new.pending {
+                    tracing::warn!("{change}");
+                }
+                *running = new.loaded;
+                let setup = &running.setup;
+                self.common.groups.declare(&setup.groups, tick(self.common.clock.now()));
+                self.crew.post(&Control::Reload(Arc::new(setup.settings.clone())));
+                tracing::info!(groups = setup.groups.len(), "the configuration was reloaded");
+            }
+            Err(problem) => tracing::error!("{problem}; the old configuration stays"),
+        }
+    }
+
+    fn refresh_own_addresses(&self, own: &mut Arc<OwnAddresses>) {
+        let new = own_addresses(&self.binding.addresses);
+        if **own != new {
+            tracing::info!(hosts = ?new.hosts, "the relay's own addresses have changed");
+            *own = Arc::new(new);
+            self.crew.post(&Control::OwnAddresses(Arc::clone(own)));
+        }
+    }
+
+    /// Not ready any more, then every shard sends what it has and ends.
+    fn stop(self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.crew.post(&Control::Stop);
+        self.crew.join();
+    }
+}
+
+/// Signals become events; a second one to stop ends the process at once.
+fn listen_to_signals(events: Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            if stopping && signal != SIGHUP {
+                signal_hook::low_level::exit(128 + signal);
+            }
+            stopping |= signal != SIGHUP;
+            if events.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// The listener for scrapes. A taken address is a warning if nobody asked for it.
+fn listen_for_metrics(setup: &Setup) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = setup.metrics_listen else { return Ok(None) };
+    match TcpListener::bind(address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if !setup.metrics_source.asked_for() => {
+            let advice = "no metrics: the default address cannot be used; choose one with --metrics-listen";
+            tracing::warn!(%address, %error, "{advice}");
+            Ok(None)
+        }
+        Err(error) => Err(Failure::Metrics { address, error }),
+    }
+}
+
+/// Says what the kernel did not grant.
+fn warn_of_binding(binding: &Binding, asked: SocketOptions) {
+    let buffers = [
+        ("receive", "rmem", binding.receive_buffer, asked.receive_buffer),
+        ("send", "wmem", binding.send_buffer, asked.send_buffer),
+    ];
+    for (what, limit, granted, asked) in buffers {
+        if granted < asked {
+            tracing::warn!(
+                granted,
+                asked,
+                "the {what} buffer is smaller than asked; run: sysctl -w net.core.{limit}_max={asked}"
+            );
+        }
+    }
+    if let Steering::ByKernel(error) = &binding.steering {
+        tracing::warn!(%error, "clients are spread by the kernel's own hash: one that speaks to two addresses of the relay may count twice");
+    }
+}

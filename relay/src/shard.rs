@@ -1,0 +1,205 @@
+//! The shard loop: the one place where the engine meets a driver.
+
+use std::io;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use engine::{Datagram, Engine, LocalAddr, Outbox};
+use net::{Arrival, Driver};
+
+use crate::clock::{Clock, tick};
+use crate::fanout::Fanout;
+use crate::inbox::Control;
+use crate::limits::{LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE};
+use crate::meter::{Counters, Meter};
+
+/// One shard: an engine, a driver, and what passes between them in a turn.
+pub struct Shard<D, C> {
+    engine: Engine,
+    driver: D,
+    clock: C,
+    inbox: Receiver<Control>,
+    arrivals: Vec<Arrival>,
+    outbox: Outbox,
+    fanout: Fanout,
+    counters: Counters,
+    meter: Meter,
+    stopping: bool,
+    /// When this turn began, and when the loop last woke from waiting.
+    turn: Duration,
+    woken: Duration,
+    published: Duration,
+    measured: Duration,
+    unmeasured_turns: u32,
+    /// Something was counted since the last publication.
+    dirty: bool,
+}
+
+impl<D: Driver, C: Clock> Shard<D, C> {
+    /// A shard that has not turned yet.
+    pub fn new(engine: Engine, driver: D, clock: C, inbox: Receiver<Control>, meter: Meter) -> Self {
+        let now = clock.now();
+        Self {
+            engine,
+            driver,
+            inbox,
+            arrivals: Vec::new(),
+            outbox: Outbox::default(),
+            fanout: Fanout::default(),
+            counters: Counters::default(),
+            meter,
+            stopping: false,
+            turn: now,
+            woken: now,
+            published: now,
+            measured: now,
+            unmeasured_turns: 0,
+            dirty: true,
+            clock,
+        }
+    }
+
+    /// Turns until it is told to stop; gives the driver back with every buffer released.
+    ///
+    /// # Errors
+    /// What made the driver unusable.
+    pub fn run(mut self) -> io::Result<D> {
+        while !self.stopping {
+            self.turn()?;
+        }
+        self.finish()?;
+        Ok(self.driver)
+    }
+
+    /// One turn: take what has arrived, decide, send.
+    ///
+    /// # Errors
+    /// What made the driver unusable.
+    pub fn turn(&mut self) -> io::Result<()> {
+        self.exchange()?;
+        self.engine.begin_turn(tick(self.turn));
+        self.read_inbox();
+        self.decide();
+        self.fanout.turn(&self.outbox, &self.arrivals, &mut self.driver);
+        self.engine.sweep();
+        self.measure_latency();
+        self.outbox.clear();
+        self.arrivals.clear();
+        Ok(())
+    }
+
+    /// Hands over the last turn's sends and takes what has arrived; waits for it only if nothing is to be done.
+    fn exchange(&mut self) -> io::Result<()> {
+        self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
+        self.count_sends();
+        if self.arrivals.is_empty() && self.fanout.is_idle() {
+            let now = self.clock.now();
+            self.counters.busy += nanos(now.saturating_sub(self.woken));
+            self.publish(now);
+            let wait = self.wait(now);
+            self.driver.exchange(&mut self.arrivals, Some(wait))?;
+            self.woken = self.clock.now();
+            self.turn = self.woken;
+        } else {
+            self.turn = self.clock.now();
+            self.counters.busy += nanos(self.turn.saturating_sub(self.woken));
+            self.woken = self.turn;
+            self.publish(self.turn);
+        }
+        Ok(())
+    }
+
+    /// How long nothing has to be done, unless something arrives.
+    fn wait(&self, now: Duration) -> Duration {
+        let deadline = Duration::from_millis(self.engine.deadline().0);
+        let until = if self.dirty { deadline.min(self.published + PUBLISH_EVERY) } else { deadline };
+        until.saturating_sub(now)
+    }
+
+    fn decide(&mut self) {
+        if !self.arrivals.is_empty() {
+            self.counters.batches.record(self.arrivals.len() as u64, 1);
+            self.counters.received.packets += self.arrivals.len() as u64;
+            self.dirty = true;
+        }
+        for (number, arrival) in self.arrivals.iter().enumerate() {
+            self.counters.received.bytes += u64::from(arrival.len);
+            let datagram = Datagram {
+                bytes: self.driver.bytes(arrival),
+                source: arrival.source,
+                local: LocalAddr::new(arrival.socket.0, arrival.local),
+                number: number as u32,
+            };
+            self.engine.receive(&datagram, &mut self.outbox);
+        }
+    }
+
+    /// Measures from the turn's start to the return of its sends, by letting them go now; some turns only.
+    fn measure_latency(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        self.unmeasured_turns += 1;
+        if self.unmeasured_turns < LATENCY_TURNS && self.turn < self.measured + LATENCY_EVERY {
+            return;
+        }
+        self.driver.barrier();
+        let payloads = self.outbox.payloads();
+        self.counters.latency.record(nanos(self.clock.now().saturating_sub(self.turn)), payloads);
+        self.measured = self.turn;
+        self.unmeasured_turns = 0;
+    }
+
+    fn count_sends(&mut self) {
+        let report = self.driver.report();
+        self.dirty |= report.datagrams > 0 || !report.failures.is_empty();
+        self.counters.add_sends(report);
+        report.clear();
+    }
+
+    fn publish(&mut self, now: Duration) {
+        if !self.dirty || now < self.published + PUBLISH_EVERY {
+            return;
+        }
+        self.published = now;
+        self.counters.tally.clone_from(self.engine.tally());
+        self.counters.clients = self.engine.clients() as u64;
+        self.counters.overflowed = self.fanout.dropped();
+        self.counters.waiting = self.fanout.waiting();
+        self.counters.driver = self.driver.stats();
+        self.dirty = !self.meter.publish(&self.counters);
+    }
+
+    fn read_inbox(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                Control::Reload(settings) => self.engine.reload(settings),
+                Control::OwnAddresses(own) => self.engine.set_own_addresses(own),
+                Control::Stop => self.stopping = true,
+            }
+        }
+    }
+
+    /// Sends what waits behind the budget, for a bounded time, and gives every buffer back.
+    fn finish(&mut self) -> io::Result<()> {
+        let patience = self.clock.now() + STOP_PATIENCE;
+        while !self.fanout.is_idle() && self.clock.now() < patience {
+            self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
+            self.fanout.turn(&self.outbox, &[], &mut self.driver);
+            self.count_sends();
+        }
+        self.fanout.abandon(&mut self.driver);
+        for arrival in self.arrivals.drain(..) {
+            self.driver.release(arrival.buffer);
+        }
+        self.driver.barrier();
+        self.count_sends();
+        (self.dirty, self.published) = (true, Duration::ZERO);
+        self.publish(self.clock.now().max(PUBLISH_EVERY));
+        Ok(())
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

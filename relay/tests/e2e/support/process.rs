@@ -1,0 +1,220 @@
+//! A relay process: started with a port of the kernel's choice, read for its addresses, stopped when dropped.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::{PATIENCE, eventually};
+
+/// The backends that every story is told on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Uring,
+    Mmsg,
+}
+
+/// Tells a story on both backends.
+pub fn each_backend(story: impl Fn(Backend)) {
+    for backend in [Backend::Uring, Backend::Mmsg] {
+        eprintln!("-- on {backend:?}");
+        story(backend);
+    }
+}
+
+/// How to start a relay.
+pub struct RelayOptions {
+    command: Command,
+}
+
+/// A relay that serves.
+pub struct Relay {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Its addresses, one for each host.
+    pub addresses: Vec<SocketAddr>,
+    metrics: Option<SocketAddr>,
+}
+
+impl Backend {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uring => "uring",
+            Self::Mmsg => "mmsg",
+        }
+    }
+}
+
+impl RelayOptions {
+    /// The release binary, on ports of the kernel's choice, with two shards whatever the machine has.
+    pub fn new(backend: Backend) -> Self {
+        Self::plain().with([
+            "--backend",
+            backend.name(),
+            "--port",
+            "0",
+            "--metrics-listen",
+            "127.0.0.1:0",
+            "--shards",
+            "2",
+        ])
+    }
+
+    /// The release binary without any flag.
+    pub fn plain() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relay"));
+        // What the developer has set must not reach the tests.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("RELAY_") {
+                command.env_remove(name);
+            }
+        }
+        Self { command }
+    }
+
+    /// More flags.
+    pub fn with<'a>(mut self, flags: impl IntoIterator<Item = &'a str>) -> Self {
+        self.command.args(flags);
+        self
+    }
+
+    /// An environment variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The command as it is, for what [`RelayOptions`] has no word for.
+    pub fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
+    /// Starts it and waits until it serves.
+    #[track_caller]
+    pub fn start(mut self) -> Relay {
+        self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = self.command.args(["--log-format", "text"]).spawn().expect("the relay starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = BufReader::new(child.stderr.take().expect("a piped stderr"));
+        let writer = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                writer.lock().unwrap().push(line);
+            }
+        });
+        let serving = eventually("the relay serves", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the relay ended with {status}: {:#?}", log.lock().unwrap());
+            }
+            log.lock().unwrap().iter().find(|line| line.contains("the relay serves")).cloned()
+        });
+        let addresses =
+            field(&serving, "address").split(',').map(|text| text.parse().expect("an address")).collect();
+        let metrics = field(&serving, "metrics")
+            .strip_prefix("http://")
+            .map(|url| url.trim_end_matches("/metrics").parse().expect("a metrics address"));
+        Relay { child, log, addresses, metrics }
+    }
+
+    /// Runs it to its end: exit status, standard output, standard error.
+    pub fn run(mut self) -> (ExitStatus, String, String) {
+        let output = self.command.stdin(Stdio::null()).output().expect("the relay runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status, text(output.stdout), text(output.stderr))
+    }
+}
+
+impl Relay {
+    /// A relay of this backend.
+    #[track_caller]
+    pub fn start(backend: Backend) -> Self {
+        RelayOptions::new(backend).start()
+    }
+
+    /// Its first address.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its log lines so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits for a log line that contains this text.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        eventually(text, || self.log().into_iter().find(|line| line.contains(text)))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "kill -{signal}");
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        eventually("the relay ends", || self.child.try_wait().unwrap())
+    }
+
+    /// The body of an HTTP answer, and its status.
+    #[track_caller]
+    pub fn http(&self, path: &str) -> (u16, String) {
+        let address = self.metrics.expect("a relay with metrics");
+        let mut stream = TcpStream::connect(address).expect("the metrics address answers");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        (status, body.to_owned())
+    }
+
+    /// All samples of a scrape, by name and labels as they are written (`relay_clients{shard="0"}`).
+    #[track_caller]
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let (status, body) = self.http("/metrics");
+        assert_eq!(status, 200);
+        let sample = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number: {line}")))
+        };
+        body.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(sample).collect()
+    }
+
+    /// The sum of a metric over all its labels that contain `labels`.
+    #[track_caller]
+    pub fn metric(&self, name: &str, labels: &str) -> f64 {
+        let of = |key: &str| key.split('{').next() == Some(name) && key.contains(labels);
+        self.metrics().iter().filter(|(key, _)| of(key)).map(|(_, value)| value).sum()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the relay's log: {:#?}", self.log());
+        }
+    }
+}
+
+/// A field of a log line: `name="value"` or `name=value`.
+#[track_caller]
+fn field(line: &str, name: &str) -> String {
+    let start =
+        line.find(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {line}")) + name.len() + 1;
+    let value = line[start..].split_whitespace().next().unwrap_or_default();
+    value.trim_matches('"').to_owned()
+}

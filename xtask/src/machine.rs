@@ -1,0 +1,48 @@
+//! What the tests need of the machine: Debian packages, installed where they lack.
+
+use anyhow::{Context, bail};
+use xshell::{Shell, cmd};
+
+/// A program that tests start, and the Debian package that has it.
+const NEEDED: [(&str, &str); 5] = [
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("ip", "iproute2"),
+    ("tc", "iproute2"),
+    ("curl", "curl"),
+];
+
+/// Installs the packages of the programs that are not there.
+pub fn prepare(shell: &Shell) -> anyhow::Result<()> {
+    let mut packages: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    println!("installing what the tests need and this machine lacks: {}", packages.join(" "));
+    let sudo: &[&str] = if is_root(shell)? { &[] } else { &["sudo"] };
+    // A package must not start a service of its own: the tests start what they need.
+    let install = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"];
+    let apt: Vec<&str> = sudo.iter().chain(&install).copied().collect();
+    let (program, args) = apt.split_first().context("a command")?;
+    cmd!(shell, "{program} {args...} update -qq").run()?;
+    cmd!(shell, "{program} {args...} install -y -qq --no-install-recommends {packages...}").run()?;
+    for (program, package) in NEEDED {
+        if !is_installed(program) {
+            bail!("{program} is still missing after installing the package {package}");
+        }
+    }
+    Ok(())
+}
+
+fn is_root(shell: &Shell) -> anyhow::Result<bool> {
+    Ok(cmd!(shell, "id -u").quiet().read()? == "0")
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps network tools where only root's PATH looks.
+    let system = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
+    std::env::split_paths(&path).chain(system).any(|folder| folder.join(program).is_file())
+}

@@ -1,0 +1,39 @@
+//! How we check it: `cargo xtask test` runs every check there is, in the order of their cost.
+
+mod machine;
+mod steps;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs all checks; installs what they need and this machine lacks, and says so.
+    Test {
+        /// Also what takes long: more cases of the property tests.
+        #[arg(long)]
+        long: bool,
+        /// Only the steps whose name contains this text.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Checks the house rules that no compiler knows.
+    Tidy,
+}
+
+fn main() -> anyhow::Result<()> {
+    let shell = xshell::Shell::new()?;
+    shell.change_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    match Xtask::parse().task {
+        Task::Test { long, only } => steps::run(&shell, long, only.as_deref()),
+        Task::Tidy => tidy::check(&shell),
+    }
+}

@@ -1,0 +1,61 @@
+//! The steps of `cargo xtask test`.
+
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use xshell::{Shell, cmd};
+
+use crate::{machine, tidy};
+
+type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
+
+/// In the order of their cost, so that what fails often fails early.
+const STEPS: [Step; 9] = [
+    ("machine", machine::prepare),
+    ("format", |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?)),
+    ("tidy", tidy::check),
+    ("clippy", |shell| {
+        Ok(cmd!(shell, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
+    }),
+    ("unit, property and contract tests", |shell| {
+        Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay").run()?)
+    }),
+    ("the relay's unit tests", |shell| Ok(cmd!(shell, "cargo test --locked -p relay --lib --bins").run()?)),
+    ("loom", loom),
+    ("end to end, on the release binaries", end_to_end),
+    ("documentation", |shell| {
+        let _flags = shell.push_env("RUSTDOCFLAGS", "-D warnings");
+        cmd!(shell, "cargo test --locked --workspace --doc").run()?;
+        Ok(cmd!(shell, "cargo doc --locked --workspace --no-deps --document-private-items").run()?)
+    }),
+];
+
+/// Runs the steps; the first that fails ends the run.
+pub fn run(shell: &Shell, long: bool, only: Option<&str>) -> anyhow::Result<()> {
+    let _cases = long.then(|| shell.push_env("PROPTEST_CASES", "100000"));
+    let chosen: Vec<&Step> = STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        bail!("no step has that text in its name; the steps are: {}", names.join("; "));
+    }
+    let mut summary = String::new();
+    for (name, step) in chosen {
+        println!("\n==== {name}");
+        let start = Instant::now();
+        step(shell).with_context(|| format!("the step \"{name}\" failed"))?;
+        summary += &format!("{:>6} s  {name}\n", start.elapsed().as_secs());
+    }
+    println!("\nall checks passed\n{summary}");
+    Ok(())
+}
+
+/// Loom needs the whole crate compiled for it, so it gets a target folder of its own.
+fn loom(shell: &Shell) -> anyhow::Result<()> {
+    let _flags = shell.push_env("RUSTFLAGS", "--cfg loom");
+    Ok(cmd!(shell, "cargo test --locked -p engine --release --target-dir target/loom loom").run()?)
+}
+
+fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
+    cmd!(shell, "cargo build --locked --release --bins").run()?;
+    Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e").run()?)
+}

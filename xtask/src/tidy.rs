@@ -1,0 +1,134 @@
+//! The house rules that no compiler knows: sizes of files, dead files, and documents that match the code.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use xshell::{Shell, cmd};
+
+/// No source file is longer, in lines.
+const LONGEST_FILE: usize = 500;
+/// Half of the source files are not longer than this, in lines.
+const MEDIAN_FILE: usize = 150;
+
+/// Fails with everything that is untidy.
+pub fn check(shell: &Shell) -> anyhow::Result<()> {
+    let files = tracked_files(shell)?;
+    let mut faults = Vec::new();
+    check_sizes(&files, &mut faults)?;
+    check_headers(&files, &mut faults)?;
+    check_modules(&files, &mut faults)?;
+    check_words(&files, &mut faults)?;
+    check_documented("docs/operations.md", &metric_names()?, &mut faults)?;
+    check_documented("docs/operations.md", &flags(shell)?, &mut faults)?;
+    if !faults.is_empty() {
+        bail!("{} faults\n{}", faults.len(), faults.join("\n"));
+    }
+    println!("tidy: {} files", files.len());
+    Ok(())
+}
+
+fn tracked_files(shell: &Shell) -> anyhow::Result<Vec<PathBuf>> {
+    let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard").quiet().read()?;
+    let root = shell.current_dir();
+    Ok(listed.lines().map(|line| root.join(line)).filter(|path| path.is_file()).collect())
+}
+
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
+fn check_sizes(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut sizes = Vec::new();
+    for file in files.iter().filter(|file| is_source(file)) {
+        let lines = fs::read_to_string(file)?.lines().count();
+        if lines > LONGEST_FILE {
+            faults.push(format!("{}: {lines} lines, {LONGEST_FILE} at most", file.display()));
+        }
+        sizes.push(lines);
+    }
+    sizes.sort_unstable();
+    let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
+    if median > MEDIAN_FILE {
+        faults.push(format!("half of the source files have more than {median} lines, {MEDIAN_FILE} at most"));
+    }
+    Ok(())
+}
+
+fn check_headers(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> {
+    for file in files.iter().filter(|file| is_source(file)) {
+        if !fs::read_to_string(file)?.starts_with("//! ") {
+            faults.push(format!("{}: opens without a `//!` sentence that says what it is", file.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Every source file is a root (lib, main, a test, a build script) or declared as a module beside or above it.
+fn check_modules(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> {
+    for file in files.iter().filter(|file| is_source(file)) {
+        let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let Some(folder) = file.parent() else { continue };
+        let is_root = matches!(stem, "lib" | "main" | "build")
+            || folder.ends_with("tests")
+            || folder.ends_with("examples")
+            || folder.ends_with("benches");
+        let name = if stem == "mod" { folder.file_name().and_then(|name| name.to_str()).unwrap_or_default() } else { stem };
+        let parents = if stem == "mod" { folder.parent().unwrap_or(folder) } else { folder };
+        let beside = parents.with_extension("rs");
+        let declaring = [parents.join("mod.rs"), parents.join("lib.rs"), parents.join("main.rs"), beside];
+        let declares = |text: String| {
+            let declaration = format!("mod {name};");
+            text.lines().any(|line| line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ") == declaration)
+        };
+        if !is_root && !declaring.iter().filter_map(|path| fs::read_to_string(path).ok()).any(declares) {
+            faults.push(format!("{}: no module declares it", file.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Left-overs that must not be committed.
+fn check_words(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> {
+    // Spelled in two parts, so that this file does not find itself.
+    let words = [concat!("FIX", "ME"), concat!("XX", "X:"), concat!("#[ign", "ore]"), concat!("allow(dead", "_code)")];
+    for file in files.iter().filter(|file| is_source(file)) {
+        for (number, line) in fs::read_to_string(file)?.lines().enumerate() {
+            for word in words.iter().filter(|word| line.contains(**word)) {
+                faults.push(format!("{}:{}: {word}", file.display(), number + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names in the relay's catalogue of metrics.
+fn metric_names() -> anyhow::Result<BTreeSet<String>> {
+    let text = fs::read_to_string("relay/src/metrics/catalogue.rs")?;
+    let words = text.split('"').filter(|word| word.starts_with("relay_") || word.starts_with("process_"));
+    Ok(words.filter(|word| !word.contains(' ')).map(str::to_owned).collect())
+}
+
+/// The flags that the relay's own help names.
+fn flags(shell: &Shell) -> anyhow::Result<BTreeSet<String>> {
+    let help = cmd!(shell, "cargo run --quiet --locked --bin relay -- --help").quiet().read()?;
+    let words = help.split_whitespace().map(|word| word.trim_matches([',', '[', ']', ';', ')', '(', '.']));
+    Ok(words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned).collect())
+}
+
+/// Everything that exists is in the document, and everything of the same form in the document exists.
+fn check_documented(document: &str, names: &BTreeSet<String>, faults: &mut Vec<String>) -> anyhow::Result<()> {
+    let text = fs::read_to_string(document)?;
+    for name in names.iter().filter(|name| !text.contains(&format!("`{name}"))) {
+        faults.push(format!("{document}: says nothing about {name}"));
+    }
+    let is_metric = |word: &str| word.starts_with("relay_") && names.iter().any(|name| name.starts_with("relay_"));
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
+        if is_metric(word) && !names.contains(word) && !names.contains(base) {
+            faults.push(format!("{document}: names {word}, which does not exist"));
+        }
+    }
+    Ok(())
+}
