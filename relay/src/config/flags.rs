@@ -23,6 +23,7 @@ pub fn command() -> Command {
     Command::new("relay")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Relays UDP datagrams within groups of clients.")
+        .override_usage("relay [OPTIONS]")
         .after_help(after)
         .args(OPTIONS.iter().map(argument))
 }
@@ -64,26 +65,32 @@ pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<Layer, Exit> 
 /// Clap's errors take several lines; ours one.
 fn explain(error: &clap::Error) -> Exit {
     let text = error.render().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Text(text),
-        ErrorKind::UnknownArgument => Problem::Usage(unknown(error)).into(),
-        _ => {
-            let first = text.lines().next().unwrap_or_default();
-            Problem::Usage(first.strip_prefix("error: ").unwrap_or(first).to_owned()).into()
-        }
-    }
+    let flag = context(error, ContextKind::InvalidArg);
+    let flag = flag.split_once(' ').map_or(flag, |(name, _)| name);
+    let usage = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Exit::Text(text),
+        ErrorKind::UnknownArgument => unknown(error),
+        ErrorKind::ArgumentConflict => format!("{flag}: is given twice"),
+        ErrorKind::InvalidValue => format!("{flag}: needs a value"),
+        _ => text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+    };
+    Problem::Usage(usage).into()
 }
 
 fn unknown(error: &clap::Error) -> String {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let arg = text(ContextKind::InvalidArg).unwrap_or_default();
+    let arg = context(error, ContextKind::InvalidArg);
     if !arg.starts_with('-') {
-        return format!("{}: the relay takes flags only", quote(arg));
+        return format!("{}: only flags are expected, and a switch's value behind = (--pin=no)", quote(arg));
     }
-    let hint =
-        text(ContextKind::SuggestedArg).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    format!("{arg}: unknown flag{hint}")
+    match context(error, ContextKind::SuggestedArg) {
+        "" => format!("{arg}: unknown flag"),
+        name => format!("{arg}: unknown flag (did you mean {name}?)"),
+    }
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> &str {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text,
+        _ => "",
+    }
 }

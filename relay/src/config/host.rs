@@ -80,9 +80,11 @@ pub(super) fn resolve(
         let address = match host {
             Host::Address(address) => *address,
             Host::Name(name) => {
-                let found = look_up(name).map_err(|error| format!("cannot resolve \"{name}\": {error}"))?;
+                let unknown =
+                    |why| format!("cannot resolve \"{name}\": {why}; correct it or give an address");
+                let found = look_up(name).map_err(|error| unknown(error.to_string()))?;
                 let preferred = found.iter().find(|address| address.is_ipv4()).or(found.first());
-                *preferred.ok_or_else(|| format!("cannot resolve \"{name}\": it has no address"))?
+                *preferred.ok_or_else(|| unknown("it has no address".to_owned()))?
             }
         };
         for (other, earlier) in addresses.iter().zip(&hosts[..position]) {
@@ -145,8 +147,8 @@ mod tests {
             ("a b", r#""a b" is neither an IPv4 or IPv6 address nor a host name"#),
             ("both,127.0.0.1", r#""both" and "127.0.0.1" are the same address; give it once"#),
             ("127.0.0.1,0.0.0.0", r#""0.0.0.0" serves "127.0.0.1" too; give one of them"#),
-            ("none", r#"cannot resolve "none": it has no address"#),
-            ("gone.example", r#"cannot resolve "gone.example": no such name"#),
+            ("none", r#"cannot resolve "none": it has no address; correct it or give an address"#),
+            ("gone.example", r#"cannot resolve "gone.example": no such name; correct it or give an address"#),
         ];
         for (text, error) in errors {
             assert_eq!(resolved(text), Err(error.to_owned()), "{text}");

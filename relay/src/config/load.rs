@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::args::Args;
@@ -71,21 +73,23 @@ impl Merged {
     }
 
     /// The addresses of the hosts.
-    pub fn resolve(
-        &self,
-        look_up: impl Fn(&str) -> std::io::Result<Vec<std::net::IpAddr>>,
-    ) -> Result<Vec<std::net::IpAddr>, Problem> {
+    pub fn resolve(&self, look_up: impl Fn(&str) -> io::Result<Vec<IpAddr>>) -> Result<Vec<IpAddr>, Problem> {
         host::resolve(&self.args.hosts, look_up)
             .map_err(|message| Problem::Conflict { place: self.place("host"), message })
     }
 }
 
-/// Reads the file that flags or environment name, and puts the stronger over the weaker.
+/// Reads the file that flags or environment name, and merges all.
 pub(super) fn merge(flags: &Layer, environment: &Layer) -> Result<Merged, Problem> {
     let named =
         flags.get("config").or_else(|| environment.get("config")).filter(|given| !given.text.is_empty());
     let file = named
         .map_or_else(|| Ok(File::default()), |given| file::read(&given.place, Path::new(&given.text)))?;
+    overlay(file, environment, flags)
+}
+
+/// Puts the stronger over the weaker.
+pub(super) fn overlay(file: File, environment: &Layer, flags: &Layer) -> Result<Merged, Problem> {
     let mut merged = Merged { args: Args::blank(), places: BTreeMap::new(), groups: file.groups };
     for spec in OPTIONS {
         let set = |args: &mut Args, text: &str, place: &Place| {

@@ -1,6 +1,6 @@
 //! What the operator decides: flags, environment and file are read by one parser per option into a checked [`Setup`].
 //!
-//! **[`load`] once at the start, [`reload`] on SIGHUP.** A value's precedence is flag, environment (`RELAY_*`), file
+//! **[`load()`] once at the start, [`reload()`] on SIGHUP.** A value's precedence is flag, environment (`RELAY_*`), file
 //! (TOML), default. Every value that is given is checked, also one that loses, so that taking a flag away later brings
 //! no surprise. A [`Problem`] is one line that says where, what and what to do.
 

@@ -11,7 +11,7 @@ use super::{host, setup};
 /// A configuration to take over.
 #[derive(Clone, Debug)]
 pub struct Reloaded {
-    /// What cannot change live is as it runs; keep this for the next [`reload`].
+    /// What cannot change live is as it runs; keep this for the next [`reload()`].
     pub loaded: Loaded,
     /// What was changed and cannot change live, to warn about. It is listed again at each reload until the restart.
     pub pending: Vec<Pending>,
