@@ -1,6 +1,7 @@
 //! Sizes of a driver, and why it could not be set up.
 
 use std::io;
+use std::time::Duration;
 
 use crate::driver::Run;
 use crate::socket::Socket;
@@ -48,6 +49,9 @@ impl DriverConfig {
         }
     }
 }
+
+/// As long as the kernel can count on every architecture; a longer wait is cut.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64);
 
 /// Sockets of one driver; the ready ones are kept in a bit mask.
 pub(crate) const MAX_SOCKETS: usize = 64;

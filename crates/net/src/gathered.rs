@@ -4,7 +4,7 @@ use std::ptr;
 
 use nix::libc::{c_void, iovec};
 
-use crate::driver::{Gather, Part};
+use crate::driver::{Gather, Part, Run};
 use crate::pool::Pool;
 
 /// Lists of parts and the texts that were composed for them. Grows with a turn, and keeps its room for the next.
@@ -64,9 +64,18 @@ impl Gathered {
         &mut self.iovecs
     }
 
-    /// Length of the last part of a list.
+    /// True for a list of this turn.
     pub(crate) fn holds(&self, gather: Gather) -> bool {
         gather.start as usize + usize::from(gather.count) <= self.parts.len()
+    }
+
+    /// True if the sizes of a run are those of its list.
+    pub(crate) fn matches(&self, run: &Run) -> bool {
+        let parts = &self.parts[run.gather.start as usize..][..usize::from(run.gather.count)];
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let size = usize::from(run.size);
+        let Some((last, others)) = parts.split_last() else { return true };
+        total == run.bytes as usize && last.len() <= size && others.iter().all(|part| part.len() == size)
     }
 
     pub(crate) fn len_of(&self, part: u32) -> u32 {

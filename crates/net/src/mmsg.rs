@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc::{self, pollfd};
 
-use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
+use crate::config::{DriverConfig, LONGEST_WAIT, SetupError, SetupFailure, SetupStep, check};
 use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
 use crate::mmsg::receiver::Receiver;
 use crate::pool::Pool;
@@ -156,7 +156,7 @@ impl Driver for Mmsg {
     }
 
     fn barrier(&mut self) {
-        self.flush();
+        self.queue.barrier();
     }
 
     fn report(&mut self) -> &mut SendReport {
@@ -173,7 +173,6 @@ impl Driver for Mmsg {
 }
 
 fn timespec(wait: Duration) -> libc::timespec {
-    // Longer waits than the kernel can count are as good as this one.
-    let seconds = wait.as_secs().min(i32::MAX as u64);
-    libc::timespec { tv_sec: seconds as libc::time_t, tv_nsec: wait.subsec_nanos().into() }
+    let wait = wait.min(LONGEST_WAIT);
+    libc::timespec { tv_sec: wait.as_secs() as libc::time_t, tv_nsec: wait.subsec_nanos().into() }
 }

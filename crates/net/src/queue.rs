@@ -32,6 +32,8 @@ pub(crate) struct SendQueue {
     routes: Routes,
     /// A refused segmented send is replayed after its submission, so nothing else may go there in the same one.
     segmented: Recent,
+    /// What is queued has to leave before anything else is.
+    fenced: bool,
     families: Box<[Family]>,
     budget: u32,
     used: u32,
@@ -45,6 +47,7 @@ impl SendQueue {
             batch: Batch::new(),
             routes: Routes::new(),
             segmented: Recent::new(),
+            fenced: false,
             families: sockets.iter().map(Socket::family).collect(),
             budget,
             used: 0,
@@ -64,6 +67,7 @@ impl SendQueue {
     pub(crate) fn admit(&mut self, run: &Run) -> Result<Shape, Full> {
         assert!(self.gathered.holds(run.gather), "a list of an earlier turn");
         assert!(usize::from(run.gather.count) <= Run::MAX_DATAGRAMS, "a run of too many datagrams");
+        debug_assert!(self.gathered.matches(run), "a run that is not what it says: {run:?}");
         let used = self.used + u32::from(run.gather.count);
         if used > self.budget {
             return Err(Full);
@@ -82,7 +86,12 @@ impl SendQueue {
     /// True if what is queued has to leave before this run can be queued.
     pub(crate) fn must_flush(&self, run: &Run, shape: Shape) -> bool {
         let messages = if shape == Shape::Segmented { 1 } else { usize::from(run.gather.count) };
-        self.batch.room() < messages || self.segmented.contains(run.to)
+        self.fenced || self.batch.room() < messages || self.segmented.contains(run.to)
+    }
+
+    /// Only a segmented send can be overtaken, by its replay; everything else leaves in the order of the queue anyway.
+    pub(crate) fn barrier(&mut self) {
+        self.fenced = !self.segmented.is_empty();
     }
 
     pub(crate) fn push(&mut self, run: &Run, shape: Shape) {
@@ -126,6 +135,7 @@ impl SendQueue {
         }
         self.batch.clear();
         self.segmented.clear();
+        self.fenced = false;
         calls
     }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
 
+use nix::errno::Errno;
 use nix::libc;
 
 use crate::address::Family;
@@ -85,6 +86,12 @@ impl SocketGauge {
             drops: info[8],
         }))
     }
+}
+
+/// True for an error of a receive that will come again and again.
+pub(crate) fn is_fatal(errno: Errno) -> bool {
+    use Errno::{EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP};
+    matches!(errno, EBADF | EFAULT | EINVAL | ENOTSOCK | EOPNOTSUPP)
 }
 
 /// Plain old data that any bytes of the right length are a value of.

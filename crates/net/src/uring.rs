@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
 use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
 use crate::queue::{Refused, SendQueue};
-use crate::socket::Socket;
+use crate::socket::{Socket, is_fatal};
 use crate::uring::buffers::Buffers;
 use crate::uring::receiver::{HEADROOM, Receiver};
 use crate::uring::ring::Ring;
@@ -42,8 +42,8 @@ pub struct Uring {
     waker: Waker,
     waker_armed: bool,
     arrivals_per_exchange: usize,
-    /// What made the ring unusable outside of [`Driver::exchange`], which reports it.
-    broken: Option<io::Error>,
+    /// The error that made the ring unusable. From then on nothing is submitted: what is queued may be stale.
+    broken: Option<Errno>,
     replay_calls: u64,
 }
 
@@ -84,13 +84,17 @@ impl Uring {
         self.buffers.provide();
         let result = self.arm().and_then(|()| self.ring.exchange(Some(Duration::ZERO)));
         self.reap();
-        match result.err().or_else(|| self.broken.take()) {
-            None => Ok(self),
-            Some(source) => {
+        match result.and_then(|()| self.health()) {
+            Ok(()) => Ok(self),
+            Err(source) => {
                 let sockets = mem::take(&mut self.sockets);
                 Err(SetupFailure { error: SetupError { step: SetupStep::Receive, source }, sockets })
             }
         }
+    }
+
+    fn health(&self) -> io::Result<()> {
+        self.broken.map_or(Ok(()), |errno| Err(errno.into()))
     }
 
     /// Sends what is queued, ends the driver and frees its ports; returns how many receive buffers were at home.
@@ -113,6 +117,7 @@ impl Uring {
     }
 
     fn push_batch(&mut self) -> io::Result<()> {
+        self.health()?;
         let (batch, iovecs) = self.queue.hand_over();
         for index in 0..batch.messages().len() {
             let entry = entry(batch, index, iovecs);
@@ -129,7 +134,7 @@ impl Uring {
         if let Err(error) = result {
             let lost = self.queue.hand_over().0.messages().len();
             self.refused = (0..lost).map(|index| (index, Errno::ECANCELED)).collect();
-            self.broken.get_or_insert(error);
+            self.broken.get_or_insert(errno_of(&error));
         }
         self.replay_calls += self.queue.settle(&self.refused, &self.sockets);
         self.refused.clear();
@@ -144,15 +149,8 @@ impl Uring {
                 tag::SEND if result < 0 => self.refused.push((low as usize, Errno::from_raw(-result))),
                 tag::RECEIVE => {
                     let failed = self.receiver.complete(low as u8, result, flags, &mut self.buffers);
-                    if let Some(
-                        errno @ (libc::EBADF
-                        | libc::ENOTSOCK
-                        | libc::EFAULT
-                        | libc::EINVAL
-                        | libc::EOPNOTSUPP),
-                    ) = failed
-                    {
-                        self.broken.get_or_insert(io::Error::from_raw_os_error(errno));
+                    if let Some(errno) = failed.filter(|&errno| is_fatal(errno)) {
+                        self.broken.get_or_insert(errno);
                     }
                 }
                 tag::WAKER => {
@@ -195,19 +193,22 @@ impl Uring {
         let wait = if self.receiver.waiting() > 0 { Some(Duration::ZERO) } else { wait };
         let result = self.push_batch().and_then(|()| self.arm()).and_then(|()| self.ring.exchange(wait));
         self.settle(result);
+        self.health()?;
         self.buffers.provide();
         for _ in 0..self.arrivals_per_exchange / HANDFUL {
             if self.receiver.waiting() >= self.arrivals_per_exchange || !self.ring.has_more() {
                 break;
             }
-            self.ring.exchange(Some(Duration::ZERO))?;
-            self.reap();
+            let result = self.ring.exchange(Some(Duration::ZERO));
+            self.settle(result);
+            self.health()?;
         }
         Ok(())
     }
 
     /// Ends every receive and the poll, so that the kernel writes to no buffer any more, and lets go of the sockets.
     fn quiet(&mut self) -> io::Result<()> {
+        self.health()?;
         let deadline = Instant::now() + PATIENCE;
         while self.receiver.is_armed() || self.waker_armed {
             if Instant::now() > deadline {
@@ -241,7 +242,7 @@ impl Driver for Uring {
         let result = self.turn(wait);
         self.queue.end_turn();
         self.receiver.hand_over(self.arrivals_per_exchange, &mut self.buffers, arrivals);
-        result.and_then(|()| self.broken.take().map_or(Ok(()), Err))
+        result
     }
 
     fn bytes(&self, arrival: &Arrival) -> &[u8] {
@@ -270,7 +271,7 @@ impl Driver for Uring {
     }
 
     fn barrier(&mut self) {
-        self.flush();
+        self.queue.barrier();
     }
 
     fn report(&mut self) -> &mut SendReport {
@@ -290,6 +291,10 @@ impl Driver for Uring {
             buffers_free: self.buffers.free() as u64,
         }
     }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 fn entry(batch: &mut Batch, index: usize, iovecs: &mut [iovec]) -> squeue::Entry {

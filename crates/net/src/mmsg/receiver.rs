@@ -14,7 +14,7 @@ use crate::config::DriverConfig;
 use crate::control::{Control, local_address};
 use crate::driver::{Arrival, DriverStats, SocketIndex};
 use crate::pool::Pool;
-use crate::socket::Socket;
+use crate::socket::{Socket, is_fatal};
 
 /// Datagrams of one call: docs/performance.md.
 const CALL: usize = 64;
@@ -128,9 +128,7 @@ impl Receiver {
             match Errno::result(got) {
                 Ok(got) => return Ok(got as usize),
                 Err(Errno::EINTR) => {}
-                Err(errno @ (Errno::EBADF | Errno::ENOTSOCK | Errno::EFAULT | Errno::EINVAL)) => {
-                    return Err(errno.into());
-                }
+                Err(errno) if is_fatal(errno) => return Err(errno.into()),
                 // EAGAIN, or an error that an earlier packet has left on the socket and that is now cleared.
                 Err(_) => return Ok(0),
             }

@@ -5,7 +5,8 @@ use std::mem::{self, size_of};
 
 use io_uring::types::{Fixed, RecvMsgOut};
 use io_uring::{cqueue, opcode, squeue};
-use nix::libc::{self, msghdr};
+use nix::errno::Errno;
+use nix::libc::msghdr;
 
 use crate::address::{self, Name};
 use crate::control::local_address;
@@ -83,7 +84,7 @@ impl Receiver {
         result: i32,
         flags: u32,
         buffers: &mut Buffers,
-    ) -> Option<i32> {
+    ) -> Option<Errno> {
         if !cqueue::more(flags) {
             self.armed &= !(1 << socket);
             self.to_arm |= 1 << socket;
@@ -96,8 +97,9 @@ impl Receiver {
                 Err(_) => buffers.discard(buffer),
             }
         }
-        self.no_buffers += u64::from(result == -libc::ENOBUFS);
-        (result < 0).then_some(-result)
+        let failed = (result < 0).then(|| Errno::from_raw(-result));
+        self.no_buffers += u64::from(failed == Some(Errno::ENOBUFS));
+        failed
     }
 
     /// Number of datagrams that wait to be handed over.

@@ -7,6 +7,8 @@ use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, squeue};
 use nix::libc;
 
+use crate::config::LONGEST_WAIT;
+
 /// docs/performance.md: a submission queue of 256 and a completion queue of 4096.
 pub(super) const SUBMISSIONS: u32 = 256;
 const COMPLETIONS: u32 = 4096;
@@ -78,7 +80,7 @@ impl Ring {
 
     /// Submits what is queued, lets receives progress, and waits for a completion at most that long.
     pub(super) fn exchange(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        let time = wait.map(Timespec::from);
+        let time = wait.map(|wait| Timespec::from(wait.min(LONGEST_WAIT)));
         let want = usize::from(wait != Some(Duration::ZERO));
         loop {
             let queued = self.ring.submission().len();

@@ -1,5 +1,7 @@
 //! Binding: nobody shares a port in silence, and every client always reaches the same shard.
 
+#![allow(unsafe_code)]
+
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -7,6 +9,10 @@ use std::time::{Duration, Instant};
 use net::{BindErrorKind, SocketOptions, bind};
 use nix::libc;
 
+use crate::forbid::{Call, forbid};
+
+#[path = "../common/forbid.rs"]
+mod forbid;
 mod steering;
 
 fn address(text: &str) -> SocketAddr {
@@ -82,4 +88,22 @@ fn granted_buffers_are_told_in_the_unit_of_the_request() {
     let options = SocketOptions { receive_buffer: 300_000, send_buffer: 200_000 };
     let binding = bind(&[address("127.0.0.1:0")], 2, options).unwrap();
     assert_eq!((binding.receive_buffer, binding.send_buffer), (300_000, 200_000));
+}
+
+#[test]
+fn without_privileges_the_sysctl_is_the_limit() {
+    std::thread::spawn(|| {
+        for option in [libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
+            forbid(&Call { number: libc::SYS_setsockopt, argument: Some((2, option as u32)) }, libc::EPERM);
+        }
+        let options = SocketOptions { receive_buffer: 1 << 30, send_buffer: 1 << 30 };
+        let binding = bind(&[address("127.0.0.1:0")], 1, options).unwrap();
+        let limit = |name: &str| -> usize {
+            let text = std::fs::read_to_string(format!("/proc/sys/net/core/{name}_max")).unwrap();
+            text.trim().parse().unwrap()
+        };
+        assert_eq!((binding.receive_buffer, binding.send_buffer), (limit("rmem"), limit("wmem")));
+    })
+    .join()
+    .unwrap();
 }

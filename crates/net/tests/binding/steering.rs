@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use net::{Driver, DriverConfig, Mmsg, SocketOptions, Steering, bind};
+use nix::libc;
+
+use crate::forbid::{Call, forbid};
 
 const FLOWS: usize = 2000;
 
@@ -98,6 +102,9 @@ fn a_client_reaches_one_shard_by_every_address() {
         for local in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 7, 7, 7]] {
             client.send_to(b"x", SocketAddr::from((local, port))).unwrap();
         }
+        // A longer IP header moves the ports.
+        set_ip_options(&client, &[1; 8]);
+        client.send_to(b"x", SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
         for (shard, source) in all.drain() {
             assert_eq!(source, client.local_addr().unwrap());
             reached.entry(source).or_default().push(shard);
@@ -105,6 +112,27 @@ fn a_client_reaches_one_shard_by_every_address() {
     }
     assert_eq!(reached.len(), 200);
     for (client, shards) in reached {
-        assert!(shards.len() == 3 && shards.iter().all(|&shard| shard == shards[0]), "{client}: {shards:?}");
+        assert!(shards.len() == 4 && shards.iter().all(|&shard| shard == shards[0]), "{client}: {shards:?}");
     }
+}
+
+fn set_ip_options(socket: &UdpSocket, options: &[u8]) {
+    // SAFETY: the options outlive the call, and their length is right.
+    let result = unsafe {
+        let len = options.len() as libc::socklen_t;
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_OPTIONS, options.as_ptr().cast(), len)
+    };
+    assert_eq!(result, 0);
+}
+
+#[test]
+fn a_refused_filter_is_a_fact_and_no_failure() {
+    let refused = std::thread::spawn(|| {
+        let option = libc::SO_ATTACH_REUSEPORT_CBPF as u32;
+        forbid(&Call { number: libc::SYS_setsockopt, argument: Some((2, option)) }, libc::EPERM);
+        bind(&["127.0.0.1:0".parse().unwrap()], 2, SocketOptions::default()).unwrap()
+    });
+    let binding = refused.join().unwrap();
+    let Steering::ByKernel(error) = &binding.steering else { panic!("{:?}", binding.steering) };
+    assert_eq!((error.raw_os_error(), binding.shards.len()), (Some(libc::EPERM), 2));
 }

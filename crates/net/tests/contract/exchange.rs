@@ -1,9 +1,14 @@
 //! Datagrams in and out, waiting and waking.
 
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use net::{DriverConfig, Full, Part, SocketIndex, SocketOptions, bind};
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use crate::candidate::{
     Candidate, DEADLINE, echo_of, flush, on, on_loopback, receive, release_all, run_of, until,
@@ -22,6 +27,7 @@ crate::contract![
     is_woken_by_another_thread,
     a_wake_up_before_the_wait_counts,
     returns_when_the_wait_is_over,
+    a_signal_ends_no_driver,
     refuses_what_exceeds_the_budget,
     a_turn_may_be_empty,
 ];
@@ -164,7 +170,7 @@ fn a_wake_up_before_the_wait_counts<C: Candidate>() {
     let waker = driver.waker();
     waker.wake();
     waker.clone().wake();
-    driver.exchange(&mut Vec::new(), None).unwrap();
+    driver.exchange(&mut Vec::new(), Some(Duration::MAX)).unwrap();
     let started = Instant::now();
     driver.exchange(&mut Vec::new(), Some(Duration::from_millis(20))).unwrap();
     assert!(started.elapsed() >= Duration::from_millis(20), "both wake-ups were one");
@@ -177,6 +183,37 @@ fn returns_when_the_wait_is_over<C: Candidate>() {
         driver.exchange(&mut Vec::new(), Some(wait)).unwrap();
         assert!(started.elapsed() >= wait && started.elapsed() < DEADLINE);
     }
+}
+
+fn a_signal_ends_no_driver<C: Candidate>() {
+    extern "C" fn nothing(_: i32) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let (tell, told) = mpsc::channel();
+    let thread = thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            let (mut driver, relay) = on_loopback::<C>();
+            tell.send((driver.waker(), relay)).unwrap();
+            let mut arrivals = Vec::new();
+            while !done.load(Ordering::Acquire) {
+                driver.exchange(&mut arrivals, None).unwrap();
+            }
+            arrivals.len()
+        }
+    });
+    let (waker, relay) = told.recv().unwrap();
+    let peer = Peer::on_loopback();
+    for number in 0..200_u8 {
+        // SAFETY: the thread has not been joined.
+        assert_eq!(unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) }, 0);
+        peer.send(&[number], relay);
+    }
+    done.store(true, Ordering::Release);
+    waker.wake();
+    assert!(thread.join().unwrap() <= 200);
 }
 
 fn refuses_what_exceeds_the_budget<C: Candidate>() {

@@ -5,6 +5,8 @@
 #![allow(unsafe_code)]
 
 mod candidate;
+#[path = "../common/forbid.rs"]
+mod forbid;
 mod namespace;
 mod peer;
 

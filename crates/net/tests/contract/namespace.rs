@@ -1,11 +1,15 @@
 //! Two network namespaces joined by a cable, which vanish with the thread that made them.
 
 use std::fs::File;
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::candidate::until;
 
 /// Here: 10.9.0.1 on `near`. There: 10.9.0.2 on `far`.
 pub struct Cable {
@@ -24,6 +28,7 @@ impl Cable {
             let here = new_namespace();
             let cable = Cable { here, there };
             cable.connect();
+            cable.wait_until_up();
             test(&cable);
         });
         if let Err(panic) = thread.join() {
@@ -45,6 +50,19 @@ impl Cable {
             ip("link set far up");
             ip(&format!("neigh add {NEAR} lladdr 02:00:00:00:00:01 dev far nud permanent"));
         });
+    }
+
+    /// The kernel starts a new link some time after it was told to, and drops what is sent before.
+    fn wait_until_up(&self) {
+        let near = UdpSocket::bind((NEAR, 0)).unwrap();
+        let far = self.over_there(|| UdpSocket::bind((FAR, 0)).unwrap());
+        for (from, to) in [(&near, &far), (&far, &near)] {
+            to.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            until(|| {
+                from.send_to(b"up?", to.local_addr().unwrap()).unwrap();
+                to.recv(&mut [0; 8]).is_ok()
+            });
+        }
     }
 
     /// Does something in the far namespace; sockets that are made there stay there.
