@@ -6,8 +6,8 @@ use std::time::Duration;
 /// 9 ms, so that no turn is longer than 10 ms.
 pub const TURN_COPIES: usize = 8192;
 
-/// Datagrams that one turn takes from the kernel, at most. Deeper turns are cheaper for each delivery, up to here
-/// (measured at 64 to 256: the gain is below 2 % from 128 on).
+/// Datagrams that one turn takes from the kernel, at most. Deeper turns are cheaper for each delivery
+/// (docs/performance.md), and a quarter of the buffers leaves room for those that wait and those that are filled.
 pub const TURN_ARRIVALS: usize = 256;
 
 /// Receive buffers of a shard. Up to half of them wait behind the turn's budget; the rest always receives.
@@ -34,8 +34,5 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the relay asks for its own addresses anew when it is bound to a wildcard.
 pub const OWN_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
-
-/// Shards at most; `net` numbers sockets and shards in small integers.
-pub const MAX_SHARDS: usize = 256;
 
 const _: () = assert!(TURN_ARRIVALS < BUFFERS - BACKLOG_PAYLOADS);

@@ -4,6 +4,10 @@ mod machine;
 mod steps;
 mod tidy;
 
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 /// The project's own tasks.
@@ -29,9 +33,20 @@ enum Task {
     Tidy,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace: what failed has said why above.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let shell = xshell::Shell::new()?;
-    shell.change_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    shell.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in the workspace")?);
     match Xtask::parse().task {
         Task::Test { long, only } => steps::run(&shell, long, only.as_deref()),
         Task::Tidy => tidy::check(&shell),

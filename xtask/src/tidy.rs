@@ -76,13 +76,13 @@ fn check_modules(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<
             || folder.ends_with("benches");
         let name = if stem == "mod" { folder.file_name().and_then(|name| name.to_str()).unwrap_or_default() } else { stem };
         let parents = if stem == "mod" { folder.parent().unwrap_or(folder) } else { folder };
-        let beside = parents.with_extension("rs");
-        let declaring = [parents.join("mod.rs"), parents.join("lib.rs"), parents.join("main.rs"), beside];
-        let declares = |text: String| {
+        let beside = fs::read_dir(parents)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_source(path));
+        let declaring = beside.chain([parents.with_extension("rs")]);
+        let declares = |text: &str| {
             let declaration = format!("mod {name};");
             text.lines().any(|line| line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ") == declaration)
         };
-        if !is_root && !declaring.iter().filter_map(|path| fs::read_to_string(path).ok()).any(declares) {
+        if !is_root && !declaring.filter_map(|path| fs::read_to_string(path).ok()).any(|text| declares(&text)) {
             faults.push(format!("{}: no module declares it", file.display()));
         }
     }
@@ -113,7 +113,7 @@ fn metric_names() -> anyhow::Result<BTreeSet<String>> {
 /// The flags that the relay's own help names.
 fn flags(shell: &Shell) -> anyhow::Result<BTreeSet<String>> {
     let help = cmd!(shell, "cargo run --quiet --locked --bin relay -- --help").quiet().read()?;
-    let words = help.split_whitespace().map(|word| word.trim_matches([',', '[', ']', ';', ')', '(', '.']));
+    let words = help.split(|c: char| c != '-' && !c.is_ascii_lowercase());
     Ok(words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned).collect())
 }
 
@@ -123,7 +123,7 @@ fn check_documented(document: &str, names: &BTreeSet<String>, faults: &mut Vec<S
     for name in names.iter().filter(|name| !text.contains(&format!("`{name}"))) {
         faults.push(format!("{document}: says nothing about {name}"));
     }
-    let is_metric = |word: &str| word.starts_with("relay_") && names.iter().any(|name| name.starts_with("relay_"));
+    let is_metric = |word: &str| word.len() > "relay_".len() && word.starts_with("relay_") && names.iter().any(|name| name.starts_with("relay_"));
     for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
         let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
         if is_metric(word) && !names.contains(word) && !names.contains(base) {
