@@ -10,7 +10,8 @@ pub fn start(setup: &Setup) {
         tracing_subscriber::fmt().with_max_level(setup.log_level).with_writer(io::stderr).with_target(false);
     match setup.log_format {
         LogFormat::Text => {
-            logger.with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init()
+            let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            logger.with_ansi(io::stderr().is_terminal() && !plain).init();
         }
         LogFormat::Json => logger.json().flatten_event(true).init(),
     }

@@ -1,19 +1,19 @@
 //! The relay as a whole: binds, starts the shards, listens to signals, reloads, stops.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
 use engine::{Groups, OwnAddresses};
-use net::{BindError, Binding, SocketOptions, Steering};
+use net::{BindError, BindErrorKind, Binding, SetupError, SocketOptions, Steering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::clock::{Clock, Monotonic, tick};
-use crate::config::{self, Loaded, Setup, Shards};
+use crate::config::{self, Loaded, Place, Shards};
 use crate::crew::{CannotStart, Common, Crew};
 use crate::http;
 use crate::inbox::Control;
@@ -36,23 +36,35 @@ pub enum Event {
     },
 }
 
-/// Why the relay does not serve.
+/// Why the relay does not serve. Displayed as one line: where, what, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// An address that cannot be bound.
-    #[error("{0}; stop the other process, or choose other addresses with --host and --port")]
-    Bind(#[from] BindError),
+    #[error("{place}: {error}; {}", remedy(.error.kind))]
+    Bind {
+        /// Who asked for it.
+        place: Place,
+        /// What stands against it.
+        error: BindError,
+    },
     /// The metrics address that was asked for.
-    #[error("--metrics-listen: cannot listen at {address}: {error}; choose another address, or off")]
+    #[error("{place}: cannot listen at {address}: {error}; choose another address, or off")]
     Metrics {
+        /// Who asked for it.
+        place: Place,
         /// The address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// What the kernel said.
         error: io::Error,
     },
-    /// The shards.
-    #[error(transparent)]
-    Start(#[from] CannotStart),
+    /// The backend that was asked for.
+    #[error("{place}: {error}; {}", .error.advice())]
+    Backend {
+        /// Who asked for it.
+        place: Place,
+        /// What the kernel refused.
+        error: SetupError,
+    },
     /// Anything else that the operating system refused while starting.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -78,6 +90,15 @@ impl Failure {
     }
 }
 
+fn remedy(kind: BindErrorKind) -> &'static str {
+    match kind {
+        BindErrorKind::InUse => "stop that process, or choose another --port or --host",
+        BindErrorKind::NotAvailable => "choose another --host; `ip address` lists this machine's addresses",
+        BindErrorKind::Permission => "choose a --port from 1024 on, or grant that",
+        BindErrorKind::Other => "choose another --port or --host",
+    }
+}
+
 /// Serves until a signal says stop.
 ///
 /// # Errors
@@ -95,13 +116,9 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
 struct Relay {
     crew: Crew,
     common: Common,
-    binding: Bound,
+    /// Where it serves.
+    addresses: Vec<SocketAddr>,
     ready: Arc<AtomicBool>,
-}
-
-/// What is left of a binding when its sockets have gone to the shards.
-struct Bound {
-    addresses: Vec<std::net::SocketAddr>,
 }
 
 impl Relay {
@@ -115,8 +132,8 @@ impl Relay {
         };
         let options = SocketOptions { receive_buffer: setup.receive_buffer, send_buffer: setup.send_buffer };
         let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
-        let metrics = listen_for_metrics(setup)?;
-        let binding = net::bind(&addresses, shards, options)?;
+        let metrics = listen_for_metrics(loaded)?;
+        let binding = net::bind(&addresses, shards, options).map_err(|error| cannot_bind(loaded, error))?;
         warn_of_binding(&binding, options);
         let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
@@ -126,7 +143,10 @@ impl Relay {
         let meters: Vec<Meter> = binding.shards.iter().map(|_| Meter::default()).collect();
         let gauges =
             binding.shards.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
-        let crew = Crew::start(&common, binding.shards, &meters, events)?;
+        let crew = Crew::start(&common, binding.shards, &meters, events).map_err(|cannot| match cannot {
+            CannotStart::Backend(error) => Failure::Backend { place: loaded.place("backend"), error },
+            CannotStart::Thread(error) => Failure::System(error),
+        })?;
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = metrics {
             let sources = Sources {
@@ -139,17 +159,17 @@ impl Relay {
             };
             http::serve(listener, Arc::new(Exporter::new(sources)), Arc::clone(&ready))?;
         }
-        let relay = Self { crew, common, binding: Bound { addresses: binding.addresses }, ready };
+        let relay = Self { crew, common, addresses: binding.addresses, ready };
         relay.announce(shards, metrics_at);
         Ok(relay)
     }
 
-    fn announce(&self, shards: usize, metrics: Option<std::net::SocketAddr>) {
+    fn announce(&self, shards: usize, metrics: Option<SocketAddr>) {
         if let Some(reason) = &self.crew.fallback {
             tracing::warn!(%reason, "io_uring is not available, so the mmsg backend serves; {}", reason.advice());
         }
         self.ready.store(true, Ordering::Relaxed);
-        let addresses: Vec<String> = self.binding.addresses.iter().map(ToString::to_string).collect();
+        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         let metrics = metrics.map_or("off".to_owned(), |address| format!("http://{address}/metrics"));
         tracing::info!(
             address = addresses.join(","),
@@ -198,7 +218,7 @@ impl Relay {
     }
 
     fn refresh_own_addresses(&self, own: &mut Arc<OwnAddresses>) {
-        let new = own_addresses(&self.binding.addresses);
+        let new = own_addresses(&self.addresses);
         if **own != new {
             tracing::info!(hosts = ?new.hosts, "the relay's own addresses have changed");
             *own = Arc::new(new);
@@ -212,6 +232,11 @@ impl Relay {
         self.crew.post(&Control::Stop);
         self.crew.join();
     }
+}
+
+fn cannot_bind(loaded: &Loaded, error: BindError) -> Failure {
+    let option = if error.kind == BindErrorKind::NotAvailable { "host" } else { "port" };
+    Failure::Bind { place: loaded.place(option), error }
 }
 
 /// Signals become events; a second one to stop ends the process at once.
@@ -233,16 +258,16 @@ fn listen_to_signals(events: Sender<Event>) -> io::Result<()> {
 }
 
 /// The listener for scrapes. A taken address is a warning if nobody asked for it.
-fn listen_for_metrics(setup: &Setup) -> Result<Option<TcpListener>, Failure> {
-    let Some(address) = setup.metrics_listen else { return Ok(None) };
+fn listen_for_metrics(loaded: &Loaded) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = loaded.setup.metrics_listen else { return Ok(None) };
     match TcpListener::bind(address) {
         Ok(listener) => Ok(Some(listener)),
-        Err(error) if !setup.metrics_source.asked_for() => {
+        Err(error) if !loaded.setup.metrics_source.asked_for() => {
             let advice = "no metrics: the default address cannot be used; choose one with --metrics-listen";
             tracing::warn!(%address, %error, "{advice}");
             Ok(None)
         }
-        Err(error) => Err(Failure::Metrics { address, error }),
+        Err(error) => Err(Failure::Metrics { place: loaded.place("metrics-listen"), address, error }),
     }
 }
 

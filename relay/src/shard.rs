@@ -143,7 +143,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         if self.unmeasured_turns < LATENCY_TURNS && self.turn < self.measured + LATENCY_EVERY {
             return;
         }
-        self.driver.barrier();
+        self.driver.flush();
         let payloads = self.outbox.payloads();
         self.counters.latency.record(nanos(self.clock.now().saturating_sub(self.turn)), payloads);
         self.measured = self.turn;
@@ -158,10 +158,13 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     }
 
     fn publish(&mut self, now: Duration) {
-        if !self.dirty || now < self.published + PUBLISH_EVERY {
-            return;
+        if self.dirty && now >= self.published + PUBLISH_EVERY {
+            self.published = now;
+            self.publish_now();
         }
-        self.published = now;
+    }
+
+    fn publish_now(&mut self) {
         self.counters.tally.clone_from(self.engine.tally());
         self.counters.clients = self.engine.clients() as u64;
         self.counters.overflowed = self.fanout.dropped();
@@ -192,10 +195,9 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         for arrival in self.arrivals.drain(..) {
             self.driver.release(arrival.buffer);
         }
-        self.driver.barrier();
+        self.driver.flush();
         self.count_sends();
-        (self.dirty, self.published) = (true, Duration::ZERO);
-        self.publish(self.clock.now().max(PUBLISH_EVERY));
+        self.publish_now();
         Ok(())
     }
 }

@@ -203,6 +203,9 @@ pub trait Driver {
     /// Whatever is queued reaches the kernel, replays included, before anything that is queued later.
     fn barrier(&mut self);
 
+    /// Hands over what is queued now, without receiving; one more system call than leaving it to the next exchange.
+    fn flush(&mut self);
+
     /// What became of the sends so far; the caller clears it with [`SendReport::clear`].
     fn report(&mut self) -> &mut SendReport;
 

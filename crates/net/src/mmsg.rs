@@ -62,12 +62,12 @@ impl Mmsg {
     /// # Errors
     /// None; the signature is that of every driver.
     pub fn close(mut self) -> io::Result<usize> {
-        self.flush();
+        self.send_batch();
         Ok(self.receiver.free())
     }
 
     /// Hands over the batch, one call for each stretch of messages that leave from one socket.
-    fn flush(&mut self) {
+    fn send_batch(&mut self) {
         if self.queue.is_empty() {
             return;
         }
@@ -118,7 +118,7 @@ impl Mmsg {
 
 impl Driver for Mmsg {
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
-        self.flush();
+        self.send_batch();
         self.queue.end_turn();
         let before = arrivals.len();
         self.receive(arrivals)?;
@@ -149,7 +149,7 @@ impl Driver for Mmsg {
     fn send(&mut self, run: &Run) -> Result<(), Full> {
         let shape = self.queue.admit(run)?;
         if self.queue.must_flush(run, shape) {
-            self.flush();
+            self.send_batch();
         }
         self.queue.push(run, shape);
         Ok(())
@@ -157,6 +157,10 @@ impl Driver for Mmsg {
 
     fn barrier(&mut self) {
         self.queue.barrier();
+    }
+
+    fn flush(&mut self) {
+        self.send_batch();
     }
 
     fn report(&mut self) -> &mut SendReport {

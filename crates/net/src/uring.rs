@@ -102,13 +102,13 @@ impl Uring {
     /// # Errors
     /// What kept the ring from ending its receives; its buffers are then never freed.
     pub fn close(mut self) -> io::Result<usize> {
-        self.flush();
+        self.send_batch();
         self.quiet()?;
         Ok(self.buffers.free() + self.receiver.waiting())
     }
 
     /// Hands over the batch in the middle of a turn. Receives make no progress.
-    fn flush(&mut self) {
+    fn send_batch(&mut self) {
         if self.queue.is_empty() {
             return;
         }
@@ -185,7 +185,7 @@ impl Uring {
         // A buffer that was released may be read by a send that is queued, or by its replay. It is handed to the kernel
         // when they are done; before the wait, only if too few others are there.
         if self.buffers.provided() < HANDFUL * self.sockets.len() {
-            self.flush();
+            self.send_batch();
         }
         if self.queue.is_empty() {
             self.buffers.provide();
@@ -264,7 +264,7 @@ impl Driver for Uring {
     fn send(&mut self, run: &Run) -> Result<(), Full> {
         let shape = self.queue.admit(run)?;
         if self.queue.must_flush(run, shape) {
-            self.flush();
+            self.send_batch();
         }
         self.queue.push(run, shape);
         Ok(())
@@ -272,6 +272,10 @@ impl Driver for Uring {
 
     fn barrier(&mut self) {
         self.queue.barrier();
+    }
+
+    fn flush(&mut self) {
+        self.send_batch();
     }
 
     fn report(&mut self) -> &mut SendReport {
