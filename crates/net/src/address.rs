@@ -66,8 +66,8 @@ impl Name {
     }
 }
 
-/// Reads what the kernel wrote: v4-mapped addresses become plain IPv4, the flow label is dropped, and the scope is
-/// kept only where it is part of the address.
+/// Reads what the kernel wrote: v4-mapped addresses become plain IPv4, the flow label is dropped, and the
+/// scope is kept only where it is part of the address.
 pub(crate) fn decode(name: &[u8]) -> Option<SocketAddr> {
     let name = name.first_chunk::<{ Name::SIZE }>()?;
     let port = u16::from_be_bytes([name[2], name[3]]);

@@ -28,7 +28,8 @@ pub struct SocketOptions {
 }
 
 impl Default for SocketOptions {
-    /// 8 MiB each: about 10 ms of small datagrams at a million per second, and what the reference relay asked for.
+    /// 8 MiB each: about 10 ms of small datagrams at a million per second, and what the reference relay
+    /// asked for.
     fn default() -> Self {
         SocketOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20 }
     }
@@ -80,7 +81,8 @@ pub enum BindErrorKind {
 
 /// Binds every address once for each shard.
 ///
-/// Port 0 lets the kernel choose; addresses with port 0 all get the port that was chosen for the first of them.
+/// Port 0 lets the kernel choose; addresses with port 0 all get the port that was chosen for the first of
+/// them.
 ///
 /// # Errors
 /// The first address that could not be bound. A port in use is retried for 2 s before it is an error.

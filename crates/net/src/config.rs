@@ -24,7 +24,8 @@ impl Default for DriverConfig {
         DriverConfig {
             // docs/performance.md: buffer rings of 256 to 1024 are equally fast, 4096 is colder.
             buffers: 512,
-            // The protocol's largest datagram is 4096 bytes; one more, so that longer ones are seen to be longer.
+            // The protocol's largest datagram is 4096 bytes; one more, so that longer ones are seen to be
+            // longer.
             max_datagram: 4097,
             // docs/performance.md: let the drain per turn grow from 64 to 256 under load.
             arrivals_per_exchange: 256,

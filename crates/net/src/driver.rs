@@ -66,7 +66,8 @@ impl Part {
     }
 }
 
-/// A list of parts, one for each datagram, that any number of runs may share. Valid until the next [`Driver::exchange`].
+/// A list of parts, one for each datagram, that any number of runs may share. Valid until the next
+/// [`Driver::exchange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gather {
     /// Position of the first part in the driver's list.
@@ -77,8 +78,8 @@ pub struct Gather {
 
 /// `count` datagrams for one destination, in order; each is one part of `gather`.
 ///
-/// All are `size` bytes long, except that the last may be shorter. How they travel is the driver's affair: as one
-/// segmented send where the route carries segments of that size, as plain sends otherwise.
+/// All are `size` bytes long, except that the last may be shorter. How they travel is the driver's affair:
+/// as one segmented send where the route carries segments of that size, as plain sends otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The socket that it leaves from.
@@ -150,7 +151,8 @@ pub struct SendReport {
     pub datagrams: u64,
     /// Their payload bytes.
     pub bytes: u64,
-    /// Messages handed to the kernel by number of datagrams: `[n]` counts those of 2^(n-1)+1 ..= 2^n datagrams.
+    /// Messages handed to the kernel by number of datagrams: `[n]` counts those of 2^(n-1)+1 ..= 2^n
+    /// datagrams.
     pub segments: [u64; 8],
     /// Sum of the datagrams in those messages.
     pub segments_sum: u64,
@@ -175,8 +177,9 @@ pub struct DriverStats {
 
 /// Exchanges datagrams with the kernel, for one shard, on one thread.
 pub trait Driver {
-    /// Hands over what is queued, appends what has arrived, and waits for it at most `wait` (`None`: without limit)
-    /// if nothing had. Returns early when woken. Clears gather lists and composed text; renews the turn's budget.
+    /// Hands over what is queued, appends what has arrived, and waits for it at most `wait` (`None`:
+    /// without limit) if nothing had. Returns early when woken. Clears gather lists and composed text;
+    /// renews the turn's budget.
     ///
     /// # Errors
     /// Only what makes the driver unusable; errors of single datagrams are in the [`SendReport`].
@@ -185,7 +188,8 @@ pub trait Driver {
     /// The bytes of an arrival whose buffer has not been released.
     fn bytes(&self, arrival: &Arrival) -> &[u8];
 
-    /// Gives a buffer back. Sends queued before that still read it: it is filled again only after they have left.
+    /// Gives a buffer back. Sends queued before that still read it: it is filled again only after they have
+    /// left.
     fn release(&mut self, buffer: BufferId);
 
     /// Copies a short text (a reply), to be sent this turn.
@@ -203,7 +207,8 @@ pub trait Driver {
     /// Whatever is queued reaches the kernel, replays included, before anything that is queued later.
     fn barrier(&mut self);
 
-    /// Hands over what is queued now, without receiving; one more system call than leaving it to the next exchange.
+    /// Hands over what is queued now, without receiving; one more system call than leaving it to the next
+    /// exchange.
     fn flush(&mut self);
 
     /// What became of the sends so far; the caller clears it with [`SendReport::clear`].

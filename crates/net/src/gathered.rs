@@ -1,4 +1,5 @@
-//! The bytes of this turn's datagrams: part lists, composed text, and the iovecs that the kernel reads them by.
+//! The bytes of this turn's datagrams: part lists, composed text, and the iovecs that the kernel reads them
+//! by.
 
 use std::ptr;
 
@@ -7,7 +8,8 @@ use nix::libc::{c_void, iovec};
 use crate::driver::{Gather, Part, Run};
 use crate::pool::Pool;
 
-/// Lists of parts and the texts that were composed for them. Grows with a turn, and keeps its room for the next.
+/// Lists of parts and the texts that were composed for them. Grows with a turn, and keeps its room for the
+/// next.
 #[derive(Default)]
 pub(crate) struct Gathered {
     parts: Vec<Part>,

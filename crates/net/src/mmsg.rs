@@ -57,7 +57,8 @@ impl Mmsg {
         })
     }
 
-    /// Sends what is queued, ends the driver and frees its ports; returns how many receive buffers were at home.
+    /// Sends what is queued, ends the driver and frees its ports; returns how many receive buffers were at
+    /// home.
     ///
     /// # Errors
     /// None; the signature is that of every driver.
@@ -85,7 +86,8 @@ impl Mmsg {
             let fd = self.sockets[usize::from(socket.0)].as_raw_fd();
             let refused = &mut self.refused;
             let headers = batch.headers(from, from + stretch);
-            // SAFETY: the headers were just written; batch, iovecs and pool do not change before the call returns.
+            // SAFETY: the headers were just written; batch, iovecs and pool do not change before the call
+            // returns.
             self.stats.enters +=
                 unsafe { send_all(fd, headers, |at, errno| refused.push((from + at, errno))) };
             from += stretch;
@@ -147,9 +149,11 @@ impl Driver for Mmsg {
     }
 
     fn send(&mut self, run: &Run) -> Result<(), Full> {
-        let shape = self.queue.admit(run)?;
+        let mut shape = self.queue.admit(run)?;
         if self.queue.must_flush(run, shape) {
             self.send_batch();
+            // A refusal may have told something about the route.
+            shape = self.queue.shape(run);
         }
         self.queue.push(run, shape);
         Ok(())

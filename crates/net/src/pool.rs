@@ -63,12 +63,14 @@ impl Pool {
 
     /// Bytes of a buffer that the kernel has filled and will not touch until it is given back.
     pub(crate) fn filled(&self, buffer: u16) -> &[u8] {
-        // SAFETY: start() has checked the buffer; its memory is initialised (zeroed at first) and lives as long as self.
+        // SAFETY: start() has checked the buffer; its memory is initialised (zeroed at first) and lives as
+        // long as self.
         unsafe { slice::from_raw_parts(self.start(buffer), self.stride) }
     }
 
     /// Bytes of an arrival.
     pub(crate) fn bytes(&self, arrival: &Arrival) -> &[u8] {
+        assert!(self.lent[usize::from(arrival.buffer.0)], "the bytes of a buffer that was released");
         let start = usize::from(arrival.offset);
         &self.filled(arrival.buffer.0)[start..start + usize::from(arrival.len)]
     }

@@ -30,7 +30,8 @@ pub(crate) struct SendQueue {
     gathered: Gathered,
     batch: Batch,
     routes: Routes,
-    /// A refused segmented send is replayed after its submission, so nothing else may go there in the same one.
+    /// A refused segmented send is replayed after its submission, so nothing else may go there in the same
+    /// one.
     segmented: Recent,
     /// What is queued has to leave before anything else is.
     fenced: bool,
@@ -63,7 +64,7 @@ impl SendQueue {
         self.gathered.gather(parts, pool)
     }
 
-    /// Takes a run out of the turn's budget and decides how it travels.
+    /// Takes a run out of the turn's budget, and decides how it travels.
     pub(crate) fn admit(&mut self, run: &Run) -> Result<Shape, Full> {
         assert!(self.gathered.holds(run.gather), "a list of an earlier turn");
         assert!(usize::from(run.gather.count) <= Run::MAX_DATAGRAMS, "a run of too many datagrams");
@@ -76,7 +77,7 @@ impl SendQueue {
         Ok(self.shape(run))
     }
 
-    fn shape(&mut self, run: &Run) -> Shape {
+    pub(crate) fn shape(&mut self, run: &Run) -> Shape {
         let (count, size) = (u32::from(run.gather.count), u32::from(run.size));
         // The kernel cuts by length, so a last datagram without bytes would be lost.
         let cuttable = count > 1 && size > 0 && run.bytes > size * (count - 1);
@@ -89,7 +90,8 @@ impl SendQueue {
         self.fenced || self.batch.room() < messages || self.segmented.contains(run.to)
     }
 
-    /// Only a segmented send can be overtaken, by its replay; everything else leaves in the order of the queue anyway.
+    /// Only the replay of a segmented send can be overtaken; all else leaves in the order of the queue
+    /// anyway.
     pub(crate) fn barrier(&mut self) {
         self.fenced = !self.segmented.is_empty();
     }
@@ -117,8 +119,8 @@ impl SendQueue {
         (&mut self.batch, self.gathered.resolve())
     }
 
-    /// Counts the batch that was handed over, replays what only needs to be sent one by one, and starts the next.
-    /// Returns the number of system calls.
+    /// Counts the batch that was handed over, replays what only needs to be sent one by one, and starts the
+    /// next. Returns the number of system calls.
     pub(crate) fn settle(&mut self, refused: &[Refused], sockets: &[Socket]) -> u64 {
         for message in self.batch.messages() {
             count(&mut self.report, message.count, message.bytes);
@@ -146,7 +148,8 @@ impl SendQueue {
         let mut headers = self.batch.plain_headers(index, self.gathered.resolve());
         let fd = sockets[usize::from(message.socket.0)].as_raw_fd();
         let mut refused = Vec::new();
-        // SAFETY: the headers point into the batch, the iovecs and the pool; none changes before the call returns.
+        // SAFETY: the headers point into the batch, the iovecs and the pool; none changes before the call
+        // returns.
         let calls = unsafe { send_all(fd, &mut headers, |at, errno| refused.push((at, errno))) };
         for part in message.start..message.start + u32::from(message.count) {
             count(&mut self.report, 1, self.gathered.len_of(part));
@@ -199,8 +202,8 @@ fn bucket(count: u16) -> usize {
     (u16::BITS - count.saturating_sub(1).leading_zeros()) as usize
 }
 
-/// EMSGSIZE: a segment exceeds the route's MTU. EINVAL: the same on older kernels. EIO: the route cannot be segmented for
-/// (IPsec, or no checksum offload on older kernels).
+/// EMSGSIZE: a segment exceeds the route's MTU. EINVAL: the same on older kernels. EIO: the route cannot be
+/// segmented for (IPsec, or no checksum offload on older kernels).
 fn is_about_segments(errno: Errno) -> bool {
     matches!(errno, Errno::EMSGSIZE | Errno::EINVAL | Errno::EIO)
 }

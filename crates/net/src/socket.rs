@@ -102,7 +102,8 @@ impl Plain for [u32; 9] {}
 pub(crate) fn get_option<T: Plain>(fd: RawFd, level: i32, name: i32) -> io::Result<T> {
     let mut value = T::default();
     let mut len = size_of::<T>() as libc::socklen_t;
-    // SAFETY: value and len outlive the call, the kernel writes at most len bytes, and every bit pattern is a T.
+    // SAFETY: value and len outlive the call, the kernel writes at most len bytes, and every bit pattern is
+    // a T.
     let result = unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut len) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
 }

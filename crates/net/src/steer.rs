@@ -1,4 +1,5 @@
-//! Which of an address' sockets a client's datagrams reach: always the same one, whichever address it speaks to.
+//! Which of an address' sockets a client's datagrams reach: always the same one, whichever address it
+//! speaks to.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -14,12 +15,13 @@ pub enum Steering {
     Single,
     /// By a hash of the client's address and port alone.
     BySource,
-    /// By the kernel's hash of both ends, because the filter was refused: a client that speaks to two addresses of
-    /// the relay may reach two shards.
+    /// By the kernel's hash of both ends, because the filter was refused: a client that speaks to two
+    /// addresses of the relay may reach two shards.
     ByKernel(io::Error),
 }
 
-/// Attaches the filter to the group of sockets that share this one's address. Its result is their order of binding.
+/// Attaches the filter to the group of sockets that share this one's address. Its result is their order of
+/// binding.
 pub(crate) fn attach(socket: RawFd, shards: usize) -> io::Result<()> {
     let mut code = program(shards as u32);
     let filter = sock_fprog { len: code.len() as u16, filter: code.as_mut_ptr() };

@@ -1,4 +1,5 @@
-//! The driver for io_uring: multishot receives into provided buffers, and sends that execute as they are submitted.
+//! The driver for io_uring: multishot receives into provided buffers, and sends that execute as they are
+//! submitted.
 
 use std::io;
 use std::mem::{self, ManuallyDrop};
@@ -25,7 +26,8 @@ mod ring;
 mod setup;
 mod tag;
 
-/// A multishot receive hands over at most 33 datagrams at a time (MULTISHOT_MAX_RETRY, and the one that woke it).
+/// A multishot receive hands over at most 33 datagrams at a time (MULTISHOT_MAX_RETRY, and the one that
+/// woke it).
 const HANDFUL: usize = 33;
 /// How long the kernel may take to end the receives of a ring; it takes microseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,7 +50,8 @@ pub struct Uring {
 }
 
 impl Uring {
-    /// A driver of these sockets, with its first receives armed. Call it on the thread that will turn the driver.
+    /// A driver of these sockets, with its first receives armed. Call it on the thread that will turn the
+    /// driver.
     ///
     /// # Errors
     /// The step that the kernel refused; the sockets are given back for another driver.
@@ -97,7 +100,8 @@ impl Uring {
         self.broken.map_or(Ok(()), |errno| Err(errno.into()))
     }
 
-    /// Sends what is queued, ends the driver and frees its ports; returns how many receive buffers were at home.
+    /// Sends what is queued, ends the driver and frees its ports; returns how many receive buffers were at
+    /// home.
     ///
     /// # Errors
     /// What kept the ring from ending its receives; its buffers are then never freed.
@@ -121,8 +125,8 @@ impl Uring {
         let (batch, iovecs) = self.queue.hand_over();
         for index in 0..batch.messages().len() {
             let entry = entry(batch, index, iovecs);
-            // SAFETY: batch, iovecs and pool do not change before settle(), and by then the kernel has executed the entry:
-            // MSG_DONTWAIT lets no send wait.
+            // SAFETY: batch, iovecs and pool do not change before settle(), and by then the kernel has
+            // executed the entry: MSG_DONTWAIT lets no send wait.
             unsafe { self.ring.push(&entry) }?;
         }
         Ok(())
@@ -180,10 +184,11 @@ impl Uring {
         Ok(())
     }
 
-    /// One call that submits the batch and waits, and further ones only while the kernel has more to hand over.
+    /// One call that submits the batch and waits, and further ones only while the kernel has more to hand
+    /// over.
     fn turn(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        // A buffer that was released may be read by a send that is queued, or by its replay. It is handed to the kernel
-        // when they are done; before the wait, only if too few others are there.
+        // A buffer that was released may be read by a send that is queued, or by its replay. It is handed
+        // to the kernel when they are done; before the wait, only if too few others are there.
         if self.buffers.provided() < HANDFUL * self.sockets.len() {
             self.send_batch();
         }
@@ -206,7 +211,8 @@ impl Uring {
         Ok(())
     }
 
-    /// Ends every receive and the poll, so that the kernel writes to no buffer any more, and lets go of the sockets.
+    /// Ends every receive and the poll, so that the kernel writes to no buffer any more, and lets go of the
+    /// sockets.
     fn quiet(&mut self) -> io::Result<()> {
         self.health()?;
         let deadline = Instant::now() + PATIENCE;
@@ -231,7 +237,8 @@ impl Uring {
 impl Drop for Uring {
     fn drop(&mut self) {
         if self.quiet().is_ok() {
-            // SAFETY: no receive is armed, so the kernel does not know the buffers any more; they are not used again.
+            // SAFETY: no receive is armed, so the kernel does not know the buffers any more; they are not
+            // used again.
             unsafe { ManuallyDrop::drop(&mut self.buffers) };
         }
     }
@@ -262,9 +269,11 @@ impl Driver for Uring {
     }
 
     fn send(&mut self, run: &Run) -> Result<(), Full> {
-        let shape = self.queue.admit(run)?;
+        let mut shape = self.queue.admit(run)?;
         if self.queue.must_flush(run, shape) {
             self.send_batch();
+            // A refusal may have told something about the route.
+            shape = self.queue.shape(run);
         }
         self.queue.push(run, shape);
         Ok(())

@@ -8,14 +8,14 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// A handle that ends the wait of one driver; clones wake the same driver.
 ///
-/// A wake-up is never lost: one that comes while the driver is busy ends its next wait at once.
+/// A wake-up is never lost: the exchange that is under way, or else the next one, returns without waiting.
 #[derive(Clone, Debug)]
 pub struct Waker {
     event: Arc<EventFd>,
 }
 
 impl Waker {
-    pub(crate) fn new() -> io::Result<Waker> {
+    pub fn new() -> io::Result<Waker> {
         let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Waker { event: Arc::new(event) })
     }

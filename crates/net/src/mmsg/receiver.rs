@@ -115,7 +115,8 @@ impl Receiver {
     fn call(&mut self, fd: RawFd, slots: usize) -> io::Result<usize> {
         let headers = &mut self.headers[..slots];
         loop {
-            // SAFETY: prepare() has pointed every header at names, control messages and free buffers that outlive the call.
+            // SAFETY: prepare() has pointed every header at names, control messages and free buffers that
+            // outlive the call.
             let got = unsafe {
                 libc::recvmmsg(
                     fd,

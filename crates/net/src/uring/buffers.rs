@@ -56,8 +56,9 @@ impl Buffers {
         }
         let entries = self.ring.as_ptr().cast::<BufRingEntry>();
         for &buffer in &self.released {
-            // SAFETY: the index is masked to the ring's entries, which are zeroed at first and which the kernel reads only
-            // below the tail that is published last; at most mask + 1 buffers exist, so no unread entry is overwritten.
+            // SAFETY: the index is masked to the ring's entries, which are zeroed at first and which the
+            // kernel reads only below the tail that is published last; at most mask + 1 buffers exist, so
+            // no unread entry is overwritten.
             let entry = unsafe { &mut *entries.add(usize::from(self.tail & self.mask)) };
             entry.set_addr(self.pool.start(buffer) as u64);
             entry.set_len(self.room);
@@ -66,7 +67,8 @@ impl Buffers {
         }
         self.provided += self.released.len();
         self.released.clear();
-        // SAFETY: the tail is a field of the first entry that the kernel reads atomically and nobody else writes.
+        // SAFETY: the tail is a field of the first entry that the kernel reads atomically and nobody else
+        // writes.
         unsafe {
             let tail = BufRingEntry::tail(entries).cast_mut();
             AtomicU16::from_ptr(tail).store(self.tail, Ordering::Release);

@@ -1,7 +1,7 @@
 //! Multishot receives: arming them, reading what they completed, and never asking without a buffer.
 
 use std::collections::VecDeque;
-use std::mem::{self, size_of};
+use std::mem;
 
 use io_uring::types::{Fixed, RecvMsgOut};
 use io_uring::{cqueue, opcode, squeue};
@@ -10,7 +10,7 @@ use nix::libc::msghdr;
 
 use crate::address::{self, Name};
 use crate::control::local_address;
-use crate::driver::{Arrival, SocketIndex};
+use crate::driver::{Arrival, BufferId, SocketIndex};
 use crate::socket::Socket;
 use crate::uring::buffers::{Buffers, GROUP};
 use crate::uring::tag;
@@ -25,7 +25,7 @@ const WITH_CONTROL: usize = 80;
 /// What lies in front of the longest datagram.
 pub(super) const HEADROOM: usize = OUT + NAME + WITH_CONTROL;
 
-const _: () = assert!(NAME >= Name::SIZE && NAME + size_of::<[u32; 4]>() == OUT + NAME);
+const _: () = assert!(NAME >= Name::SIZE);
 
 /// A datagram that has arrived and was not yet handed over.
 struct Waiting {
@@ -139,7 +139,7 @@ fn parse(waiting: &Waiting, template: &msghdr, max_datagram: u16, buffers: &Buff
         source,
         local: local_address(out.control_data()),
         socket: SocketIndex(waiting.socket),
-        buffer: crate::driver::BufferId(waiting.buffer),
+        buffer: BufferId(waiting.buffer),
         offset: (OUT + NAME + template.msg_controllen) as u16,
         len: len as u16,
     })

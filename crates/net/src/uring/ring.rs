@@ -10,7 +10,7 @@ use nix::libc;
 use crate::config::LONGEST_WAIT;
 
 /// docs/performance.md: a submission queue of 256 and a completion queue of 4096.
-pub(super) const SUBMISSIONS: u32 = 256;
+const SUBMISSIONS: u32 = 256;
 const COMPLETIONS: u32 = 4096;
 /// Submissions in a row that the kernel may take nothing of, for want of memory, before the ring is given up.
 const PATIENCE: u32 = 1000;

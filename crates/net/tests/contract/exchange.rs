@@ -30,6 +30,7 @@ crate::contract![
     a_signal_ends_no_driver,
     refuses_what_exceeds_the_budget,
     a_turn_may_be_empty,
+    a_flush_sends_and_does_not_receive,
 ];
 
 fn echo<C: Candidate>(address: &str) {
@@ -245,4 +246,19 @@ fn a_turn_may_be_empty<C: Candidate>() {
     driver.send(&run).unwrap();
     flush(&mut driver);
     assert_eq!((driver.report().datagrams, driver.report().failed()), (0, 0));
+}
+
+fn a_flush_sends_and_does_not_receive<C: Candidate>() {
+    let (mut driver, relay) = on_loopback::<C>();
+    let peer = Peer::on_loopback();
+    peer.send(b"in", relay);
+    let run = run_of(&mut driver, peer.address, &[b"out", b"out"]);
+    for sent in [2, 4] {
+        driver.send(&run).unwrap();
+        driver.flush();
+        assert_eq!(driver.report().datagrams, sent);
+        assert_eq!(peer.drain(), [b"out", b"out"], "lists hold until the next exchange");
+    }
+    let arrivals = receive(&mut driver, 1);
+    assert_eq!(driver.bytes(&arrivals[0]), b"in");
 }

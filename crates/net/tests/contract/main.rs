@@ -1,6 +1,7 @@
 //! What every driver promises, asked of every driver in every run.
 //!
-//! Set `RELAY_TEST_NO_URING=1` where the kernel forbids io_uring; otherwise a ring that cannot be set up is a failure.
+//! Set `RELAY_TEST_NO_URING=1` where the kernel forbids io_uring; otherwise a ring that cannot be set up is
+//! a failure.
 
 #![allow(unsafe_code)]
 

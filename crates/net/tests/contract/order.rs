@@ -1,4 +1,5 @@
-//! Datagrams to one destination arrive in the order in which they were queued, whatever happens to a segmented send.
+//! Datagrams to one destination arrive in the order in which they were queued, whatever happens to a
+//! segmented send.
 
 use net::{Driver, DriverConfig, Run, SocketIndex};
 

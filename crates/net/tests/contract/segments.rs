@@ -1,4 +1,5 @@
-//! Runs travel as one segmented send where the route carries it, and always arrive as the datagrams they were.
+//! Runs travel as one segmented send where the route carries it, and always arrive as the datagrams they
+//! were.
 
 use net::{DriverConfig, Run};
 
