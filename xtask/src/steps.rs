@@ -20,7 +20,9 @@ const STEPS: [Step; 9] = [
     ("unit, property and contract tests", |shell| {
         Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay").run()?)
     }),
-    ("the relay's unit tests", |shell| Ok(cmd!(shell, "cargo test --locked -p relay --lib --bins").run()?)),
+    ("the relay's unit tests and turns", |shell| {
+        Ok(cmd!(shell, "cargo test --locked -p relay --lib --bins --test turns").run()?)
+    }),
     ("loom", loom),
     ("end to end, on the release binaries", end_to_end),
     ("documentation", |shell| {
@@ -33,7 +35,8 @@ const STEPS: [Step; 9] = [
 /// Runs the steps; the first that fails ends the run.
 pub fn run(shell: &Shell, long: bool, only: Option<&str>) -> anyhow::Result<()> {
     let _cases = long.then(|| shell.push_env("PROPTEST_CASES", "100000"));
-    let chosen: Vec<&Step> = STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).collect();
+    let chosen: Vec<&Step> =
+        STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
         bail!("no step has that text in its name; the steps are: {}", names.join("; "));

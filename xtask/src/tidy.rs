@@ -74,15 +74,24 @@ fn check_modules(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<
             || folder.ends_with("tests")
             || folder.ends_with("examples")
             || folder.ends_with("benches");
-        let name = if stem == "mod" { folder.file_name().and_then(|name| name.to_str()).unwrap_or_default() } else { stem };
+        let name = if stem == "mod" {
+            folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+        } else {
+            stem
+        };
         let parents = if stem == "mod" { folder.parent().unwrap_or(folder) } else { folder };
-        let beside = fs::read_dir(parents)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_source(path));
+        let beside = fs::read_dir(parents)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| is_source(path));
         let declaring = beside.chain([parents.with_extension("rs")]);
         let declares = |text: &str| {
             let declaration = format!("mod {name};");
-            text.lines().any(|line| line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ") == declaration)
+            text.lines().any(|line| {
+                line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ") == declaration
+            })
         };
-        if !is_root && !declaring.filter_map(|path| fs::read_to_string(path).ok()).any(|text| declares(&text)) {
+        if !is_root && !declaring.filter_map(|path| fs::read_to_string(path).ok()).any(|text| declares(&text))
+        {
             faults.push(format!("{}: no module declares it", file.display()));
         }
     }
@@ -92,7 +101,12 @@ fn check_modules(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<
 /// Left-overs that must not be committed.
 fn check_words(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> {
     // Spelled in two parts, so that this file does not find itself.
-    let words = [concat!("FIX", "ME"), concat!("XX", "X:"), concat!("#[ign", "ore]"), concat!("allow(dead", "_code)")];
+    let words = [
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("#[ign", "ore]"),
+        concat!("allow(dead", "_code)"),
+    ];
     for file in files.iter().filter(|file| is_source(file)) {
         for (number, line) in fs::read_to_string(file)?.lines().enumerate() {
             for word in words.iter().filter(|word| line.contains(**word)) {
@@ -118,14 +132,23 @@ fn flags(shell: &Shell) -> anyhow::Result<BTreeSet<String>> {
 }
 
 /// Everything that exists is in the document, and everything of the same form in the document exists.
-fn check_documented(document: &str, names: &BTreeSet<String>, faults: &mut Vec<String>) -> anyhow::Result<()> {
+fn check_documented(
+    document: &str,
+    names: &BTreeSet<String>,
+    faults: &mut Vec<String>,
+) -> anyhow::Result<()> {
     let text = fs::read_to_string(document)?;
     for name in names.iter().filter(|name| !text.contains(&format!("`{name}"))) {
         faults.push(format!("{document}: says nothing about {name}"));
     }
-    let is_metric = |word: &str| word.len() > "relay_".len() && word.starts_with("relay_") && names.iter().any(|name| name.starts_with("relay_"));
+    let is_metric = |word: &str| {
+        word.len() > "relay_".len()
+            && word.starts_with("relay_")
+            && names.iter().any(|name| name.starts_with("relay_"))
+    };
     for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
+        let base =
+            ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
         if is_metric(word) && !names.contains(word) && !names.contains(base) {
             faults.push(format!("{document}: names {word}, which does not exist"));
         }

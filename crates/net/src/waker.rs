@@ -15,6 +15,10 @@ pub struct Waker {
 }
 
 impl Waker {
+    /// A waker of its own eventfd.
+    ///
+    /// # Errors
+    /// The limit of open files, mostly.
     pub fn new() -> io::Result<Waker> {
         let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Waker { event: Arc::new(event) })

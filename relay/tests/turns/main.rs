@@ -1,0 +1,235 @@
+//! The shard loop, turned by hand: a real engine and fan-out, a driver on paper, a clock that the test moves.
+
+mod paper;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
+use paper::{Paper, PaperClock, SharedWorld, World};
+use proptest::prelude::*;
+use relay::inbox::inbox;
+use relay::limits::{BACKLOG_PAYLOADS, BUFFERS, PUBLISH_EVERY, TURN_ARRIVALS, TURN_COPIES};
+use relay::meter::{Counters, Meter};
+use relay::shard::Shard;
+
+/// A shard with one declared group, `HALL`.
+struct Hall {
+    world: SharedWorld,
+    shard: Shard<Paper, PaperClock>,
+    meter: Meter,
+    groups: Arc<Groups>,
+}
+
+impl Hall {
+    fn open() -> Self {
+        let world: SharedWorld = Rc::new(RefCell::new(World::default()));
+        let groups = Arc::new(Groups::new());
+        groups.declare(&[("HALL".parse().unwrap(), None), ("ANNEX".parse().unwrap(), None)], Tick(0));
+        let settings = Settings { cap: Cap::Unlimited, ..Settings::default() };
+        let own = Arc::new(OwnAddresses::default());
+        let entropy = Entropy::new(|bytes| bytes.fill(7));
+        let engine = Engine::new((0, 1), Arc::clone(&groups), Arc::new(settings), own, entropy, Tick(0));
+        let driver = Paper::new(Rc::clone(&world), BUFFERS, TURN_ARRIVALS, TURN_COPIES + 64 + TURN_ARRIVALS);
+        let meter = Meter::default();
+        let waker = net::Waker::new().unwrap();
+        let (_, messages) = inbox(waker);
+        let shard = Shard::new(engine, driver, PaperClock(Rc::clone(&world)), messages, meter.clone());
+        Self { world, shard, meter, groups }
+    }
+
+    fn arrive(&self, from: u16, datagram: impl Into<Vec<u8>>) {
+        self.world.borrow_mut().incoming.push_back((client(from), datagram.into()));
+    }
+
+    fn turn(&mut self) {
+        self.shard.turn().unwrap();
+    }
+
+    /// Turns until nothing is left to do, and forgets what was sent on the way.
+    fn settle(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+        loop {
+            self.turn();
+            let done = self.world.borrow().lent == 0 && self.world.borrow().incoming.is_empty();
+            if done {
+                break;
+            }
+        }
+        self.world.borrow_mut().now += PUBLISH_EVERY;
+        self.turn();
+        std::mem::take(&mut self.world.borrow_mut().sent)
+    }
+
+    fn fill(&mut self, members: u16) {
+        (0..members).for_each(|member| self.arrive(member, "!JOIN HALL"));
+        assert_eq!(self.settle().len(), usize::from(members));
+    }
+}
+
+fn client(number: u16) -> SocketAddr {
+    ([10, 0, 0, 1], 1000 + number).into()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The conservation law of docs/architecture.md.
+fn assert_conserved(counters: &Counters) {
+    let meant = counters.tally.fanout.sum + counters.tally.replies;
+    let dropped = counters.overflowed + counters.failed.iter().sum::<u64>();
+    assert_eq!(meant, counters.sent.packets + dropped + counters.waiting, "{counters:?}");
+}
+
+#[test]
+fn a_turn_has_a_budget_and_goes_on_where_it_stopped() {
+    let mut hall = Hall::open();
+    hall.fill(300);
+    for number in 0..64 {
+        hall.arrive(0, format!("{number:02}"));
+    }
+    hall.turn();
+    hall.arrive(5, "!PING");
+    hall.turn();
+    let sent = hall.world.borrow().sent.len();
+    assert!((TURN_COPIES..TURN_COPIES + 64).contains(&sent), "{sent} copies in the first turn");
+    hall.turn();
+    let pong = hall.world.borrow().sent.iter().skip(sent).position(|(_, bytes)| bytes == b"PONG 60.0");
+    assert_eq!(pong, Some(0), "a heartbeat does not wait behind the backlog");
+    let mut heard: BTreeMap<SocketAddr, Vec<String>> = BTreeMap::new();
+    for (to, bytes) in hall.settle() {
+        if bytes.len() == 2 {
+            heard.entry(to).or_default().push(text(&bytes).to_owned());
+        }
+    }
+    let all: Vec<String> = (0..64).map(|number| format!("{number:02}")).collect();
+    assert_eq!(heard.len(), 299);
+    assert!(heard.values().all(|heard| *heard == all), "everyone hears everything in order");
+    assert_conserved(&hall.meter.read());
+}
+
+#[test]
+fn what_waits_is_bounded_and_the_oldest_goes_first() {
+    let mut hall = Hall::open();
+    hall.fill(2000);
+    let payloads = 3 * BACKLOG_PAYLOADS;
+    for number in 0..payloads {
+        hall.arrive(0, format!("{number:04}"));
+    }
+    let heard = hall.settle();
+    let last = format!("{:04}", payloads - 1);
+    let of_one: Vec<&str> =
+        heard.iter().filter(|(to, _)| *to == client(1)).map(|(_, bytes)| text(bytes)).collect();
+    assert!(of_one.is_sorted(), "in order, whatever is missing");
+    assert_eq!(of_one.last(), Some(&last.as_str()), "the newest is never the one that is dropped");
+    let counters = hall.meter.read();
+    assert_eq!(counters.overflowed, 1999 * payloads as u64 - heard.len() as u64);
+    assert!(counters.overflowed > 0);
+    assert_conserved(&counters);
+}
+
+#[test]
+fn nothing_follows_the_answer_to_a_leave() {
+    let mut hall = Hall::open();
+    hall.fill(3);
+    hall.arrive(0, "before");
+    hall.arrive(1, "!LEAVE HALL");
+    hall.arrive(0, "after");
+    let to_leaver: Vec<_> = hall.settle().into_iter().filter(|(to, _)| *to == client(1)).collect();
+    let heard: Vec<&str> = to_leaver.iter().map(|(_, bytes)| text(bytes)).collect();
+    assert_eq!(heard, ["before", "OK LEFT HALL"]);
+}
+
+#[test]
+fn one_senders_payloads_keep_their_order_across_a_move() {
+    let mut hall = Hall::open();
+    hall.fill(3);
+    // Another sender lists the annex first, so that its roster is not the later one.
+    hall.arrive(3, "!JOIN ANNEX");
+    hall.arrive(4, "!JOIN ANNEX");
+    hall.settle();
+    hall.arrive(3, "x");
+    hall.arrive(0, "1");
+    hall.arrive(0, "!JOIN ANNEX");
+    hall.arrive(1, "!JOIN ANNEX");
+    hall.arrive(0, "2");
+    let heard: Vec<String> = hall
+        .settle()
+        .iter()
+        .filter(|(to, _)| *to == client(1))
+        .map(|(_, bytes)| text(bytes).to_owned())
+        .collect();
+    assert_eq!(heard, ["1", "OK JOINED ANNEX", "2"]);
+}
+
+#[test]
+fn a_refusing_destination_costs_only_its_own_copies() {
+    let mut hall = Hall::open();
+    hall.fill(10);
+    hall.world.borrow_mut().refused.push(client(4));
+    for _ in 0..100 {
+        hall.arrive(0, "hello");
+    }
+    assert_eq!(hall.settle().len(), 8 * 100);
+    assert_eq!(hall.groups.clients(), 10, "no send error evicts anyone");
+    let counters = hall.meter.read();
+    assert_eq!(counters.failed.iter().sum::<u64>(), 100);
+    assert_conserved(&counters);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(2), ..ProptestConfig::default() })]
+
+    /// Whatever arrives in whatever turns: order per sender, never to the sender, nothing lost, every buffer back.
+    #[test]
+    fn everything_is_delivered_once_and_in_order(
+        datagrams in proptest::collection::vec((0u16..12, 0u8..10, 1usize..6, any::<bool>()), 1..300),
+    ) {
+        let mut hall = Hall::open();
+        hall.fill(6);
+        let mut numbers = BTreeMap::<u16, u32>::new();
+        for (from, kind, size, turn) in datagrams {
+            match kind {
+                0 => hall.arrive(from, "!JOIN HALL"),
+                1 => hall.arrive(from, "!JOIN ANNEX"),
+                2 => hall.arrive(from, "!LEAVE HALL"),
+                _ => {
+                    let number = numbers.entry(from).or_default();
+                    *number += 1;
+                    hall.arrive(from, format!("{from:02}:{number:05}:{}", "x".repeat(size)));
+                }
+            }
+            if turn {
+                hall.turn();
+            }
+        }
+        let mut last = BTreeMap::new();
+        for (to, bytes) in hall.settle() {
+            let Some((from, number)) = text(&bytes).split_once(':') else { continue };
+            prop_assert_ne!(to, client(from.parse().unwrap()));
+            let number: u32 = number[..5].parse().unwrap();
+            let before = last.insert((to, from.to_owned()), number);
+            prop_assert!(before < Some(number), "{} hears {} after {:?}", to, number, before);
+        }
+        prop_assert_eq!(hall.world.borrow().lent, 0);
+        let counters = hall.meter.read();
+        prop_assert_eq!(counters.overflowed, 0);
+        assert_conserved(&counters);
+    }
+}
+
+#[test]
+fn counters_are_published_soon_after_the_traffic_ends() {
+    let mut hall = Hall::open();
+    hall.arrive(0, "!JOIN HALL");
+    hall.turn();
+    hall.world.borrow_mut().now += PUBLISH_EVERY + Duration::from_millis(1);
+    hall.turn();
+    hall.turn();
+    assert_eq!(hall.meter.read().tally.replies, 1);
+    assert_conserved(&hall.meter.read());
+}

@@ -1,0 +1,175 @@
+//! A driver on paper: what arrives is written down before, what is sent is written down after.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use net::{
+    Arrival, BufferId, Driver, DriverStats, Failure, FailureKind, Full, Gather, Part, Run, SendReport,
+    SocketIndex, Waker,
+};
+use relay::clock::Clock;
+
+/// What happens outside of the shard: seen by the test and by its driver.
+#[derive(Default)]
+pub struct World {
+    /// Datagrams that wait to be received.
+    pub incoming: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Datagrams that were sent, in order.
+    pub sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// Destinations that the kernel refuses.
+    pub refused: Vec<SocketAddr>,
+    /// The time.
+    pub now: Duration,
+    /// Receive buffers that the shard holds.
+    pub lent: usize,
+}
+
+/// A world that is shared with a shard.
+pub type SharedWorld = Rc<RefCell<World>>;
+
+/// The shard's clock: the world's time.
+pub struct PaperClock(pub SharedWorld);
+
+impl Clock for PaperClock {
+    fn now(&self) -> Duration {
+        self.0.borrow().now
+    }
+}
+
+/// The driver. Datagrams leave when they are flushed, as with the real ones.
+pub struct Paper {
+    world: SharedWorld,
+    buffers: Vec<Option<Vec<u8>>>,
+    parts: Vec<Part>,
+    text: Vec<u8>,
+    queue: Vec<(SocketAddr, Vec<u8>)>,
+    arrivals: usize,
+    budget: usize,
+    used: usize,
+    report: SendReport,
+}
+
+impl Paper {
+    pub fn new(world: SharedWorld, buffers: usize, arrivals: usize, budget: usize) -> Self {
+        Self {
+            world,
+            buffers: vec![None; buffers],
+            parts: Vec::new(),
+            text: Vec::new(),
+            queue: Vec::new(),
+            arrivals,
+            budget,
+            used: 0,
+            report: SendReport::default(),
+        }
+    }
+
+    fn part(&self, part: Part) -> Vec<u8> {
+        match part {
+            Part::Received { buffer, offset, len } => {
+                let bytes = self.buffers[usize::from(buffer.0)].as_ref().expect("a lent buffer");
+                bytes[usize::from(offset)..usize::from(offset + len)].to_vec()
+            }
+            Part::Composed { start, len } => self.text[start as usize..][..usize::from(len)].to_vec(),
+        }
+    }
+}
+
+impl Driver for Paper {
+    fn exchange(&mut self, arrivals: &mut Vec<Arrival>, _wait: Option<Duration>) -> io::Result<()> {
+        self.flush();
+        self.parts.clear();
+        self.text.clear();
+        self.used = 0;
+        let mut world = self.world.borrow_mut();
+        for (at, buffer) in
+            self.buffers.iter_mut().enumerate().filter(|(_, buffer)| buffer.is_none()).take(self.arrivals)
+        {
+            let Some((source, bytes)) = world.incoming.pop_front() else { break };
+            let (id, len) = (BufferId(at as u16), bytes.len() as u16);
+            *buffer = Some(bytes);
+            world.lent += 1;
+            arrivals.push(Arrival {
+                source,
+                local: None,
+                socket: SocketIndex(0),
+                buffer: id,
+                offset: 0,
+                len,
+            });
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, arrival: &Arrival) -> &[u8] {
+        self.buffers[usize::from(arrival.buffer.0)].as_deref().expect("a lent buffer")
+    }
+
+    fn release(&mut self, buffer: BufferId) {
+        assert!(self.buffers[usize::from(buffer.0)].take().is_some(), "released twice");
+        self.world.borrow_mut().lent -= 1;
+    }
+
+    fn compose(&mut self, text: &[u8]) -> Part {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text);
+        Part::Composed { start, len: text.len() as u16 }
+    }
+
+    fn gather(&mut self, parts: &[Part]) -> Gather {
+        let start = self.parts.len() as u32;
+        self.parts.extend_from_slice(parts);
+        Gather { start, count: parts.len() as u16 }
+    }
+
+    fn send(&mut self, run: &Run) -> Result<(), Full> {
+        let count = usize::from(run.gather.count);
+        assert!((1..=Run::MAX_DATAGRAMS).contains(&count));
+        if self.used + count > self.budget {
+            return Err(Full);
+        }
+        self.used += count;
+        let parts = &self.parts[run.gather.start as usize..][..count];
+        assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), run.bytes as usize);
+        for (at, part) in parts.iter().enumerate() {
+            assert!(
+                part.len() == usize::from(run.size) || at == count - 1 && part.len() < usize::from(run.size)
+            );
+            let bytes = self.part(*part);
+            self.queue.push((run.to, bytes));
+        }
+        Ok(())
+    }
+
+    fn barrier(&mut self) {
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        let mut world = self.world.borrow_mut();
+        for (to, bytes) in self.queue.drain(..) {
+            if world.refused.contains(&to) {
+                self.report.failures.push(Failure { to, kind: FailureKind::BufferFull, datagrams: 1 });
+            } else {
+                self.report.datagrams += 1;
+                world.sent.push((to, bytes));
+            }
+        }
+    }
+
+    fn report(&mut self) -> &mut SendReport {
+        &mut self.report
+    }
+
+    fn waker(&self) -> Waker {
+        Waker::new().expect("an eventfd")
+    }
+
+    fn stats(&self) -> DriverStats {
+        DriverStats::default()
+    }
+}
