@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wire::{Argument, Command, Heartbeat, Message, Refusal, Reply, Usage, decode, looks_like_reply};
 
 use crate::expiry::Expiry;
 use crate::groups::{CannotCreate, CannotJoin, Joined};
-use crate::limits::{STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_GROUPS_PER_TURN};
+use crate::limits::{ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_GROUPS_PER_TURN};
 use crate::sessions::{Session, Sessions};
 use crate::tally::{CommandKind, DropReason, Event};
 use crate::views::Views;
@@ -26,7 +27,7 @@ pub struct Datagram<'a> {
     pub number: u32,
 }
 
-/// Decides for the clients of one shard.
+/// Decides for the clients of one shard. A client's datagrams must always come to the same one.
 pub struct Engine {
     shard: usize,
     shards: usize,
@@ -52,7 +53,7 @@ impl Engine {
         now: Tick,
     ) -> Self {
         // An eighth more than this shard's share, because flows never spread quite evenly.
-        let capacity = settings.ceilings.clients as usize / shards * 9 / 8;
+        let capacity = settings.ceilings.clients.min(ROOM_CLIENTS) as usize / shards * 9 / 8;
         Self {
             shard,
             shards,
@@ -113,7 +114,7 @@ impl Engine {
     pub fn reload(&mut self, settings: Arc<Settings>) {
         let old = std::mem::replace(&mut self.settings, settings);
         if (old.sweep, old.heartbeat) != (self.settings.sweep, self.settings.heartbeat) {
-            self.expiry.refile(&self.settings, self.now);
+            self.expiry.refile(&self.settings, self.shard, self.now);
         }
     }
 
@@ -212,12 +213,7 @@ impl Engine {
     fn join_again(&mut self, key: usize, from: Member) {
         let session = self.sessions.get_mut(key);
         session.active = self.now;
-        let view = self.views.current(session.view, &self.groups);
-        let Some(position) = view.roster.position(&from.client, session.position) else { return };
-        session.position = position;
-        if view.roster.members()[position as usize].local != from.local {
-            self.groups.update(&view.handle, from, position);
-        }
+        self.groups.update(self.views.handle(session.view), from, session.position);
     }
 
     fn new_session(&mut self, client: ClientAddr, joined: Joined) {
@@ -254,13 +250,15 @@ impl Engine {
     fn ping(&mut self, from: Member) -> Result<Reply, Refusal> {
         let key = self.sessions.find(&from.client).ok_or(Refusal::NotJoined)?;
         self.sessions.get_mut(key).active = self.now;
-        Ok(Reply::Pong(Heartbeat(self.settings.heartbeat.as_millis() as u64)))
+        // Rounded, as the protocol has it.
+        let heartbeat = self.settings.heartbeat + Duration::from_micros(500);
+        Ok(Reply::Pong(Heartbeat(heartbeat.as_millis() as u64)))
     }
 
     fn who(&mut self, from: Member) -> Result<Reply, Refusal> {
         let key = self.sessions.find(&from.client).ok_or(Refusal::NotJoined)?;
-        let view = self.views.current(self.sessions.get(key).view, &self.groups);
-        Ok(Reply::Who(view.handle.id, view.roster.len() as u32))
+        let handle = self.views.handle(self.sessions.get(key).view);
+        Ok(Reply::Who(handle.id, self.groups.members(handle)))
     }
 
     fn answer(&mut self, answer: Result<Reply, Refusal>, to: Member, outbox: &mut Outbox) {
@@ -277,7 +275,7 @@ impl Engine {
         for _ in 0..SWEEP_CLIENTS_PER_TURN {
             let Some(key) = self.expiry.wheel.pop() else { return };
             let active = self.sessions.get(key).active;
-            if self.now.since(active) > limit {
+            if self.expiry.as_of.since(active) > limit {
                 self.end_session(key);
                 self.tally.count(Event::Expire);
             } else {
@@ -287,13 +285,9 @@ impl Engine {
     }
 
     fn sweep_groups(&mut self) {
-        let ttl = self.settings.empty_ttl.as_millis() as u64;
-        let Some(due) = self.now.0.checked_sub(ttl) else {
-            self.expiry.stripe = STRIPES;
-            return;
-        };
-        let stripe = &mut self.expiry.stripe;
-        let deleted = self.groups.sweep(stripe, self.shards, Tick(due), SWEEP_GROUPS_PER_TURN);
+        let Expiry { stripe, as_of, .. } = &mut self.expiry;
+        let deleted =
+            self.groups.sweep(stripe, self.shards, *as_of, self.settings.empty_ttl, SWEEP_GROUPS_PER_TURN);
         self.tally.events[Event::Delete as usize] += deleted as u64;
     }
 

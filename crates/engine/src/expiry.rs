@@ -6,10 +6,14 @@ use crate::limits::{MIN_STALL, STRIPES};
 use crate::wheel::Wheel;
 use crate::{Settings, Tick};
 
+/// A sweep belongs to a multiple of the sweep interval and judges as of then, in however many turns it passes; the
+/// next one begins when it is done.
 pub(crate) struct Expiry {
     pub wheel: Wheel,
     /// The next stripe of the group map to sweep; [`STRIPES`] or more when the sweep is done.
     pub stripe: usize,
+    /// The time of the sweep that is under way.
+    pub as_of: Tick,
     next_sweep: Tick,
     last_turn: Tick,
     /// Nobody is swept before: the loop itself had been stopped, and everyone's datagrams may have been lost.
@@ -18,11 +22,13 @@ pub(crate) struct Expiry {
 
 impl Expiry {
     pub fn new(settings: &Settings, now: Tick, capacity: usize) -> Self {
-        let wheel = Wheel::new(settings.sweep, now, capacity);
+        let width = settings.sweep_millis();
+        let as_of = sweep_before(now, width);
         Self {
-            wheel,
+            wheel: Wheel::new(width, now, capacity),
             stripe: STRIPES,
-            next_sweep: sweep_after(now, settings.sweep),
+            as_of,
+            next_sweep: Tick(as_of.0.saturating_add(width)),
             last_turn: now,
             grace: now,
         }
@@ -41,27 +47,38 @@ impl Expiry {
         if now < self.grace {
             return false;
         }
-        if now >= self.next_sweep {
+        if now >= self.next_sweep && !self.is_under_way() {
             self.wheel.fire(now);
-            self.stripe = shard;
-            self.next_sweep = sweep_after(now, settings.sweep);
+            self.start(settings, shard, now);
         }
         true
     }
 
-    /// New settings: every client is looked at again.
-    pub fn refile(&mut self, settings: &Settings, now: Tick) {
-        self.wheel.refile(settings.sweep, now);
-        self.next_sweep = sweep_after(now, settings.sweep);
+    /// New settings: a sweep begins at once, and looks at every client.
+    pub fn refile(&mut self, settings: &Settings, shard: usize, now: Tick) {
+        self.wheel.refile(settings.sweep_millis(), now);
+        self.start(settings, shard, now);
     }
 
     /// When the loop has to turn again at the latest. In half a heartbeat, or a quiet hour would look like a stall.
     pub fn deadline(&self, settings: &Settings, now: Tick) -> Tick {
-        if now < self.grace {
-            return self.grace.min(now + longest_wait(settings));
+        let latest = now + longest_wait(settings);
+        match () {
+            () if now < self.grace => self.grace.min(latest),
+            () if self.is_under_way() => now,
+            () => self.next_sweep.min(latest),
         }
-        let unfinished = self.wheel.has_fired() || self.stripe < STRIPES;
-        if unfinished { now } else { self.next_sweep.min(now + longest_wait(settings)) }
+    }
+
+    fn start(&mut self, settings: &Settings, shard: usize, now: Tick) {
+        let width = settings.sweep_millis();
+        self.stripe = shard;
+        self.as_of = sweep_before(now, width);
+        self.next_sweep = Tick(self.as_of.0.saturating_add(width));
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.wheel.has_fired() || self.stripe < STRIPES
     }
 }
 
@@ -69,7 +86,7 @@ fn longest_wait(settings: &Settings) -> Duration {
     settings.heartbeat.max(MIN_STALL) / 2
 }
 
-fn sweep_after(now: Tick, sweep: Duration) -> Tick {
-    let width = sweep.as_millis() as u64;
-    Tick((now.0 / width + 1) * width)
+/// The last multiple of the sweep interval.
+fn sweep_before(now: Tick, width: u64) -> Tick {
+    Tick(now.0 / width * width)
 }

@@ -1,6 +1,7 @@
 //! The lock-striped map of all groups, shared by the shards.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahash::RandomState;
 use wire::GroupId;
@@ -49,7 +50,10 @@ pub(crate) enum CannotCreate {
 impl Groups {
     /// An empty map. Its hash keys are random, because clients choose what is hashed.
     pub fn new() -> Self {
-        let hasher = RandomState::new();
+        Self::with_hasher(RandomState::new())
+    }
+
+    pub(crate) fn with_hasher(hasher: RandomState) -> Self {
         Self {
             stripes: (0..STRIPES).map(|_| Mutex::new(Stripe::new())).collect(),
             quotas: Quotas::new(&hasher),
@@ -158,8 +162,7 @@ impl Groups {
         let mut stripe = self.stripe(hash);
         let slot = stripe.find(id, hash).ok_or(CannotJoin::NoSuchGroup)?;
         let group = stripe.group(slot);
-        let members = group.live.as_ref().map_or(0, |live| live.roster.len());
-        if !group.cap(cap).admits_one_more(members) {
+        if !group.cap(cap).admits_one_more(group.len()) {
             return Err(CannotJoin::GroupFull);
         }
         if !admit {
@@ -178,20 +181,24 @@ impl Groups {
     pub(crate) fn leave(&self, handle: &Handle, client: &ClientAddr, position: u32, now: Tick) {
         let mut stripe = lock(&self.stripes[handle.stripe as usize]);
         let group = stripe.group_mut(handle.slot);
-        if let Some(live) = &mut group.live {
-            live.remove(client, position, |client| self.hasher.hash_one(client));
-        }
-        if group.is_empty() && !group.is_declared() {
+        let Some(live) = &mut group.live else { return };
+        let gone = live.remove(client, position, |client| self.hasher.hash_one(client));
+        if gone && group.is_empty() && !group.is_declared() {
             stripe.start_clock(handle.slot, now);
         }
     }
 
-    /// Notes that a member has reached another of the relay's addresses.
+    /// Notes which of the relay's addresses a member has reached.
     pub(crate) fn update(&self, handle: &Handle, member: Member, position: u32) {
         let mut stripe = lock(&self.stripes[handle.stripe as usize]);
         if let Some(live) = &mut stripe.group_mut(handle.slot).live {
             live.update(member, position, |client| self.hasher.hash_one(client));
         }
+    }
+
+    /// How many members a group has. Takes no snapshot, which the next join would have to copy.
+    pub(crate) fn members(&self, handle: &Handle) -> u32 {
+        lock(&self.stripes[handle.stripe as usize]).group(handle.slot).len() as u32
     }
 
     /// The current roster and its version.
@@ -201,13 +208,20 @@ impl Groups {
         (handle.version(), live.map(|live| live.roster.clone()).unwrap_or_default())
     }
 
-    /// Deletes groups that are empty since `due` or earlier, `budget` at most, and tells how many. Begins at stripe
-    /// `next`, takes every `step`th, and moves `next` on to where it stopped.
-    pub(crate) fn sweep(&self, next: &mut usize, step: usize, due: Tick, budget: usize) -> usize {
+    /// Deletes groups that had been empty for `ttl` as of `now`, `budget` at most, and tells how many. Begins at
+    /// stripe `next`, takes every `step`th, and moves `next` on to where it stopped.
+    pub(crate) fn sweep(
+        &self,
+        next: &mut usize,
+        step: usize,
+        now: Tick,
+        ttl: Duration,
+        budget: usize,
+    ) -> usize {
         let mut deleted = 0;
         while *next < STRIPES {
             let mut stripe = lock(&self.stripes[*next]);
-            while let Some((slot, _)) = stripe.oldest_empty().filter(|(_, since)| *since <= due) {
+            while let Some((slot, _)) = stripe.oldest_empty().filter(|(_, since)| *since + ttl <= now) {
                 if deleted == budget {
                     return deleted;
                 }

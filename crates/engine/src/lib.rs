@@ -13,11 +13,16 @@ mod group;
 mod groups;
 mod histogram;
 pub mod limits;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod own;
 mod quota;
 mod roster;
+#[cfg(all(test, not(loom)))]
+mod seeded;
 mod sessions;
 mod settings;
+mod shelf;
 mod stripe;
 mod sync;
 mod tally;

@@ -1,22 +1,34 @@
 //! How many live groups each creator has.
 
 use ahash::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use crate::ClientAddr;
 use crate::limits::QUOTA_STRIPES;
-use crate::sync::{Mutex, lock};
+use crate::shelf::Shelf;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Creators with at least one live group, in lock stripes.
 pub(crate) struct Quotas {
-    stripes: Box<[Mutex<HashMap<ClientAddr, u32, RandomState>>]>,
+    stripes: Box<[Mutex<Creators>]>,
     hasher: RandomState,
+}
+
+/// One lock's share of the creators. An index over a shelf, not a map: that would keep room for twice as many.
+struct Creators {
+    index: HashTable<u32>,
+    shelf: Shelf<Creator>,
+}
+
+struct Creator {
+    client: ClientAddr,
+    groups: u32,
 }
 
 impl Quotas {
     pub fn new(hasher: &RandomState) -> Self {
-        let stripe = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
-        Self { stripes: (0..QUOTA_STRIPES).map(stripe).collect(), hasher: hasher.clone() }
+        let stripes = (0..QUOTA_STRIPES).map(|_| Mutex::new(Creators::new())).collect();
+        Self { stripes, hasher: hasher.clone() }
     }
 
     /// Counts one more group of this creator.
@@ -24,33 +36,63 @@ impl Quotas {
     /// # Errors
     /// The number of groups that it has, if that is `max` or more.
     pub fn take(&self, creator: ClientAddr, max: u32) -> Result<(), u32> {
-        let mut stripe = lock(self.stripe(&creator));
-        let used = stripe.get(&creator).copied().unwrap_or(0);
+        let hash = self.hash(&creator);
+        let mut stripe = self.stripe(hash);
+        let known = stripe.find(&creator, hash);
+        let used = known.map_or(0, |key| stripe.shelf[key].groups);
         if used >= max {
             return Err(used);
         }
-        stripe.insert(creator, used + 1);
+        match known {
+            Some(key) => stripe.shelf[key].groups += 1,
+            None => stripe.insert(creator, hash, |client| self.hash(client)),
+        }
         Ok(())
     }
 
     /// One group of this creator is gone.
     pub fn give_back(&self, creator: ClientAddr) {
-        let mut stripe = lock(self.stripe(&creator));
-        match stripe.get_mut(&creator) {
-            Some(used) if *used > 1 => *used -= 1,
-            Some(_) => {
-                stripe.remove(&creator);
-                // A flood's memory is given back when its groups have expired.
-                if stripe.capacity() > 64 && stripe.len() < stripe.capacity() / 8 {
-                    stripe.shrink_to(64);
-                }
-            }
-            None => {}
+        let hash = self.hash(&creator);
+        let mut stripe = self.stripe(hash);
+        let Some(key) = stripe.find(&creator, hash) else { return };
+        let groups = &mut stripe.shelf[key].groups;
+        *groups -= 1;
+        if *groups == 0 {
+            stripe.remove(key, hash);
         }
     }
 
-    fn stripe(&self, creator: &ClientAddr) -> &Mutex<HashMap<ClientAddr, u32, RandomState>> {
-        // The high bits: the map inside uses the low ones.
-        &self.stripes[(self.hasher.hash_one(creator) >> 32) as usize % QUOTA_STRIPES]
+    fn hash(&self, creator: &ClientAddr) -> u64 {
+        self.hasher.hash_one(creator)
+    }
+
+    fn stripe(&self, hash: u64) -> MutexGuard<'_, Creators> {
+        // The high bits: the index inside uses the low ones.
+        lock(&self.stripes[(hash >> 32) as usize % QUOTA_STRIPES])
+    }
+}
+
+impl Creators {
+    fn new() -> Self {
+        Self { index: HashTable::new(), shelf: Shelf::new() }
+    }
+
+    fn find(&self, client: &ClientAddr, hash: u64) -> Option<u32> {
+        self.index.find(hash, |&key| self.shelf[key].client == *client).copied()
+    }
+
+    fn insert(&mut self, client: ClientAddr, hash: u64, rehash: impl Fn(&ClientAddr) -> u64) {
+        let key = self.shelf.insert(Creator { client, groups: 1 });
+        self.index.insert_unique(hash, key, |&key| rehash(&self.shelf[key].client));
+    }
+
+    fn remove(&mut self, key: u32, hash: u64) {
+        if let Ok(entry) = self.index.find_entry(hash, |&at| at == key) {
+            entry.remove();
+        }
+        self.shelf.remove(key);
+        if self.shelf.is_empty() {
+            self.index = HashTable::new();
+        }
     }
 }

@@ -42,9 +42,23 @@ impl Roster {
         self.0.iter().position(is_it).map(|position| position as u32)
     }
 
+    /// True for two clones of one snapshot.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The members to edit. Copies them only if somebody holds a snapshot, so that a thousand joins without traffic
     /// copy nothing.
     pub(crate) fn edit(&mut self) -> &mut Vec<Member> {
         Arc::make_mut(&mut self.0)
+    }
+    /// The same with room for one more: growing a copy at once would copy it again.
+    pub(crate) fn edit_for_one_more(&mut self) -> &mut Vec<Member> {
+        if Arc::get_mut(&mut self.0).is_none() {
+            let mut copy = Vec::with_capacity(self.len() + self.len() / 8 + 1);
+            copy.extend_from_slice(&self.0);
+            self.0 = Arc::new(copy);
+        }
+        self.edit()
     }
 }

@@ -44,7 +44,12 @@ pub struct Ceilings {
 impl Settings {
     /// Silence after which a client is swept.
     pub fn idle_limit(&self) -> Duration {
-        self.heartbeat * limits::IDLE_HEARTBEATS
+        self.heartbeat.saturating_mul(limits::IDLE_HEARTBEATS)
+    }
+
+    /// The sweep interval in milliseconds, 1 at least.
+    pub(crate) fn sweep_millis(&self) -> u64 {
+        u64::try_from(self.sweep.as_millis()).unwrap_or(u64::MAX).max(1)
     }
 }
 

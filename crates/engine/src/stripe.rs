@@ -1,18 +1,18 @@
-//! One lock's share of the group map: an index over a slab, and the queue of empty groups, oldest first.
+//! One lock's share of the group map: an index over a shelf, and the queue of empty groups, oldest first.
 
 use hashbrown::HashTable;
-use slab::Slab;
 use wire::GroupId;
 
 use crate::Tick;
 use crate::group::{Group, Handle, Live, Origin};
+use crate::shelf::Shelf;
 
 /// The end of a queue.
 const NONE: u32 = u32::MAX;
 
 pub(crate) struct Stripe {
     index: HashTable<u32>,
-    groups: Slab<Group>,
+    groups: Shelf<Group>,
     /// The queue's ends; groups become empty in the order of time, so its head is due first.
     oldest: u32,
     youngest: u32,
@@ -20,27 +20,27 @@ pub(crate) struct Stripe {
 
 impl Stripe {
     pub fn new() -> Self {
-        Self { index: HashTable::new(), groups: Slab::new(), oldest: NONE, youngest: NONE }
+        Self { index: HashTable::new(), groups: Shelf::new(), oldest: NONE, youngest: NONE }
     }
 
     pub fn find(&self, id: &GroupId, hash: u64) -> Option<u32> {
-        self.index.find(hash, |&slot| self.groups[slot as usize].id == *id).copied()
+        self.index.find(hash, |&slot| self.groups[slot].id == *id).copied()
     }
 
     pub fn group(&self, slot: u32) -> &Group {
-        &self.groups[slot as usize]
+        &self.groups[slot]
     }
 
     pub fn group_mut(&mut self, slot: u32) -> &mut Group {
-        &mut self.groups[slot as usize]
+        &mut self.groups[slot]
     }
 
     /// Adds an empty group; its id must be new.
     pub fn insert(&mut self, id: GroupId, origin: Origin, now: Tick, hash: impl Fn(&GroupId) -> u64) -> u32 {
         let group = Group { id, origin, live: None, empty_since: now, older: NONE, younger: NONE };
-        let slot = self.groups.insert(group) as u32;
+        let slot = self.groups.insert(group);
         let groups = &self.groups;
-        self.index.insert_unique(hash(&id), slot, |&slot| hash(&groups[slot as usize].id));
+        self.index.insert_unique(hash(&id), slot, |&slot| hash(&groups[slot].id));
         if !matches!(origin, Origin::Declared(_)) {
             self.start_clock(slot, now);
         }
@@ -53,26 +53,30 @@ impl Stripe {
         if let Ok(entry) = self.index.find_entry(hash, |&at| at == slot) {
             entry.remove();
         }
-        self.groups.remove(slot as usize)
+        let group = self.groups.remove(slot);
+        if self.groups.is_empty() {
+            self.index = HashTable::new();
+        }
+        group
     }
 
     /// The members' part of a group, made at the first join.
     pub fn live(&mut self, slot: u32, stripe: u32) -> &mut Live {
-        let group = &mut self.groups[slot as usize];
+        let group = &mut self.groups[slot];
         group.live.get_or_insert_with(|| Box::new(Live::new(Handle::new(group.id, stripe, slot))))
     }
 
     /// The group that has been empty for longest, and since when.
     pub fn oldest_empty(&self) -> Option<(u32, Tick)> {
-        self.groups.get(self.oldest as usize).map(|group| (self.oldest, group.empty_since))
+        (self.oldest != NONE).then(|| (self.oldest, self.groups[self.oldest].empty_since))
     }
 
     /// An ordinary group has become empty.
     pub fn start_clock(&mut self, slot: u32, now: Tick) {
         let last = std::mem::replace(&mut self.youngest, slot);
-        let group = &mut self.groups[slot as usize];
+        let group = &mut self.groups[slot];
         (group.empty_since, group.older, group.younger) = (now, last, NONE);
-        match self.groups.get_mut(last as usize) {
+        match self.groups.get_mut(last) {
             Some(last) => last.younger = slot,
             None => self.oldest = slot,
         }
@@ -80,29 +84,32 @@ impl Stripe {
 
     /// A group is empty no more, or will not be deleted for it. Does nothing where no clock runs.
     pub fn stop_clock(&mut self, slot: u32) {
-        let group = &mut self.groups[slot as usize];
+        let group = &mut self.groups[slot];
         let (older, younger) = (group.older, group.younger);
         if older == NONE && self.oldest != slot {
             return;
         }
         (group.older, group.younger) = (NONE, NONE);
-        match self.groups.get_mut(older as usize) {
+        match self.groups.get_mut(older) {
             Some(older) => older.younger = younger,
             None => self.oldest = younger,
         }
-        match self.groups.get_mut(younger as usize) {
+        match self.groups.get_mut(younger) {
             Some(younger) => younger.older = older,
             None => self.youngest = older,
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::seeded;
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(seeded::config())]
+
         #[test]
         fn empty_groups_queue_by_age(steps in proptest::collection::vec((0u8..8, any::<bool>()), 1..200)) {
             let hash = |id: &GroupId| u64::from(id.as_str().as_bytes()[0]);

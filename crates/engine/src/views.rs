@@ -15,7 +15,7 @@ use crate::{Groups, Roster};
 pub(crate) struct View {
     pub handle: Arc<Handle>,
     pub roster: Roster,
-    version: u64,
+    pub version: u64,
     /// Sessions of this shard in the group.
     sessions: u32,
     /// Where the roster stands in the outbox, for as long as the outbox has this stamp.

@@ -1,0 +1,186 @@
+//! A relay of some shards without a network: says a datagram, tells what comes of it.
+#![allow(dead_code)] // Each test crate uses a part of it.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use engine::{
+    Audience, Datagram, Engine, Entropy, Groups, LocalAddr, Member, Outbox, OwnAddresses, Payload, Roster,
+    Settings, Tick,
+};
+
+/// The engines of all shards, and the time.
+pub struct Relay {
+    pub groups: Arc<Groups>,
+    pub engines: Vec<Engine>,
+    pub outboxes: Vec<Outbox>,
+    pub now: u64,
+}
+
+/// What came of one datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Nothing,
+    Reply { to: SocketAddr, text: String },
+    FanOut(Vec<Member>),
+}
+
+/// The client of this number: there are 2^32 of them.
+pub fn client(number: u32) -> SocketAddr {
+    let host = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, (number >> 16) as u16, number as u16);
+    SocketAddr::from((host, 4000 + (number % 1000) as u16))
+}
+
+/// The parts, one after the other.
+pub fn text(parts: &[&str]) -> Vec<u8> {
+    parts.concat().into_bytes()
+}
+
+/// Random bytes that are always the same: xorshift.
+pub fn entropy(seed: u64) -> Entropy {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    Entropy::new(move |bytes| {
+        for byte in bytes {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            *byte = (state >> 32) as u8;
+        }
+    })
+}
+
+impl Relay {
+    pub fn new(shards: usize, settings: Settings) -> Self {
+        Self::with_own_addresses(shards, settings, OwnAddresses::default())
+    }
+
+    pub fn with_own_addresses(shards: usize, settings: Settings, own: OwnAddresses) -> Self {
+        let groups = Arc::new(Groups::new());
+        let (settings, own) = (Arc::new(settings), Arc::new(own));
+        let engine = |shard| {
+            let parts = (Arc::clone(&groups), Arc::clone(&settings), Arc::clone(&own));
+            Engine::new((shard, shards), parts.0, parts.1, parts.2, entropy(shard as u64), Tick(0))
+        };
+        let engines = (0..shards).map(engine).collect();
+        Self { groups, engines, outboxes: (0..shards).map(|_| Outbox::default()).collect(), now: 0 }
+    }
+
+    /// Where this client's datagrams go.
+    pub fn shard(&self, source: SocketAddr) -> usize {
+        usize::from(source.port()) % self.engines.len()
+    }
+
+    /// Time passes, and every shard begins a turn.
+    pub fn begin_turn(&mut self, millis: u64) {
+        self.now += millis;
+        for (engine, outbox) in self.engines.iter_mut().zip(&mut self.outboxes) {
+            outbox.clear();
+            engine.begin_turn(Tick(self.now));
+        }
+    }
+
+    /// One datagram, which reached the relay at its only address.
+    pub fn receive(&mut self, source: SocketAddr, bytes: &[u8]) {
+        let shard = self.shard(source);
+        let datagram = Datagram { bytes, source, local: LocalAddr::new(0, None), number: 0 };
+        self.engines[shard].receive(&datagram, &mut self.outboxes[shard]);
+    }
+
+    /// One datagram in a turn of its own, and its answer.
+    pub fn ask(&mut self, source: SocketAddr, bytes: &[u8]) -> Answer {
+        self.begin_turn(0);
+        self.receive(source, bytes);
+        let outbox = &self.outboxes[self.shard(source)];
+        let mut deliveries = outbox.epochs().flatten();
+        let answer = deliveries.next().map_or(Answer::Nothing, |delivery| answer(outbox, delivery));
+        assert_eq!(deliveries.next(), None, "one datagram causes one answer at most");
+        answer
+    }
+
+    /// The text of the reply to its sender, empty if there is none.
+    pub fn say(&mut self, source: SocketAddr, bytes: &[u8]) -> String {
+        match self.ask(source, bytes) {
+            Answer::Nothing => String::new(),
+            Answer::Reply { to, text } => {
+                assert_eq!(to, source);
+                text
+            }
+            Answer::FanOut(_) => panic!("{source} sent a payload"),
+        }
+    }
+
+    /// The receivers of a payload.
+    pub fn payload(&mut self, source: SocketAddr, bytes: &[u8]) -> Vec<SocketAddr> {
+        match self.ask(source, bytes) {
+            Answer::Nothing => Vec::new(),
+            Answer::Reply { text, .. } => panic!("{source} is told {text}"),
+            Answer::FanOut(members) => {
+                let mut receivers: Vec<_> =
+                    members.iter().map(|member| member.client.socket_addr()).collect();
+                receivers.sort_unstable();
+                receivers
+            }
+        }
+    }
+
+    /// Makes a group and tells its id.
+    pub fn create(&mut self, source: SocketAddr) -> String {
+        let reply = self.say(source, b"!CREATE");
+        reply.strip_prefix("OK CREATED ").unwrap_or_else(|| panic!("{reply}")).to_owned()
+    }
+
+    /// Joins a group.
+    pub fn join(&mut self, source: SocketAddr, id: &str) {
+        assert_eq!(self.say(source, &text(&["!JOIN ", id])), format!("OK JOINED {id}"));
+    }
+
+    /// Sweeps until no shard has anything left to do now.
+    pub fn sweep(&mut self) {
+        let now = Tick(self.now);
+        for engine in &mut self.engines {
+            engine.sweep();
+            while engine.deadline() <= now {
+                engine.sweep();
+            }
+        }
+    }
+
+    /// Time passes as for a loop that turns when it must; every shard sweeps what is due.
+    pub fn pass_quietly(&mut self, millis: u64) {
+        let end = self.now + millis;
+        self.begin_turn(0);
+        self.sweep();
+        while self.now < end {
+            let due = self.engines.iter().map(|engine| engine.deadline().0).min().unwrap_or(end);
+            self.begin_turn(due.min(end) - self.now);
+            self.sweep();
+        }
+    }
+
+    /// Clients of all shards; the shared count agrees.
+    pub fn clients(&self) -> usize {
+        let clients = self.engines.iter().map(Engine::clients).sum();
+        assert_eq!(self.groups.clients() as usize, clients);
+        clients
+    }
+}
+
+/// Reads one delivery.
+pub fn answer(outbox: &Outbox, delivery: &engine::Delivery) -> Answer {
+    match (&delivery.payload, &delivery.audience) {
+        (Payload::Composed(range), Audience::One(member)) => Answer::Reply {
+            to: member.client.socket_addr(),
+            text: String::from_utf8(outbox.text(range).to_vec()).unwrap(),
+        },
+        (Payload::Received(_), Audience::Others { roster, sender }) => {
+            Answer::FanOut(others(outbox.roster(*roster), *sender))
+        }
+        other => panic!("{other:?} is neither a reply nor a fan-out"),
+    }
+}
+
+fn others(roster: &Roster, sender: u32) -> Vec<Member> {
+    let mut members = roster.members().to_vec();
+    members.remove(sender as usize);
+    members
+}

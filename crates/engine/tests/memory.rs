@@ -1,0 +1,68 @@
+//! What a joined client costs, and what costs no allocation at all.
+
+mod common;
+#[path = "common/counting.rs"]
+mod counting;
+
+use common::{Relay, client, text};
+use counting::{alone, heap, resident};
+use engine::{Cap, Settings};
+
+#[test]
+fn a_joined_client_costs_at_most_200_bytes() {
+    const CLIENTS: u32 = 1_000_000;
+    let _alone = alone();
+    let (base, base_resident) = (heap().live, resident());
+    let mut relay = Relay::new(2, Settings { max_groups_per_client: 20_000, ..Settings::default() });
+    let ids: Vec<String> = (0..10_000).map(|_| relay.create(client(0))).collect();
+    for number in 0..CLIENTS {
+        relay.join(client(number), &ids[number as usize % ids.len()]);
+    }
+    for sender in 0..ids.len() as u32 * 2 {
+        assert_eq!(relay.payload(client(sender), b"hello").len(), 99);
+    }
+    let allocated = (heap().live - base) as f64 / f64::from(CLIENTS);
+    let resident = (resident() - base_resident) as f64 / f64::from(CLIENTS);
+    println!("bytes per joined client: {allocated:.1} allocated, {resident:.1} resident");
+    assert!(resident <= 200.0 && allocated <= 200.0);
+}
+
+#[test]
+fn a_turn_allocates_nothing_once_it_is_warm() {
+    let _alone = alone();
+    let mut relay = Relay::new(1, Settings::default());
+    let id = relay.create(client(0));
+    (0..100).for_each(|number| relay.join(client(number), &id));
+    let mut turns = |count: u32| {
+        let before = heap().calls;
+        for number in 0..count {
+            relay.begin_turn(1);
+            for sender in 0..64 {
+                let bytes: &[u8] = if sender % 8 == 0 { b"!PING" } else { b"payload" };
+                relay.receive(client((number + sender) % 100), bytes);
+            }
+            relay.engines[0].sweep();
+        }
+        heap().calls - before
+    };
+    turns(10);
+    assert_eq!(turns(1000), 0);
+}
+
+#[test]
+fn joins_without_traffic_copy_no_roster() {
+    let _alone = alone();
+    let mut relay = Relay::new(1, Settings { cap: Cap::Unlimited, ..Settings::default() });
+    let id = relay.create(client(0));
+    (0..9000).for_each(|number| relay.join(client(number), &id));
+    assert_eq!(relay.payload(client(0), b"everyone reads once").len(), 8999);
+    let before = heap().calls;
+    let command = text(&["!JOIN ", &id]);
+    for number in 9000..10_000 {
+        relay.begin_turn(0);
+        relay.receive(client(number), &command);
+    }
+    let calls = heap().calls - before;
+    assert!(calls <= 4, "{calls} allocations: the first join copies, and with it the roster may grow");
+    assert_eq!(relay.payload(client(0), b"they are all there").len(), 9999);
+}
