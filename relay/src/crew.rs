@@ -1,6 +1,7 @@
 //! The shards' threads: started together, told things together, joined together.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -63,7 +64,10 @@ impl Crew {
             let (common, meter, events) = (common.clone(), meter.clone(), events.clone());
             let cpu = common.cpus.get(shard % common.cpus.len().max(1)).filter(|_| common.setup.pin).copied();
             let thread = thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
-                let ended = run_shard((shard, shards), cpu, &common, sockets, meter, &report);
+                let run = || run_shard((shard, shards), cpu, &common, sockets, meter, &report);
+                // A shard that panics must be heard of, or its clients would speak to nobody.
+                let ended = catch_unwind(AssertUnwindSafe(run))
+                    .unwrap_or_else(|_| Err(io::Error::other("it panicked")));
                 // Nobody listens any more if the relay has stopped.
                 let _ = events.send(Event::ShardEnded { shard, ended });
             })?;
@@ -96,7 +100,7 @@ impl Crew {
     /// Waits until every shard has ended.
     pub fn join(self) {
         for (_, thread) in self.members {
-            // A panic was reported by its event.
+            // How it ended was told by its event.
             let _ = thread.join();
         }
     }

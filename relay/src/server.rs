@@ -191,7 +191,7 @@ impl Relay {
                     return Ok(());
                 }
                 Ok(Event::ShardEnded { shard, ended }) => {
-                    let reason = ended.err().map_or("it panicked".to_owned(), |error| error.to_string());
+                    let reason = ended.err().map_or("unasked".to_owned(), |error| error.to_string());
                     return Err(Failure::Shard { shard, reason });
                 }
                 Err(RecvTimeoutError::Timeout) => self.refresh_own_addresses(&mut own),
