@@ -82,6 +82,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.decide();
         self.fanout.turn(&self.outbox, &self.arrivals, &mut self.driver);
         self.engine.sweep();
+        // A sweep counts without any datagram.
+        self.dirty |= self.engine.tally().events != self.counters.tally.events;
         self.measure_latency();
         self.outbox.clear();
         self.arrivals.clear();
