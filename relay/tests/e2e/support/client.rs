@@ -1,14 +1,22 @@
 //! A client of the base protocol: one socket, plain bytes.
 
-use std::io::ErrorKind;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::Mutex;
 use std::time::Duration;
+
+use nix::sys::socket::sockopt::{RcvBufForce, UdpGroSegment};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 
 use super::PATIENCE;
 
 /// A connected UDP socket that speaks to the relay.
 pub struct Client {
     socket: UdpSocket,
+    /// Datagrams that the kernel handed over together with an earlier one.
+    pending: Mutex<VecDeque<Vec<u8>>>,
 }
 
 impl Client {
@@ -25,7 +33,19 @@ impl Client {
         let socket = UdpSocket::bind(own).expect("a socket for a client");
         socket.connect(relay).expect("a client connects");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Self { socket }
+        Self { socket, pending: Mutex::default() }
+    }
+
+    /// The same with room for bursts: 16 MB wait in the kernel before it drops anything.
+    pub fn roomy(self) -> Self {
+        setsockopt(&self.socket, RcvBufForce, &(16 << 20)).expect("a large receive buffer, which takes root");
+        self
+    }
+
+    /// The same with `UDP_GRO`: the kernel may hand over several datagrams at once.
+    pub fn coalescing(self) -> Self {
+        setsockopt(&self.socket, UdpGroSegment, &true).expect("UDP_GRO");
+        self
     }
 
     /// Its own address.
@@ -41,9 +61,48 @@ impl Client {
     /// The next datagram.
     #[track_caller]
     pub fn receive(&self) -> Vec<u8> {
+        self.next().expect("a datagram arrives")
+    }
+
+    /// The next datagram, if it is there within this time.
+    pub fn receive_within(&self, time: Duration) -> Option<Vec<u8>> {
+        self.socket.set_read_timeout(Some(time.max(Duration::from_millis(1)))).expect("a timeout");
+        let received = self.next();
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        match received {
+            Err(error) if !is_timeout(&error) => panic!("cannot receive: {error}"),
+            received => received.ok(),
+        }
+    }
+
+    /// Everything that has arrived by now.
+    pub fn drain(&self) -> Vec<Vec<u8>> {
+        self.socket.set_nonblocking(true).expect("a mode");
+        let all = std::iter::from_fn(|| self.next().ok()).collect();
+        self.socket.set_nonblocking(false).expect("a mode");
+        all
+    }
+
+    fn next(&self) -> io::Result<Vec<u8>> {
+        let mut pending = self.pending.lock().unwrap();
+        if let Some(datagram) = pending.pop_front() {
+            return Ok(datagram);
+        }
         let mut buffer = [0; 65_536];
-        let len = self.socket.recv(&mut buffer).expect("a datagram arrives");
-        buffer[..len].to_vec()
+        let mut space = nix::cmsg_space!(i32);
+        let mut parts = [IoSliceMut::new(&mut buffer)];
+        let received =
+            recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::empty())?;
+        let segment = |control| match control {
+            ControlMessageOwned::UdpGroSegments(size) => Some(size as usize),
+            _ => None,
+        };
+        let size = received.cmsgs()?.find_map(segment).unwrap_or(received.bytes).max(1);
+        let len = received.bytes;
+        let mut datagrams = buffer[..len].chunks(size).map(<[u8]>::to_vec);
+        let first = datagrams.next().unwrap_or_default();
+        pending.extend(datagrams);
+        Ok(first)
     }
 
     /// The next datagram, as text.
@@ -89,9 +148,16 @@ impl Client {
 
     /// True if nothing is waiting to be received right now.
     pub fn has_nothing(&self) -> bool {
+        if !self.pending.lock().unwrap().is_empty() {
+            return false;
+        }
         self.socket.set_read_timeout(Some(Duration::from_millis(1))).expect("a timeout");
         let peeked = self.socket.peek(&mut [0; 1]);
         self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        matches!(peeked, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+        peeked.is_err_and(|error| is_timeout(&error))
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

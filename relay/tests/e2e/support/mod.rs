@@ -1,11 +1,17 @@
 //! What every story needs: a running relay, clients, and waiting for conditions.
 
 mod client;
+mod forge;
+mod namespace;
+mod pace;
 mod process;
 
 use std::time::{Duration, Instant};
 
 pub use client::Client;
+pub use forge::forge;
+pub use namespace::{Cable, FAR, NEAR, alone, ip, tc};
+pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use process::{Backend, Relay, RelayOptions, each_backend};
 
 /// How long anything may take on a busy machine before a test fails.

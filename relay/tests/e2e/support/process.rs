@@ -50,16 +50,10 @@ impl Backend {
 impl RelayOptions {
     /// The release binary, on ports of the kernel's choice, with two shards whatever the machine has.
     pub fn new(backend: Backend) -> Self {
-        Self::plain().with([
-            "--backend",
-            backend.name(),
-            "--port",
-            "0",
-            "--metrics-listen",
-            "127.0.0.1:0",
-            "--shards",
-            "2",
-        ])
+        Self::plain()
+            .with(["--backend", backend.name(), "--port", "0", "--metrics-listen", "127.0.0.1:0"])
+            // A flag overrides it.
+            .env("RELAY_SHARDS", "2")
     }
 
     /// The release binary without any flag.
@@ -99,13 +93,15 @@ impl RelayOptions {
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = BufReader::new(child.stderr.take().expect("a piped stderr"));
         let writer = Arc::clone(&log);
-        thread::spawn(move || {
+        let mut reader = Some(thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 writer.lock().unwrap().push(line);
             }
-        });
+        }));
         let serving = eventually("the relay serves", || {
             if let Some(status) = child.try_wait().unwrap() {
+                // Its last words are all there when the pipe is closed.
+                reader.take().map(thread::JoinHandle::join);
                 panic!("the relay ended with {status}: {:#?}", log.lock().unwrap());
             }
             log.lock().unwrap().iter().find(|line| line.contains("the relay serves")).cloned()
