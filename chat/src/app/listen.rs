@@ -1,0 +1,84 @@
+//! `chat listen`: prints what is said in a group.
+
+use std::io;
+use std::time::Instant;
+
+use chat::{Client, Event, Note, Request};
+use wire::GroupId;
+
+use super::cli::ListenArgs;
+use super::errand::Errand;
+use super::exit::Exit;
+use super::screen::Screen;
+
+/// Listens to one group.
+pub struct Listen {
+    client: Client,
+    group: GroupId,
+    asked: bool,
+    /// Payloads still to come.
+    left: Option<u64>,
+    deadline: Option<Instant>,
+    exit: Option<Exit>,
+}
+
+impl Listen {
+    /// Listens through this client.
+    pub fn new(client: Client, args: &ListenArgs, now: Instant) -> Self {
+        let deadline = args.timeout.map(|timeout| now + timeout);
+        Self { client, group: args.group, asked: false, left: args.count, deadline, exit: None }
+    }
+
+    fn end(&mut self, exit: Exit, now: Instant) {
+        self.exit = self.exit.or(Some(exit));
+        self.client.goodbye(now);
+    }
+
+    fn consider(&mut self, event: &Event, now: Instant) {
+        match event {
+            Event::Text { .. } => {
+                self.left = self.left.map(|left| left.saturating_sub(1));
+                if self.left == Some(0) {
+                    self.end(Exit::Ok, now);
+                }
+            }
+            Event::Refused { .. } | Event::RefusedOtherwise { .. } | Event::NoAnswer { .. } => {
+                self.end(Exit::Failed, now);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Errand for Listen {
+    fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
+        if !self.asked {
+            self.asked = self.client.ask(Request::Join(self.group), now).is_ok();
+        }
+        self.client.tick(now);
+        while let Some(event) = self.client.event() {
+            let enough = self.left == Some(0) && matches!(event, Event::Text { .. });
+            if !enough {
+                self.consider(&event, now);
+                screen.show(&Note::Event(event))?;
+            }
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            let exit = if self.left.is_some() { Exit::Timeout } else { Exit::Ok };
+            self.end(exit, now);
+        }
+        Ok(self.client.is_finished().then_some(self.exit.unwrap_or(Exit::Ok)))
+    }
+
+    fn hang_up(&mut self, now: Instant) {
+        self.client.goodbye(now);
+    }
+
+    fn wake_at(&self, now: Instant) -> Option<Instant> {
+        self.deadline.filter(|&deadline| deadline > now)
+    }
+}

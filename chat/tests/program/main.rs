@@ -1,0 +1,6 @@
+//! The program, run as people and scripts run it.
+
+mod original;
+mod pipe;
+mod scripts;
+mod terminal;

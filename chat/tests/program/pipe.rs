@@ -1,0 +1,68 @@
+//! `chat` without a terminal: plain lines in and out.
+
+use crate::original::Original;
+
+#[test]
+fn lines_are_obeyed_in_order_and_the_end_leaves() {
+    let server = Original::start();
+    let peer = server.peer();
+    let output = server.run(&[], b"join home\nhello\r\nwho\nwho is there\nping\nstatus");
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..2], ["* joined HOME", "* HOME has 2 members, with you"], "{text}");
+    assert!(lines[2].contains("heartbeat every 60 s"), "{text}");
+    assert!(lines[3].contains("in HOME"), "{text}");
+    assert_eq!(lines[4], "* left HOME");
+    assert_eq!((peer.hear(), peer.hear()), ("hello".into(), "who is there".into()));
+    assert!(!text.contains('\x1b'));
+    server.wait_for_members(1);
+}
+
+#[test]
+fn what_cannot_be_sent_is_told() {
+    let server = Original::start();
+    let long = "x".repeat(4097);
+    let output = server.run(&[], format!("hello\n!JOIN HOME\njoin home\n{long}\nfine\n").as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    let problems = String::from_utf8(output.stderr).unwrap();
+    let problems: Vec<&str> = problems.lines().collect();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems[0].contains("in no group") && problems[1].contains("`join GROUP`"), "{problems:?}");
+    assert!(problems[2].contains("4097 bytes"), "{problems:?}");
+    assert_eq!(server.received()[2..], ["fine", "!LEAVE HOME"]);
+}
+
+#[test]
+fn create_and_join_in_one() {
+    let server = Original::start();
+    let output = server.run(&[], b"create --join\nhello\nquit\nnever read\n");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "* created NEW11111\n* joined NEW11111\n* left NEW11111\n"
+    );
+    assert_eq!(server.received()[3..], ["hello", "!LEAVE NEW11111"]);
+}
+
+#[test]
+fn json_for_bots() {
+    let server = Original::start();
+    let output = server.run(&["--json", "--join", "home"], b"status\nhelp\n!x\nleave\n");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let types: Vec<String> = text
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(types, ["joined", "status", "help", "hint", "left"]);
+}
+
+#[test]
+fn a_lost_reply_only_delays() {
+    let server = Original::start();
+    server.lose_replies(1);
+    let output = server.run(&[], b"join home\nhello\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "* joined HOME\n* left HOME\n");
+    assert!(server.received().contains(&"hello".into()));
+}
