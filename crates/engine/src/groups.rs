@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::RandomState;
+use hashbrown::HashSet;
 use wire::GroupId;
 
 use crate::entropy::Entropy;
@@ -78,7 +79,8 @@ impl Groups {
     /// Makes the configuration's groups permanent, with these caps; groups that it no longer names become ordinary.
     pub fn declare(&self, groups: &[(GroupId, Option<Cap>)], now: Tick) {
         let mut declared = lock(&self.declared);
-        for id in declared.iter().filter(|id| groups.iter().all(|(other, _)| other != *id)) {
+        let kept: HashSet<GroupId, RandomState> = groups.iter().map(|(id, _)| *id).collect();
+        for id in declared.iter().filter(|id| !kept.contains(*id)) {
             self.orphan(id, now);
         }
         for (id, cap) in groups {
