@@ -26,7 +26,8 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// `capacity`: sessions to make room for at once, because growing the index later would stop the shard for as
-    /// long as it takes to hash every address again. Room that is never used is never resident.
+    /// long as it takes to hash every address again. Of room that is never used only the index's control bytes are
+    /// resident, two for each session at most.
     pub fn new(capacity: usize) -> Self {
         Self {
             slab: Slab::with_capacity(capacity),

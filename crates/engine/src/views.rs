@@ -71,7 +71,6 @@ impl Views {
         let view = &mut self.slab[key as usize];
         if view.handle.version() != view.version {
             (view.version, view.roster) = groups.roster(&view.handle);
-            view.listed.0 = u64::MAX;
         }
         view
     }

@@ -182,6 +182,14 @@ mod tests {
         assert!(!wheel.has_fired() && looks <= WHEEL_LEVELS, "{looks} looks");
     }
 
+    #[test]
+    fn what_was_due_long_ago_fires_next() {
+        let mut wheel = Wheel::new(100, Tick(1_000_000), 0);
+        wheel.add(3, Tick(5));
+        wheel.fire(Tick(1_000_100));
+        assert_eq!(fired(&mut wheel), [3]);
+    }
+
     proptest! {
         #![proptest_config(seeded::config())]
 

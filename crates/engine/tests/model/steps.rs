@@ -123,7 +123,8 @@ pub fn cases() -> impl Strategy<Value = Case> {
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
-    let times = (20u64..300, 1u64..150, prop_oneof![1u64..300, 300u64..3000]);
+    let times =
+        (prop_oneof![1 => 1u64..20, 8 => 20u64..300], 1u64..150, prop_oneof![1u64..300, 300u64..3000]);
     let caps = (cap(), prop_oneof![1 => Just(0), 12 => 1usize..4]);
     let ceilings = (1usize..11, 1usize..9, prop_oneof![1 => Just(0), 12 => 1usize..5]);
     (times, caps, ceilings).prop_map(|(times, caps, ceilings)| Rules {
