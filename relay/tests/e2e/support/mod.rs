@@ -12,7 +12,7 @@ pub use client::Client;
 pub use forge::forge;
 pub use namespace::{Cable, FAR, NEAR, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
-pub use process::{Backend, Relay, RelayOptions, each_backend};
+pub use process::{Backend, Relay, RelayOptions, each_backend, field};
 
 /// How long anything may take on a busy machine before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

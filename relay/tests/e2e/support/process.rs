@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::{PATIENCE, eventually};
 
@@ -58,7 +62,12 @@ impl RelayOptions {
 
     /// The release binary without any flag.
     pub fn plain() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_relay"));
+        Self::of(Path::new(env!("CARGO_BIN_EXE_relay")))
+    }
+
+    /// A copy of the binary without any flag.
+    pub fn of(binary: &Path) -> Self {
+        let mut command = Command::new(binary);
         // What the developer has set must not reach the tests.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("RELAY_") {
@@ -80,6 +89,20 @@ impl RelayOptions {
         self
     }
 
+    /// The same by way of a program that changes something and becomes the relay: `prlimit --nofile=20`.
+    pub fn through(self, program: &str) -> Self {
+        let mut words = program.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self { command }
+    }
+
     /// The command as it is, for what [`RelayOptions`] has no word for.
     pub fn command(&mut self) -> &mut Command {
         &mut self.command
@@ -89,7 +112,7 @@ impl RelayOptions {
     #[track_caller]
     pub fn start(mut self) -> Relay {
         self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = self.command.args(["--log-format", "text"]).spawn().expect("the relay starts");
+        let mut child = self.command.spawn().expect("the relay starts");
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = BufReader::new(child.stderr.take().expect("a piped stderr"));
         let writer = Arc::clone(&log);
@@ -156,6 +179,19 @@ impl Relay {
         assert!(status.expect("kill runs").success(), "kill -{signal}");
     }
 
+    /// Does something while the relay is stopped, so that it finds all that arrives in one turn.
+    pub fn pausing<T>(&self, action: impl FnOnce() -> T) -> T {
+        let pid = Pid::from_raw(self.pid() as i32);
+        kill(pid, Signal::SIGSTOP).expect("the relay is stopped");
+        let stat = format!("/proc/{pid}/stat");
+        eventually("the relay stops", || {
+            std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
+        });
+        let result = action();
+        kill(pid, Signal::SIGCONT).expect("the relay goes on");
+        result
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
@@ -206,11 +242,16 @@ impl Drop for Relay {
     }
 }
 
-/// A field of a log line: `name="value"` or `name=value`.
+/// A field of a log line: `name="value"`, `name=value` or `"name":"value"`.
 #[track_caller]
-fn field(line: &str, name: &str) -> String {
-    let start =
-        line.find(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {line}")) + name.len() + 1;
-    let value = line[start..].split_whitespace().next().unwrap_or_default();
-    value.trim_matches('"').to_owned()
+pub fn field(line: &str, name: &str) -> String {
+    let forms = [format!(" {name}="), format!("\"{name}\":")];
+    let found = forms.iter().find_map(|form| line.split_once(form.as_str()));
+    let (_, value) = found.unwrap_or_else(|| panic!("no {name} in {line}"));
+    let end = |c: char| c.is_whitespace() || c == ',' || c == '}';
+    let value = match value.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => value.split(end).next(),
+    };
+    value.unwrap_or_default().to_owned()
 }
