@@ -34,6 +34,9 @@ const STEPS: [Step; 9] = [
 
 /// Runs the steps; the first that fails ends the run.
 pub fn run(shell: &Shell, long: bool, only: Option<&str>) -> anyhow::Result<()> {
+    // The same cases in every run, unless somebody asks for others.
+    let seed = std::env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| "5000".to_owned());
+    let _seed = shell.push_env("PROPTEST_RNG_SEED", seed);
     let _cases = long.then(|| shell.push_env("PROPTEST_CASES", "100000"));
     let chosen: Vec<&Step> =
         STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).collect();
@@ -55,7 +58,7 @@ pub fn run(shell: &Shell, long: bool, only: Option<&str>) -> anyhow::Result<()> 
 /// Loom needs the whole crate compiled for it, so it gets a target folder of its own.
 fn loom(shell: &Shell) -> anyhow::Result<()> {
     let _flags = shell.push_env("RUSTFLAGS", "--cfg loom");
-    Ok(cmd!(shell, "cargo test --locked -p engine --release --target-dir target/loom loom").run()?)
+    Ok(cmd!(shell, "cargo test --locked -p engine --release --target-dir target/loom --lib loom").run()?)
 }
 
 fn end_to_end(shell: &Shell) -> anyhow::Result<()> {

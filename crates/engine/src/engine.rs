@@ -114,7 +114,7 @@ impl Engine {
     pub fn reload(&mut self, settings: Arc<Settings>) {
         let old = std::mem::replace(&mut self.settings, settings);
         if (old.sweep, old.heartbeat) != (self.settings.sweep, self.settings.heartbeat) {
-            self.expiry.refile(&self.settings, self.shard, self.now);
+            self.expiry.reload(&old, &self.settings, self.shard, self.now);
         }
     }
 
@@ -220,7 +220,8 @@ impl Engine {
         let view = self.views.enter(joined.handle);
         let session = Session { client, active: self.now, view, position: joined.position };
         let key = self.sessions.insert(session);
-        self.expiry.wheel.add(key, self.now + self.settings.idle_limit());
+        let limit = self.expiry.idle_limit(&self.settings);
+        self.expiry.wheel.add(key, self.now + limit);
     }
 
     fn move_session(&mut self, key: usize, joined: Joined, outbox: &mut Outbox) {
@@ -271,7 +272,7 @@ impl Engine {
     }
 
     fn sweep_clients(&mut self) {
-        let limit = self.settings.idle_limit();
+        let limit = self.expiry.idle_limit(&self.settings);
         for _ in 0..SWEEP_CLIENTS_PER_TURN {
             let Some(key) = self.expiry.wheel.pop() else { return };
             let active = self.sessions.get(key).active;

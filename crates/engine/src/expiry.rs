@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{MIN_STALL, STRIPES};
+use crate::limits::{MIN_STALL, RELOAD_PATIENCE, STRIPES};
 use crate::wheel::Wheel;
 use crate::{Settings, Tick};
 
@@ -18,6 +18,8 @@ pub(crate) struct Expiry {
     last_turn: Tick,
     /// Nobody is swept before: the loop itself had been stopped, and everyone's datagrams may have been lost.
     grace: Tick,
+    /// The idle limit that holds until then: clients have to hear of a shorter heartbeat before it counts.
+    patience: Option<(Duration, Tick)>,
 }
 
 impl Expiry {
@@ -31,13 +33,20 @@ impl Expiry {
             next_sweep: Tick(as_of.0.saturating_add(width)),
             last_turn: now,
             grace: now,
+            patience: None,
         }
+    }
+
+    /// Silence after which a client is swept.
+    pub fn idle_limit(&self, settings: &Settings) -> Duration {
+        let limit = settings.idle_limit();
+        self.patience.map_or(limit, |(old, _)| limit.max(old))
     }
 
     /// Notes the time of a turn. After a stall everyone gets one heartbeat to speak.
     pub fn begin_turn(&mut self, settings: &Settings, now: Tick) {
         if now.since(self.last_turn) > settings.heartbeat.max(MIN_STALL) {
-            self.grace = now + settings.heartbeat;
+            self.grace = now + time_to_speak(settings);
         }
         self.last_turn = self.last_turn.max(now);
     }
@@ -47,6 +56,10 @@ impl Expiry {
         if now < self.grace {
             return false;
         }
+        if self.patience.is_some_and(|(_, until)| now >= until) {
+            self.patience = None;
+            self.refile(settings, shard, now);
+        }
         if now >= self.next_sweep && !self.is_under_way() {
             self.wheel.fire(now);
             self.start(settings, shard, now);
@@ -54,8 +67,17 @@ impl Expiry {
         true
     }
 
-    /// New settings: a sweep begins at once, and looks at every client.
-    pub fn refile(&mut self, settings: &Settings, shard: usize, now: Tick) {
+    /// New settings in place of old ones. A shorter heartbeat counts when every client had time to hear of it.
+    pub fn reload(&mut self, old: &Settings, new: &Settings, shard: usize, now: Tick) {
+        if new.heartbeat < old.heartbeat {
+            let until = now + time_to_speak(old).min(RELOAD_PATIENCE);
+            self.patience = Some((self.idle_limit(old), until));
+        }
+        self.refile(new, shard, now);
+    }
+
+    /// A sweep begins at once, and looks at every client.
+    fn refile(&mut self, settings: &Settings, shard: usize, now: Tick) {
         self.wheel.refile(settings.sweep_millis(), now);
         self.start(settings, shard, now);
     }
@@ -80,6 +102,11 @@ impl Expiry {
     fn is_under_way(&self) -> bool {
         self.wheel.has_fired() || self.stripe < STRIPES
     }
+}
+
+/// One heartbeat, and the tenth by which the original client's may be late.
+fn time_to_speak(settings: &Settings) -> Duration {
+    settings.heartbeat.saturating_mul(11) / 10
 }
 
 fn longest_wait(settings: &Settings) -> Duration {

@@ -68,6 +68,10 @@ pub const SWEEP_GROUPS_PER_TURN: usize = 512;
 /// The loop wakes at least this often in half a heartbeat, so that a longer silence of the loop itself is a stall.
 pub const MIN_STALL: Duration = Duration::from_millis(20);
 
+/// How long an old, longer heartbeat goes on to count after a reload, at most: longer than any that chat needs, and
+/// short enough that a mistaken year is soon mended.
+pub const RELOAD_PATIENCE: Duration = Duration::from_secs(600);
+
 const _: () = assert!(MAX_UNJOINED_GROUPS < MAX_GROUPS && MAX_GROUPS < CEILING && MAX_CLIENTS < CEILING);
 const _: () = assert!(STRIPES.is_power_of_two() && QUOTA_STRIPES.is_power_of_two());
 const _: () = assert!(WHEEL_SLOTS.is_power_of_two() && WHEEL_SLOTS.ilog2() * WHEEL_LEVELS < u64::BITS);

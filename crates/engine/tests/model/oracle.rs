@@ -52,6 +52,8 @@ pub struct Oracle {
     pub now: u64,
     last_turn: u64,
     grace: u64,
+    /// The idle limit before a reload made it shorter, and until when it holds.
+    patience: Option<(u64, u64)>,
     next_sweep: u64,
     /// A sweep that a reload has asked for, and the time it judges by.
     asked: Option<u64>,
@@ -86,6 +88,7 @@ impl Oracle {
             now: 0,
             last_turn: 0,
             grace: 0,
+            patience: None,
             next_sweep,
             asked: None,
             counts: BTreeMap::new(),
@@ -102,7 +105,7 @@ impl Oracle {
 
     pub fn begin_turn(&mut self, clock: u64) {
         if clock > self.last_turn + self.rules.heartbeat.max(20) {
-            self.grace = clock + self.rules.heartbeat;
+            self.grace = clock + self.rules.heartbeat * 11 / 10;
         }
         self.last_turn = self.last_turn.max(clock);
         self.now = self.now.max(clock);
@@ -157,10 +160,18 @@ impl Oracle {
     pub fn reload(&mut self, rules: Rules) {
         let old = std::mem::replace(&mut self.rules, rules);
         if (old.heartbeat, old.sweep) != (self.rules.heartbeat, self.rules.sweep) {
-            let boundary = self.now - self.now % self.rules.sweep;
-            self.asked = Some(boundary);
-            self.next_sweep = boundary + self.rules.sweep;
+            if self.rules.heartbeat < old.heartbeat {
+                let limit = self.patience.map_or(0, |(limit, _)| limit).max(3 * old.heartbeat);
+                self.patience = Some((limit, self.now + (old.heartbeat * 11 / 10).min(600_000)));
+            }
+            self.ask_for_a_sweep();
         }
+    }
+
+    fn ask_for_a_sweep(&mut self) {
+        let boundary = self.now - self.now % self.rules.sweep;
+        self.asked = Some(boundary);
+        self.next_sweep = boundary + self.rules.sweep;
     }
 
     pub fn declare(&mut self, groups: &BTreeMap<String, Option<Option<usize>>>) {
@@ -183,6 +194,10 @@ impl Oracle {
         if self.now < self.grace {
             return;
         }
+        if self.patience.is_some_and(|(_, until)| self.now >= until) {
+            self.patience = None;
+            self.ask_for_a_sweep();
+        }
         if let Some(boundary) = self.asked.take() {
             self.sweep_as_of(boundary);
         }
@@ -194,7 +209,7 @@ impl Oracle {
     }
 
     fn sweep_as_of(&mut self, boundary: u64) {
-        let limit = 3 * self.rules.heartbeat;
+        let limit = self.patience.map_or(0, |(limit, _)| limit).max(3 * self.rules.heartbeat);
         let silent = |seat: &Seat| seat.active + limit < boundary;
         let gone: Vec<_> =
             self.seats.iter().filter(|(_, seat)| silent(seat)).map(|(client, _)| *client).collect();
