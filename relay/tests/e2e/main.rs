@@ -1,4 +1,8 @@
 //! End to end: the release binary as its users meet it, on both backends.
 
+mod addresses;
+mod conservation;
+mod defects;
+mod fanout;
 mod protocol;
 mod support;

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{NO_SUCH_GROUP, NOT_IN_THAT_GROUP, NOT_JOINED};
-use crate::support::{Client, Relay, RelayOptions, each_backend, eventually};
+use crate::support::{Client, Relay, RelayOptions, each_backend, eventually, stay_here};
 
 const CLIENTS: usize = 40;
 const STEPS: usize = 3000;
@@ -148,7 +148,8 @@ fn forty_clients_hear_what_the_model_says() {
     each_backend(|backend| {
         for seed in [1, 2, 3] {
             eprintln!("seed {seed}");
-            let relay = RelayOptions::new(backend).with(["--cap", &CAP.to_string()]).start();
+            let relay = RelayOptions::new(backend).with(["--cap", &CAP.to_string(), "--pin"]).start();
+            stay_here();
             let mut random = StdRng::seed_from_u64(seed);
             let clients = (0..CLIENTS).map(|_| Client::to(relay.address()).roomy()).collect();
             let mut stage = Stage { clients, heard: vec![Vec::new(); CLIENTS] };
