@@ -70,11 +70,7 @@ fn a_full_send_buffer() {
             let mut sent = 1 + 3;
             for round in 0..20 {
                 let burst = || (0..50).for_each(|_| sender.send([b'x'; 1000]));
-                if round % 2 == 0 {
-                    relay.pausing(burst)
-                } else {
-                    burst()
-                }
+                relay.pausing_if(round % 2 == 0, burst);
                 sent += 50;
             }
             let books = Books::settled(&relay, sent);

@@ -37,13 +37,13 @@ fn what_the_clients_sent_and_heard_is_what_the_relay_says() {
             let mut joined = vec![false; clients.len()];
             for _ in 0..100 {
                 let at_once = random.random();
-                let mut burst = || {
+                let burst = || {
                     for _ in 0..100 {
                         let client = random.random_range(0..clients.len());
                         act(&clients[client], &mut joined[client], &groups, &mut random, &mut sent);
                     }
                 };
-                if at_once { relay.pausing(burst) } else { burst() }
+                relay.pausing_if(at_once, burst);
             }
             for text in ["!PING", "payload"] {
                 forge(([127, 0, 0, 1], 0).into(), relay.address(), text);

@@ -19,7 +19,7 @@ fn talk(backend: Backend, senders: usize, size: impl Fn(&mut Speech) -> usize) -
     let mut speeches: Vec<Speech> = (0..senders).map(Speech::new).collect();
     for round in 0..ROUNDS {
         speeches.iter_mut().for_each(|speech| speech.said.clear());
-        let mut burst = || {
+        let burst = || {
             for number in 0..BURST {
                 // Now in turns, now one after the other.
                 let sender = if round % 2 == 0 { number % senders } else { number * senders / BURST };
@@ -28,11 +28,7 @@ fn talk(backend: Backend, senders: usize, size: impl Fn(&mut Speech) -> usize) -
             }
         };
         // Now received at once, now as it comes.
-        if round % 4 < 2 {
-            relay.pausing(burst)
-        } else {
-            burst()
-        }
+        relay.pausing_if(round % 4 < 2, burst);
         for (number, listener) in listeners.iter().enumerate() {
             let heard = hear_all(listener, BURST, senders);
             for (heard, speech) in heard.iter().zip(&speeches) {

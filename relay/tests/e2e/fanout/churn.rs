@@ -30,7 +30,7 @@ fn on_one_shard_every_datagram_counts_from_the_one_before() {
             let mut expected = vec![Expected::default(); clients.len()];
             let mut random = StdRng::seed_from_u64(seed);
             for round in 0..40 {
-                let mut burst = || {
+                let burst = || {
                     for number in 0..100 {
                         let client = random.random_range(0..clients.len());
                         act(
@@ -43,11 +43,7 @@ fn on_one_shard_every_datagram_counts_from_the_one_before() {
                         );
                     }
                 };
-                if round % 2 == 0 {
-                    relay.pausing(burst)
-                } else {
-                    burst()
-                }
+                relay.pausing_if(round % 2 == 0, burst);
                 // No more at once than every buffer holds.
                 for (client, expected) in clients.iter().zip(&mut expected) {
                     let heard: Vec<String> = (0..expected.all.len()).map(|_| client.hear()).collect();

@@ -179,6 +179,11 @@ impl Relay {
         assert!(status.expect("kill runs").success(), "kill -{signal}");
     }
 
+    /// Does something while the relay goes on, or while it is stopped.
+    pub fn pausing_if<T>(&self, pause: bool, action: impl FnOnce() -> T) -> T {
+        if pause { self.pausing(action) } else { action() }
+    }
+
     /// Does something while the relay is stopped, so that it finds all that arrives in one turn.
     pub fn pausing<T>(&self, action: impl FnOnce() -> T) -> T {
         let pid = Pid::from_raw(self.pid() as i32);
