@@ -115,7 +115,7 @@ fn two_relays_that_are_members_of_each_other_do_not_loop() {
             for _ in 0..10 {
                 tick();
             }
-            assert!([&client_a, &other_a, &client_b].iter().all(|client| client.has_nothing()));
+            [client_a, other_a, client_b].iter().for_each(Client::assert_heard_all);
         });
     });
 }

@@ -56,7 +56,7 @@ fn on_one_shard_every_datagram_counts_from_the_one_before() {
                     expected.all.clear();
                 }
             }
-            assert!(clients.iter().all(Client::has_nothing));
+            clients.iter().for_each(Client::assert_heard_all);
             assert_no_drops(&relay);
         }
     });

@@ -29,7 +29,7 @@ fn a_thousand_members_hear_everything_in_order() {
                 }
             }
         }
-        assert!(members.iter().all(Client::has_nothing));
+        members.iter().for_each(Client::assert_heard_all);
         assert_no_drops(&relay);
     });
 }

@@ -8,7 +8,7 @@ mod mtu;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::{Client, Relay, eventually};
+use crate::support::{Client, Relay, eventually, tick};
 
 /// The payloads of one sender: each begins with its letter, so that a receiver knows whose it is.
 struct Speech {
@@ -86,6 +86,8 @@ fn members_on_both_shards(relay: &Relay, group: &str, count: usize) -> Vec<Clien
 /// Nothing was lost anywhere on the way.
 #[track_caller]
 fn assert_no_drops(relay: &Relay) {
+    // Counters are published every 50 ms.
+    (0..5).for_each(|_| tick());
     for metric in
         ["relay_dropped_copies_total", "relay_dropped_packets_total", "relay_kernel_receive_dropped_total"]
     {
@@ -93,7 +95,11 @@ fn assert_no_drops(relay: &Relay) {
     }
 }
 
-/// How many datagrams travelled in one message, on average.
-fn segments(relay: &Relay) -> f64 {
-    relay.metric("relay_send_segments_sum", "") / relay.metric("relay_send_segments_count", "").max(1.0)
+/// Waits until it shows that so many datagrams travelled in one message, on average.
+#[track_caller]
+fn wait_for_segments(relay: &Relay, wanted: f64) {
+    eventually("datagrams share messages", || {
+        let messages = relay.metric("relay_send_segments_count", "").max(1.0);
+        (relay.metric("relay_send_segments_sum", "") / messages > wanted).then_some(())
+    });
 }

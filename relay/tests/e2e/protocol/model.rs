@@ -168,7 +168,7 @@ fn forty_clients_hear_what_the_model_says() {
                     stage.heard[client].push(datagram);
                 }
                 assert_eq!(shown(&stage.heard[client]), shown(expected), "client {client}");
-                assert!(stage.clients[client].has_nothing(), "client {client}");
+                stage.clients[client].assert_heard_all();
             }
         }
     });

@@ -146,6 +146,20 @@ impl Client {
         assert_eq!(self.ask("!no-such-command"), "ERR BAD_CMD UnknownCommand");
     }
 
+    /// Asserts that nothing more has arrived.
+    #[track_caller]
+    pub fn assert_heard_all(&self) {
+        let rest = self.drain();
+        let shown: Vec<_> =
+            rest.iter().map(|datagram| (datagram.len(), datagram.escape_ascii().to_string())).collect();
+        assert!(
+            rest.is_empty(),
+            "{} has heard {} datagrams too many: {shown:.200?}",
+            self.address(),
+            rest.len()
+        );
+    }
+
     /// True if nothing is waiting to be received right now.
     pub fn has_nothing(&self) -> bool {
         if !self.pending.lock().unwrap().is_empty() {
