@@ -1,6 +1,7 @@
 //! The relay as a whole: binds, starts the shards, listens to signals, reloads, stops.
 
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,13 +9,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
 use engine::{Groups, OwnAddresses};
-use net::{BindError, BindErrorKind, Binding, SetupError, SocketOptions, Steering};
+use net::{BindError, BindErrorKind, Binding, SocketOptions, Steering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
 
 use crate::clock::{Clock, Monotonic, tick};
-use crate::config::{self, Loaded, Place, Shards};
+use crate::config::{self, Loaded, Shards};
 use crate::crew::{CannotStart, Common, Crew};
+use crate::failure::Failure;
 use crate::http;
 use crate::inbox::Control;
 use crate::limits::OWN_ADDRESSES_EVERY;
@@ -34,69 +37,6 @@ pub enum Event {
         /// What made its driver unusable, if that ended it.
         ended: io::Result<()>,
     },
-}
-
-/// Why the relay does not serve. Displayed as one line: where, what, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// An address that cannot be bound.
-    #[error("{place}: {error}; {}", remedy(.error.kind))]
-    Bind {
-        /// Who asked for it.
-        place: Place,
-        /// What stands against it.
-        error: BindError,
-    },
-    /// The metrics address that was asked for.
-    #[error("{place}: cannot listen at {address}: {error}; choose another address, or off")]
-    Metrics {
-        /// Who asked for it.
-        place: Place,
-        /// The address.
-        address: SocketAddr,
-        /// What the kernel said.
-        error: io::Error,
-    },
-    /// The backend that was asked for.
-    #[error("{place}: {error}; {}", .error.advice())]
-    Backend {
-        /// Who asked for it.
-        place: Place,
-        /// What the kernel refused.
-        error: SetupError,
-    },
-    /// Anything else that the operating system refused while starting.
-    #[error("cannot start: {0}")]
-    System(#[from] io::Error),
-    /// A shard that ended unasked, after the relay had served.
-    #[error(
-        "shard {shard} has ended: {reason}; the relay stops, so that whatever supervises it starts it anew"
-    )]
-    Shard {
-        /// Which.
-        shard: usize,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl Failure {
-    /// The process's exit code: 2 for what the operator can mend before starting again, 1 for what ended the relay.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Shard { .. } => 1,
-            _ => 2,
-        }
-    }
-}
-
-fn remedy(kind: BindErrorKind) -> &'static str {
-    match kind {
-        BindErrorKind::InUse => "stop that process, or choose another --port or --host",
-        BindErrorKind::NotAvailable => "choose another --host; `ip address` lists this machine's addresses",
-        BindErrorKind::Permission => "choose a --port from 1024 on, or grant that",
-        BindErrorKind::Other => "choose another --port or --host",
-    }
 }
 
 /// Serves until a signal says stop.
@@ -132,21 +72,23 @@ impl Relay {
         };
         let options = SocketOptions { receive_buffer: setup.receive_buffer, send_buffer: setup.send_buffer };
         let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
+        let mut binding =
+            net::bind(&addresses, shards, options).map_err(|error| cannot_bind(loaded, error))?;
+        let sockets = mem::take(&mut binding.shards);
         let metrics = listen_for_metrics(loaded)?;
-        let binding = net::bind(&addresses, shards, options).map_err(|error| cannot_bind(loaded, error))?;
-        warn_of_binding(&binding, options);
         let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
         let own = Arc::new(own_addresses(&binding.addresses));
         let common = Common { setup: Arc::new(setup.clone()), groups, own, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
-        let meters: Vec<Meter> = binding.shards.iter().map(|_| Meter::default()).collect();
-        let gauges =
-            binding.shards.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
-        let crew = Crew::start(&common, binding.shards, &meters, events).map_err(|cannot| match cannot {
+        let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
+        let gauges = sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
+        let crew = Crew::start(&common, sockets, &meters, events).map_err(|cannot| match cannot {
             CannotStart::Backend(error) => Failure::Backend { place: loaded.place("backend"), error },
-            CannotStart::Thread(error) => Failure::System(error),
+            CannotStart::Thread(error) => Failure::System { error },
         })?;
+        // Only now, so that a relay that does not start says why in one line.
+        warn_of_binding(&binding, options);
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = metrics {
             let sources = Sources {
@@ -187,6 +129,7 @@ impl Relay {
             match events.recv_timeout(OWN_ADDRESSES_EVERY) {
                 Ok(Event::Signal(SIGHUP)) => self.reload(&mut loaded),
                 Ok(Event::Signal(signal)) => {
+                    let signal = signal_name(signal).unwrap_or("unknown");
                     tracing::info!(signal, "the relay stops; a second signal ends it at once");
                     return Ok(());
                 }

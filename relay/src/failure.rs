@@ -1,0 +1,96 @@
+//! Why the relay does not serve, in one line for the operator.
+
+use std::io;
+use std::net::SocketAddr;
+
+use net::{BindError, BindErrorKind, SetupError};
+
+use crate::config::Place;
+
+/// Why the relay does not serve. Displayed as one line: where, what, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// An address that cannot be bound.
+    #[error("{place}: {error}{}; {}", detail(.error), bind_remedy(.error))]
+    Bind {
+        /// Who asked for it.
+        place: Place,
+        /// What stands against it.
+        error: BindError,
+    },
+    /// The metrics address that was asked for.
+    #[error("{place}: cannot listen at {address}: {error}; {}", remedy(.error, "choose another address, or off"))]
+    Metrics {
+        /// Who asked for it.
+        place: Place,
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The backend that was asked for.
+    #[error("{place}: {error}; {}", .error.advice())]
+    Backend {
+        /// Who asked for it.
+        place: Place,
+        /// What the kernel refused.
+        error: SetupError,
+    },
+    /// Anything else that the operating system refused while starting.
+    #[error("cannot start: {error}; {}", remedy(.error, SHORTAGE))]
+    System {
+        /// What it said.
+        #[from]
+        error: io::Error,
+    },
+    /// A shard that ended unasked, after the relay had served.
+    #[error(
+        "shard {shard} has ended: {reason}; the relay stops, so that whatever supervises it starts it anew"
+    )]
+    Shard {
+        /// Which.
+        shard: usize,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The usual reason.
+const SHORTAGE: &str = "it needs more memory, threads or open files than the system grants";
+
+impl Failure {
+    /// The process's exit code: 2 for what the operator can mend before starting again, 1 for what ended the relay.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Shard { .. } => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// What the kernel said, where the kind of error says nothing.
+fn detail(error: &BindError) -> String {
+    match error.kind {
+        BindErrorKind::Other => format!(" ({})", error.source),
+        _ => String::new(),
+    }
+}
+
+fn bind_remedy(error: &BindError) -> &'static str {
+    match error.kind {
+        BindErrorKind::InUse => "stop that process, or choose another --port or --host",
+        BindErrorKind::NotAvailable => "choose another --host; `ip address` lists this machine's addresses",
+        BindErrorKind::Permission => "choose a --port from 1024 on, or grant that",
+        BindErrorKind::Other => remedy(&error.source, "choose another --port or --host"),
+    }
+}
+
+/// What helps against this error, wherever it occurs; else `usual`.
+fn remedy(error: &io::Error, usual: &'static str) -> &'static str {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match error.raw_os_error() {
+        Some(ENFILE | EMFILE) => "raise the limit of open files (ulimit -n, LimitNOFILE=)",
+        _ => usual,
+    }
+}
