@@ -4,5 +4,6 @@ mod addresses;
 mod conservation;
 mod defects;
 mod fanout;
+mod operations;
 mod protocol;
 mod support;

@@ -55,8 +55,10 @@ impl RelayOptions {
     /// The release binary, on ports of the kernel's choice, with two shards whatever the machine has.
     pub fn new(backend: Backend) -> Self {
         Self::plain()
-            .with(["--backend", backend.name(), "--port", "0", "--metrics-listen", "127.0.0.1:0"])
-            // A flag overrides it.
+            .with(["--backend", backend.name()])
+            // Flags override them.
+            .env("RELAY_PORT", "0")
+            .env("RELAY_METRICS_LISTEN", "127.0.0.1:0")
             .env("RELAY_SHARDS", "2")
     }
 
@@ -188,9 +190,13 @@ impl Relay {
     pub fn pausing<T>(&self, action: impl FnOnce() -> T) -> T {
         let pid = Pid::from_raw(self.pid() as i32);
         kill(pid, Signal::SIGSTOP).expect("the relay is stopped");
-        let stat = format!("/proc/{pid}/stat");
-        eventually("the relay stops", || {
-            std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
+        let stopped = |thread: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(thread.path().join("stat"));
+            stat.is_ok_and(|stat| stat.contains(") T "))
+        };
+        eventually("every thread stops", || {
+            let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(Result::unwrap);
+            threads.all(stopped).then_some(())
         });
         let result = action();
         kill(pid, Signal::SIGCONT).expect("the relay goes on");

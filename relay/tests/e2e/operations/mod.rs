@@ -1,0 +1,19 @@
+//! Operations: starting, configuring, watching and ending a relay, and what it costs.
+
+mod busy_port;
+mod catalogue;
+mod chat;
+mod configuration;
+mod denied;
+mod footprint;
+mod idle;
+mod kernel_drops;
+mod killed;
+mod limits;
+mod logs;
+mod process;
+mod prometheus;
+mod reload;
+mod signals;
+mod startup;
+mod tools;
