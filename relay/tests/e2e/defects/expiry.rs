@@ -10,6 +10,14 @@ use crate::support::{Client, Pace, Relay, RelayOptions, each_backend, eventually
 const SLACK: Duration = Duration::from_secs(2);
 const GRAIN: Duration = Duration::from_millis(2);
 
+/// Lets so much real time pass.
+fn pass(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        tick();
+    }
+}
+
 fn expired(relay: &Relay) -> f64 {
     relay.metric("relay_group_events_total", "event=\"expire\"")
 }
@@ -101,18 +109,11 @@ fn a_stopped_relay_loses_nobody_who_speaks_within_a_heartbeat() {
             let group = Client::to(relay.address()).create();
             let speakers: Vec<Client> = (0..5).map(|_| Client::member(relay.address(), &group)).collect();
             let silent: Vec<Client> = (0..5).map(|_| Client::member(relay.address(), &group)).collect();
-            relay.signal("STOP");
-            let stopped = Instant::now();
-            while stopped.elapsed() < IDLE + HEARTBEAT {
-                tick();
-            }
-            relay.signal("CONT");
+            relay.pausing(|| pass(IDLE + HEARTBEAT));
             let mut pace = Pace::new(HEARTBEAT / 2);
             // Late in the grace, so that the sweeps before it would have had their chance.
             let woken = Instant::now();
-            while woken.elapsed() < HEARTBEAT / 3 {
-                tick();
-            }
+            pass(HEARTBEAT / 3);
             speakers.iter().for_each(|client| client.send("!PING"));
             pace.beat()?;
             for speaker in &speakers {
@@ -143,13 +144,10 @@ fn what_was_said_to_a_stopped_relay_counts() {
             let relay = RelayOptions::new(backend).with(["--heartbeat", "0.5", "--sweep", "0.1"]).start();
             let group = Client::to(relay.address()).create();
             let [speaker, silent] = [(); 2].map(|()| Client::member(relay.address(), &group));
-            relay.signal("STOP");
-            let stopped = Instant::now();
-            speaker.send("said in the meantime");
-            while stopped.elapsed() < HEARTBEAT * 4 {
-                tick();
-            }
-            relay.signal("CONT");
+            relay.pausing(|| {
+                speaker.send("said in the meantime");
+                pass(HEARTBEAT * 4);
+            });
             // From the silent one's removal, a heartbeat after, there are two more until the speaker's.
             let mut pace = Pace::new(HEARTBEAT * 2);
             assert_eq!(silent.hear(), "said in the meantime");

@@ -43,8 +43,8 @@ fn talk(backend: Backend, senders: usize, size: impl Fn(&mut Speech) -> usize) -
             }
         }
     }
-    members.iter().chain(&listeners).for_each(Client::assert_heard_all);
     assert_no_drops(&relay);
+    members.iter().chain(&listeners).for_each(Client::assert_heard_all);
     relay
 }
 
@@ -122,7 +122,7 @@ fn each_group_hears_its_own() {
                 }
             }
         }
-        groups.iter().flatten().for_each(Client::assert_heard_all);
         assert_no_drops(&relay);
+        groups.iter().flatten().for_each(Client::assert_heard_all);
     });
 }

@@ -29,7 +29,7 @@ fn a_thousand_members_hear_everything_in_order() {
                 }
             }
         }
-        members.iter().for_each(Client::assert_heard_all);
         assert_no_drops(&relay);
+        members.iter().for_each(Client::assert_heard_all);
     });
 }

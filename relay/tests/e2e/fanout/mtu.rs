@@ -38,8 +38,8 @@ impl Cast {
 
     fn end(&self) {
         self.speaker.assert_silence();
-        self.listeners.iter().for_each(Client::assert_heard_all);
         assert_no_drops(&self.relay);
+        self.listeners.iter().for_each(Client::assert_heard_all);
     }
 }
 
