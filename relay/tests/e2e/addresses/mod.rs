@@ -4,6 +4,7 @@ mod families;
 mod link_local;
 mod wildcard;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -30,7 +31,12 @@ impl Rover {
     #[track_caller]
     fn hear(&self) -> (String, SocketAddr) {
         let mut buffer = [0; 5000];
-        let (len, from) = self.0.recv_from(&mut buffer).expect("a datagram arrives");
+        let (len, from) = loop {
+            match self.0.recv_from(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => break received.expect("a datagram arrives"),
+            }
+        };
         (String::from_utf8_lossy(&buffer[..len]).into_owned(), from)
     }
 

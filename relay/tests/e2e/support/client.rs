@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::{RcvBufForce, UdpGroSegment};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 
@@ -91,8 +92,14 @@ impl Client {
         let mut buffer = [0; 65_536];
         let mut space = nix::cmsg_space!(i32);
         let mut parts = [IoSliceMut::new(&mut buffer)];
-        let received =
-            recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::empty())?;
+        let fd = self.socket.as_raw_fd();
+        // A wait with a limit is not begun anew after an interruption (signal(7)).
+        let received = loop {
+            match recvmsg::<()>(fd, &mut parts, Some(&mut space), MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                received => break received?,
+            }
+        };
         let segment = |control| match control {
             ControlMessageOwned::UdpGroSegments(size) => Some(size as usize),
             _ => None,
@@ -165,9 +172,9 @@ impl Client {
         if !self.pending.lock().unwrap().is_empty() {
             return false;
         }
-        self.socket.set_read_timeout(Some(Duration::from_millis(1))).expect("a timeout");
+        self.socket.set_nonblocking(true).expect("a mode");
         let peeked = self.socket.peek(&mut [0; 1]);
-        self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        self.socket.set_nonblocking(false).expect("a mode");
         peeked.is_err_and(|error| is_timeout(&error))
     }
 }
