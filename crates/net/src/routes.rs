@@ -16,6 +16,8 @@ const SETS: usize = 16_384;
 const WAYS: usize = 4;
 /// How long an answer is believed. A route that changes earlier costs one refused send, which is replayed.
 const SECONDS: u32 = 10;
+/// How long a question that the kernel did not answer is left alone; a passing error must cost little.
+const SECONDS_UNANSWERED: u32 = 1;
 /// IP and UDP headers.
 const OVERHEAD_V4: u32 = 28;
 const OVERHEAD_V6: u32 = 48;
@@ -33,7 +35,6 @@ struct Route {
 /// Destination -> largest segment.
 pub(crate) struct Routes {
     table: Box<[[Route; WAYS]]>,
-    scouts: [Option<Socket>; 2],
     started: Instant,
     /// Read at most once per turn, and only in turns that ask.
     now: Option<u32>,
@@ -41,12 +42,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) fn new() -> Routes {
-        Routes {
-            table: vec![[Route::default(); WAYS]; SETS].into(),
-            scouts: [None, None],
-            started: Instant::now(),
-            now: None,
-        }
+        Routes { table: vec![[Route::default(); WAYS]; SETS].into(), started: Instant::now(), now: None }
     }
 
     /// Bytes of the largest segment to this destination; 0 where only plain sends go.
@@ -56,8 +52,8 @@ impl Routes {
         if let Some(route) = self.table[set].iter().find(|route| route.tag == tag && route.expires > now) {
             return route.segment;
         }
-        let segment = self.learn(to).unwrap_or(0);
-        self.remember(set, Route { tag, segment, expires: now + SECONDS });
+        let (segment, seconds) = learn(to).map_or((0, SECONDS_UNANSWERED), |segment| (segment, SECONDS));
+        self.remember(set, Route { tag, segment, expires: now + seconds });
         segment
     }
 
@@ -87,23 +83,19 @@ impl Routes {
         let way = same.or_else(oldest).unwrap_or(0);
         ways[way] = route;
     }
+}
 
-    /// Asks the kernel. Connecting a UDP socket looks the route up and sends nothing.
-    fn learn(&mut self, to: SocketAddr) -> io::Result<u32> {
-        let v6 = to.is_ipv6();
-        let scout = match &mut self.scouts[usize::from(v6)] {
-            Some(scout) => scout,
-            none => none.insert(Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?),
-        };
-        scout.connect(&SockAddr::from(to))?;
-        let (level, name, overhead) = if v6 {
-            (libc::IPPROTO_IPV6, libc::IPV6_MTU, OVERHEAD_V6)
-        } else {
-            (libc::IPPROTO_IP, libc::IP_MTU, OVERHEAD_V4)
-        };
-        let mtu: i32 = get_option(scout.as_raw_fd(), level, name)?;
-        Ok((mtu.max(0) as u32).saturating_sub(overhead))
-    }
+/// Asks the kernel. Connecting a UDP socket looks the route up and sends nothing. Each question has a socket
+/// of its own: one that was connected before keeps the source address and the interface of that route.
+fn learn(to: SocketAddr) -> io::Result<u32> {
+    let scout = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
+    scout.connect(&SockAddr::from(to))?;
+    let (level, name, overhead) = match to {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU, OVERHEAD_V4),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU, OVERHEAD_V6),
+    };
+    let mtu: i32 = get_option(scout.as_raw_fd(), level, name)?;
+    Ok((mtu.max(0) as u32).saturating_sub(overhead))
 }
 
 fn place(ip: IpAddr) -> (usize, u32) {
@@ -130,6 +122,17 @@ mod tests {
         assert_eq!(routes.segment(to), 0);
         routes.now = Some(routes.now() + SECONDS);
         assert!(routes.segment(to) > 0);
+    }
+
+    #[test]
+    fn an_error_is_soon_asked_about_again() {
+        let mut routes = Routes::new();
+        // Connecting to a broadcast address takes SO_BROADCAST.
+        let to: SocketAddr = "255.255.255.255:9".parse().unwrap();
+        assert_eq!(routes.segment(to), 0);
+        let (set, tag) = place(to.ip());
+        let route = *routes.table[set].iter().find(|route| route.tag == tag).unwrap();
+        assert_eq!(route.expires, routes.now() + SECONDS_UNANSWERED);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::candidate::part_of;
 use crate::candidate::{
     Candidate, echo_of, flush, on, on_loopback, receive, release_all, run_of, run_of_parts,
 };
+use crate::namespace::{Cable, FAR, ip};
 use crate::peer::Peer;
 
 crate::contract![
@@ -18,6 +19,7 @@ crate::contract![
     runs_go_over_ipv6,
     received_bytes_are_sent_from_where_they_lie,
     a_run_keeps_its_source,
+    a_route_is_learned_whatever_was_asked_before,
 ];
 
 fn a_run_is_one_segmented_send<C: Candidate>() {
@@ -115,4 +117,33 @@ fn a_run_keeps_its_source<C: Candidate>() {
     flush(&mut driver);
     assert_eq!(driver.report().segments[2], 1);
     (0..3).for_each(|_| assert_eq!(peer.receive_from(), (b"hello".to_vec(), reached)));
+}
+
+/// Sends a run to each address and asserts that each was one segmented send.
+fn all_are_segmented<C: Candidate>(from: &str, addresses: &[&str]) {
+    let (mut driver, _) = on::<C>(from, &DriverConfig::default());
+    for address in addresses {
+        let run = run_of(&mut driver, address.parse().unwrap(), &[b"aaaa", b"bbbb", b"cc"]);
+        driver.send(&run).unwrap();
+        flush(&mut driver);
+        let report = driver.report();
+        assert_eq!((report.segments[2], report.segments_sum, report.failed()), (1, 3, 0), "{address}");
+        report.clear();
+    }
+}
+
+fn a_route_is_learned_whatever_was_asked_before<C: Candidate>() {
+    Cable::lay(|cable| {
+        all_are_segmented::<C>("0.0.0.0:0", &["127.0.0.1:9", &format!("{FAR}:9"), "127.0.0.2:9"]);
+        ip("addr add fe80::1/64 dev near nodad");
+        ip("addr add fd00::1/64 dev near nodad");
+        cable.over_there(|| {
+            ip("addr add fe80::2/64 dev far nodad");
+            ip("addr add fd00::2/64 dev far nodad");
+        });
+        let [near, lo] = ["near", "lo"].map(|name| nix::net::if_::if_nametoindex(name).unwrap());
+        ip("addr add fe80::3/64 dev lo nodad");
+        let (link, loopback) = (format!("[fe80::2%{near}]:9"), format!("[fe80::3%{lo}]:9"));
+        all_are_segmented::<C>("[::]:0", &["[::1]:9", &link, &loopback, "[fd00::2]:9", "[fd00::1]:9"]);
+    });
 }
