@@ -81,6 +81,7 @@ fn bind_remedy(error: &BindError) -> &'static str {
         BindErrorKind::InUse => "stop that process, or choose another --port or --host",
         BindErrorKind::NotAvailable => "choose another --host; `ip address` lists this machine's addresses",
         BindErrorKind::Permission => "choose a --port from 1024 on, or grant that",
+        BindErrorKind::Descriptors => "raise it: ulimit -n, LimitNOFILE=",
         BindErrorKind::Other => remedy(&error.source, "choose another --port or --host"),
     }
 }

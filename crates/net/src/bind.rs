@@ -52,7 +52,7 @@ pub struct Binding {
 
 /// An address that cannot be served from.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot bind {address}: {kind}")]
+#[error("cannot bind {address}: {}", self.reason())]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
@@ -74,9 +74,21 @@ pub enum BindErrorKind {
     /// EACCES, EPERM.
     #[error("permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)")]
     Permission,
-    /// Anything else; see the source.
+    /// EMFILE, ENFILE.
+    #[error("the limit of open files is too low")]
+    Descriptors,
+    /// Anything else; [`BindError`] shows what the kernel said.
     #[error("the kernel refused")]
     Other,
+}
+
+impl BindError {
+    fn reason(&self) -> String {
+        match self.kind {
+            BindErrorKind::Other => self.source.to_string(),
+            kind => kind.to_string(),
+        }
+    }
 }
 
 /// Binds every address once for each shard.
@@ -226,6 +238,7 @@ fn explain(address: SocketAddr, source: io::Error) -> BindError {
         Some(libc::EADDRINUSE) => BindErrorKind::InUse,
         Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::ENODEV) => BindErrorKind::NotAvailable,
         Some(libc::EACCES | libc::EPERM) => BindErrorKind::Permission,
+        Some(libc::EMFILE | libc::ENFILE) => BindErrorKind::Descriptors,
         _ => BindErrorKind::Other,
     };
     BindError { address, kind, source }

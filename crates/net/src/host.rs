@@ -1,10 +1,11 @@
-//! What this machine offers: its addresses and its processors.
+//! What this machine offers: its addresses, its processors and its descriptors.
 
 use std::io;
 use std::net::IpAddr;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::SockaddrStorage;
 use nix::unistd::Pid;
 
@@ -44,6 +45,19 @@ pub fn pin_current_thread(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
+/// Raises this process's limit of open files as far as it may without a privilege: the soft limit to the hard
+/// one. Returns the soft limit before and after.
+///
+/// # Errors
+/// What `getrlimit` or `setrlimit` answers.
+pub fn raise_descriptor_limit() -> io::Result<(u64, u64)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok((soft, hard))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +65,15 @@ mod tests {
     #[test]
     fn loopback_is_a_local_address() {
         assert!(local_addresses().unwrap().contains(&"127.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_descriptor_limit_goes_up_to_the_hard_one() {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, hard - 1, hard).unwrap();
+        assert_eq!(raise_descriptor_limit().unwrap(), (hard - 1, hard));
+        assert_eq!(raise_descriptor_limit().unwrap(), (hard, hard));
+        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (hard, hard));
     }
 
     #[test]

@@ -84,6 +84,24 @@ fn errors_name_the_address_and_the_reason() {
 }
 
 #[test]
+fn a_refusal_without_a_name_says_what_the_kernel_said() {
+    for (errno, kind, text) in [
+        (libc::EMFILE, BindErrorKind::Descriptors, "the limit of open files is too low"),
+        (libc::ENFILE, BindErrorKind::Descriptors, "the limit of open files is too low"),
+        (libc::ENOBUFS, BindErrorKind::Other, "No buffer space available (os error 105)"),
+    ] {
+        std::thread::spawn(move || {
+            forbid(&Call { number: libc::SYS_socket, argument: None }, errno);
+            let error = bind(&[address("127.0.0.1:5000")], 1, SocketOptions::default()).unwrap_err();
+            assert_eq!(error.kind, kind);
+            assert_eq!(error.to_string(), format!("cannot bind 127.0.0.1:5000: {text}"));
+        })
+        .join()
+        .unwrap();
+    }
+}
+
+#[test]
 fn granted_buffers_are_told_in_the_unit_of_the_request() {
     let options = SocketOptions { receive_buffer: 300_000, send_buffer: 200_000 };
     let binding = bind(&[address("127.0.0.1:0")], 2, options).unwrap();
