@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::thread;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -33,6 +35,12 @@ fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
 pub fn available_cpus() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect())
+}
+
+/// How many threads can run at once: the processors that this process may use, cut to the quota of its control
+/// group; at least 1.
+pub fn parallelism() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Keeps the calling thread on one processor.
@@ -68,6 +76,11 @@ mod tests {
     }
 
     #[test]
+    fn there_is_no_more_parallelism_than_processors() {
+        assert!((1..=available_cpus().unwrap().len()).contains(&parallelism()));
+    }
+
+    #[test]
     fn the_descriptor_limit_goes_up_to_the_hard_one() {
         let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         setrlimit(Resource::RLIMIT_NOFILE, hard - 1, hard).unwrap();
@@ -78,10 +91,11 @@ mod tests {
 
     #[test]
     fn a_pinned_thread_has_one_cpu() {
-        std::thread::spawn(|| {
+        thread::spawn(|| {
             let cpu = *available_cpus().unwrap().last().unwrap();
             pin_current_thread(cpu).unwrap();
             assert_eq!(available_cpus().unwrap(), [cpu]);
+            assert_eq!(parallelism(), 1);
             assert!(pin_current_thread(1 << 20).is_err());
         })
         .join()

@@ -32,7 +32,7 @@ pub use driver::{
     Arrival, BufferId, Driver, DriverStats, Failure, FailureKind, Full, Gather, Part, Run, SendReport,
     SocketIndex,
 };
-pub use host::{available_cpus, local_addresses, pin_current_thread, raise_descriptor_limit};
+pub use host::{available_cpus, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit};
 pub use mmsg::Mmsg;
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::Steering;
