@@ -200,12 +200,13 @@ pub trait Driver {
 
     /// Queues a run. Nothing is lost on `Full`: the run was not taken.
     ///
+    /// Runs to one destination leave in the order in which they were queued, even those whose segmented send
+    /// is refused and replayed datagram by datagram: until it is known to have gone, nothing else is handed
+    /// over for that destination. Runs to different destinations leave in any order.
+    ///
     /// # Errors
     /// [`Full`] when the turn's budget of datagrams is used up.
     fn send(&mut self, run: &Run) -> Result<(), Full>;
-
-    /// Whatever is queued reaches the kernel, replays included, before anything that is queued later.
-    fn barrier(&mut self);
 
     /// Hands over what is queued now, without receiving; one more system call than leaving it to the next
     /// exchange.

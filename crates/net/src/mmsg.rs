@@ -159,10 +159,6 @@ impl Driver for Mmsg {
         Ok(())
     }
 
-    fn barrier(&mut self) {
-        self.queue.barrier();
-    }
-
     fn flush(&mut self) {
         self.send_batch();
     }

@@ -33,8 +33,6 @@ pub(crate) struct SendQueue {
     /// A refused segmented send is replayed after its submission, so nothing else may go there in the same
     /// one.
     segmented: Recent,
-    /// What is queued has to leave before anything else is.
-    fenced: bool,
     families: Box<[Family]>,
     budget: u32,
     used: u32,
@@ -48,7 +46,6 @@ impl SendQueue {
             batch: Batch::new(),
             routes: Routes::new(),
             segmented: Recent::new(),
-            fenced: false,
             families: sockets.iter().map(Socket::family).collect(),
             budget,
             used: 0,
@@ -87,13 +84,7 @@ impl SendQueue {
     /// True if what is queued has to leave before this run can be queued.
     pub(crate) fn must_flush(&self, run: &Run, shape: Shape) -> bool {
         let messages = if shape == Shape::Segmented { 1 } else { usize::from(run.gather.count) };
-        self.fenced || self.batch.room() < messages || self.segmented.contains(run.to)
-    }
-
-    /// Only the replay of a segmented send can be overtaken; all else leaves in the order of the queue
-    /// anyway.
-    pub(crate) fn barrier(&mut self) {
-        self.fenced = !self.segmented.is_empty();
+        self.batch.room() < messages || self.segmented.contains(run.to)
     }
 
     pub(crate) fn push(&mut self, run: &Run, shape: Shape) {
@@ -137,7 +128,6 @@ impl SendQueue {
         }
         self.batch.clear();
         self.segmented.clear();
-        self.fenced = false;
         calls
     }
 

@@ -20,10 +20,6 @@ impl Recent {
         Recent { slots: vec![0; SLOTS].into(), epoch: 1, len: 0 }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     pub(crate) fn contains(&self, to: SocketAddr) -> bool {
         // Turns without segmented sends pay for one comparison.
         self.len > 0 && self.slots[self.find(to)] == self.entry(to)

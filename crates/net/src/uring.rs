@@ -279,10 +279,6 @@ impl Driver for Uring {
         Ok(())
     }
 
-    fn barrier(&mut self) {
-        self.queue.barrier();
-    }
-
     fn flush(&mut self) {
         self.send_batch();
     }

@@ -238,7 +238,7 @@ fn refuses_what_exceeds_the_budget<C: Candidate>() {
 
 fn a_turn_may_be_empty<C: Candidate>() {
     let (mut driver, _) = on_loopback::<C>();
-    driver.barrier();
+    driver.flush();
     let run = net::Run {
         gather: driver.gather(&[]),
         ..run_of(&mut driver, "127.0.0.1:9".parse().unwrap(), &[b"x"])
