@@ -149,13 +149,9 @@ impl Driver for Mmsg {
     }
 
     fn send(&mut self, run: &Run) -> Result<(), Full> {
-        let mut shape = self.queue.admit(run)?;
-        if self.queue.must_flush(run, shape) {
+        while !self.queue.take(run)? {
             self.send_batch();
-            // A refusal may have told something about the route.
-            shape = self.queue.shape(run);
         }
-        self.queue.push(run, shape);
         Ok(())
     }
 

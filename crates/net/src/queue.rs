@@ -20,7 +20,7 @@ pub(crate) type Refused = (usize, Errno);
 
 /// How a run travels.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+enum Shape {
     Segmented,
     Plain,
 }
@@ -61,8 +61,9 @@ impl SendQueue {
         self.gathered.gather(parts, pool)
     }
 
-    /// Takes a run out of the turn's budget, and decides how it travels.
-    pub(crate) fn admit(&mut self, run: &Run) -> Result<Shape, Full> {
+    /// Queues a run, unless what is queued has to leave first; then ask again, for the reports on that may
+    /// change how this one travels.
+    pub(crate) fn take(&mut self, run: &Run) -> Result<bool, Full> {
         assert!(self.gathered.holds(run.gather), "a list of an earlier turn");
         assert!(usize::from(run.gather.count) <= Run::MAX_DATAGRAMS, "a run of too many datagrams");
         debug_assert!(self.gathered.matches(run), "a run that is not what it says: {run:?}");
@@ -70,24 +71,29 @@ impl SendQueue {
         if used > self.budget {
             return Err(Full);
         }
+        let shape = self.shape(run);
+        if self.must_wait(run, shape) {
+            return Ok(false);
+        }
         self.used = used;
-        Ok(self.shape(run))
+        self.push(run, shape);
+        Ok(true)
     }
 
-    pub(crate) fn shape(&mut self, run: &Run) -> Shape {
+    fn shape(&mut self, run: &Run) -> Shape {
         let (count, size) = (u32::from(run.gather.count), u32::from(run.size));
         // The kernel cuts by length, so a last datagram without bytes would be lost.
         let cuttable = count > 1 && size > 0 && run.bytes > size * (count - 1);
         if cuttable && size <= self.routes.segment(run.to) { Shape::Segmented } else { Shape::Plain }
     }
 
-    /// True if what is queued has to leave before this run can be queued.
-    pub(crate) fn must_flush(&self, run: &Run, shape: Shape) -> bool {
+    /// For room, or for the outcome of a segmented send to the same destination.
+    fn must_wait(&self, run: &Run, shape: Shape) -> bool {
         let messages = if shape == Shape::Segmented { 1 } else { usize::from(run.gather.count) };
         self.batch.room() < messages || self.segmented.contains(run.to)
     }
 
-    pub(crate) fn push(&mut self, run: &Run, shape: Shape) {
+    fn push(&mut self, run: &Run, shape: Shape) {
         let family = self.families[usize::from(run.socket.0)];
         let target = Target { socket: run.socket, family, to: run.to, from: run.from };
         let Gather { start, count } = run.gather;
