@@ -12,7 +12,7 @@ use net::{Driver, SetupError, Socket};
 use crate::backend::{self, AnyDriver};
 use crate::clock::{Clock, Monotonic, tick};
 use crate::config::Setup;
-use crate::inbox::{Control, Postbox, inbox};
+use crate::inbox::{Inbox, News, Postbox};
 use crate::meter::Meter;
 use crate::server::Event;
 use crate::shard::Shard;
@@ -89,11 +89,9 @@ impl Crew {
     }
 
     /// Tells every shard.
-    pub fn post(&self, message: &Control) {
-        for (shard, (postbox, _)) in self.members.iter().enumerate() {
-            if let Err(error) = postbox.post(message.clone()) {
-                tracing::error!(shard, %error, ?message, "a message was lost");
-            }
+    pub fn post(&self, news: &News) {
+        for (postbox, _) in &self.members {
+            postbox.post(news);
         }
     }
 
@@ -159,8 +157,9 @@ fn turn<D: Driver>(
     report: &Report,
     (backend, fallback): (&'static str, Option<SetupError>),
 ) -> io::Result<()> {
-    let (postbox, messages) = inbox(driver.waker());
-    let shard = Shard::new(engine, driver, clock, messages, meter);
+    let inbox = Inbox::default();
+    let postbox = inbox.postbox(driver.waker());
+    let shard = Shard::new(engine, driver, clock, inbox, meter);
     let _ = report.send(Ok(Started { postbox, backend, fallback }));
     shard.run().map(drop)
 }

@@ -1,11 +1,12 @@
 //! Turning a turn's deliveries into sends: replies at once, payloads gathered by receiver.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use engine::{Audience, Delivery, Member, Outbox, Payload, Roster};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
 
-use crate::limits::{BACKLOG_PAYLOADS, TURN_COPIES};
+use crate::limits::{BACKLOG_COPIES, BACKLOG_PAYLOADS, TURN_COPIES};
 use crate::plan::Plan;
 use crate::work::{Queued, Work};
 
@@ -24,12 +25,26 @@ pub struct Fanout {
     /// Which arrivals of this turn are in the queue.
     kept: Vec<bool>,
     dropped: u64,
+    /// Batches whose last copy was sent this turn.
+    completed: Vec<Completed>,
+    /// The batch that each roster of this epoch adds to.
+    open: Vec<usize>,
+}
+
+/// A batch that has been sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Completed {
+    /// When the turn began that took its payloads.
+    pub taken: Duration,
+    /// How many they were.
+    pub payloads: u64,
 }
 
 impl Fanout {
     /// Sends a turn's deliveries, and what earlier turns left, as far as the turn's budget goes. Releases the
     /// buffers of all arrivals that no batch waits for.
-    pub fn turn<D: Driver>(&mut self, outbox: &Outbox, arrivals: &[Arrival], driver: &mut D) {
+    pub fn turn<D: Driver>(&mut self, now: Duration, outbox: &Outbox, arrivals: &[Arrival], driver: &mut D) {
+        self.completed.clear();
         self.planned = false;
         self.budget = TURN_COPIES;
         self.kept.clear();
@@ -39,7 +54,7 @@ impl Fanout {
                 // What waits for the next turn is overtaken: no reply waits behind the budget.
                 let _ = self.pump(driver);
             }
-            self.take(epoch, outbox, arrivals, driver);
+            self.take(now, epoch, outbox, arrivals, driver);
         }
         for (arrival, _) in arrivals.iter().zip(&self.kept).filter(|(_, kept)| !**kept) {
             driver.release(arrival.buffer);
@@ -63,16 +78,29 @@ impl Fanout {
         self.dropped
     }
 
+    /// The batches whose last copy was sent this turn.
+    pub fn completed(&self) -> &[Completed] {
+        &self.completed
+    }
+
     /// Gives every buffer back and counts what is dropped for it.
     pub fn abandon(&mut self, driver: &mut impl Driver) {
-        while !self.is_idle() {
-            self.finish_first(driver);
+        while let Some(work) = self.queue.pop_front() {
+            self.finish(work, driver);
         }
     }
 
     /// Sends an epoch's replies and queues its payloads.
-    fn take<D: Driver>(&mut self, epoch: &[Delivery], outbox: &Outbox, arrivals: &[Arrival], driver: &mut D) {
-        let mut batches = None;
+    fn take<D: Driver>(
+        &mut self,
+        now: Duration,
+        epoch: &[Delivery],
+        outbox: &Outbox,
+        arrivals: &[Arrival],
+        driver: &mut D,
+    ) {
+        self.open.clear();
+        let mut first_roster = None;
         for Delivery { payload, audience } in epoch {
             let part = match payload {
                 Payload::Composed(text) => driver.compose(outbox.text(text)),
@@ -85,12 +113,29 @@ impl Fanout {
                         self.kept[*number as usize] = true;
                     }
                     // An epoch lists its rosters in the order in which they are first used.
-                    let (start, first) = *batches.get_or_insert((self.queue.len(), *roster));
-                    let batch = start + (roster.0 - first.0) as usize;
-                    self.queue_payload(batch, outbox.roster(*roster), Queued { part, sender: *sender });
+                    let first = first_roster.get_or_insert(*roster).0;
+                    let work = self.batch((roster.0 - first) as usize, now, outbox.roster(*roster));
+                    work.push(Queued { part, sender: *sender });
+                    self.queued += 1;
                 }
             }
         }
+    }
+
+    /// The batch that this epoch's roster of this number adds to: the last one, while it has room.
+    fn batch(&mut self, roster_number: usize, now: Duration, roster: &Roster) -> &mut Work {
+        let open = self.open.get(roster_number).copied().filter(|&at| self.queue[at].has_room());
+        let at = open.unwrap_or_else(|| {
+            let mut work = self.spare.pop().unwrap_or_default();
+            work.reset(now, roster.clone());
+            self.queue.push_back(work);
+            self.queue.len() - 1
+        });
+        match self.open.get_mut(roster_number) {
+            Some(open) => *open = at,
+            None => self.open.push(at),
+        }
+        &mut self.queue[at]
     }
 
     fn reply(&mut self, to: &Member, part: Part, driver: &mut impl Driver) {
@@ -108,16 +153,6 @@ impl Fanout {
         }
     }
 
-    fn queue_payload(&mut self, batch: usize, roster: &Roster, payload: Queued) {
-        if batch == self.queue.len() {
-            let mut work = self.spare.pop().unwrap_or_default();
-            work.reset(roster.clone());
-            self.queue.push_back(work);
-        }
-        self.queue[batch].push(payload);
-        self.queued += 1;
-    }
-
     /// Sends what is queued; `Full` if something is left for the next turn.
     fn pump(&mut self, driver: &mut impl Driver) -> Result<(), Full> {
         while let Some(work) = self.queue.front_mut() {
@@ -126,22 +161,28 @@ impl Fanout {
                 self.planned = true;
             }
             work.send(&self.plan, driver, &mut self.budget)?;
-            self.finish_first(driver);
+            self.planned = false;
+            let completed = Completed { taken: work.taken(), payloads: work.payloads().len() as u64 };
+            self.completed.push(completed);
+            if let Some(work) = self.queue.pop_front() {
+                self.finish(work, driver);
+            }
         }
         Ok(())
     }
 
-    /// Drops the oldest batches while more waits than may.
+    /// Drops the oldest batches while more waits than may. The one under way is finished, whatever comes, or the last
+    /// members of a large group would never hear anything.
     fn drop_excess(&mut self, driver: &mut impl Driver) {
-        while self.queued > BACKLOG_PAYLOADS {
-            self.finish_first(driver);
+        let first = usize::from(self.queue.front().is_some_and(Work::is_started));
+        while self.queued > BACKLOG_PAYLOADS || self.waiting() > BACKLOG_COPIES {
+            let Some(work) = self.queue.remove(first) else { return };
+            self.finish(work, driver);
         }
     }
 
-    /// Takes the first batch out of the queue; what it has not sent is dropped and counted.
-    fn finish_first(&mut self, driver: &mut impl Driver) {
-        let Some(mut work) = self.queue.pop_front() else { return };
-        self.planned = false;
+    /// Ends a batch; what it has not sent is dropped and counted.
+    fn finish(&mut self, mut work: Work, driver: &mut impl Driver) {
         self.dropped += work.copies();
         self.queued -= work.payloads().len();
         for payload in work.payloads() {
@@ -149,7 +190,7 @@ impl Fanout {
                 driver.release(buffer);
             }
         }
-        work.reset(Roster::default());
+        work.reset(Duration::ZERO, Roster::default());
         self.spare.push(work);
     }
 }

@@ -1,52 +1,84 @@
-//! How the rest of the process speaks to a shard: one bounded inbox each.
+//! How the rest of the process speaks to a shard: the latest news of each kind, so that nothing can fill up.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{OwnAddresses, Settings};
 use net::Waker;
 
-use crate::limits::INBOX;
-
-/// What a shard can be told.
-#[derive(Clone, Debug)]
-pub enum Control {
+/// What a shard can be told. Later news replaces earlier news that was not read yet.
+#[derive(Clone, Debug, Default)]
+pub struct News {
     /// Settings have changed.
-    Reload(Arc<Settings>),
+    pub settings: Option<Arc<Settings>>,
     /// The relay's own addresses have changed.
-    OwnAddresses(Arc<OwnAddresses>),
-    /// Send what is queued and stop.
-    Stop,
+    pub own: Option<Arc<OwnAddresses>>,
+    /// Send what was taken and stop.
+    pub stop: bool,
 }
 
-/// The sender's end of a shard's inbox.
+/// The shard's end.
+#[derive(Clone, Debug, Default)]
+pub struct Inbox(Arc<Shared>);
+
+/// The end of whoever tells a shard something.
 #[derive(Clone)]
 pub struct Postbox {
-    sender: SyncSender<Control>,
+    shared: Arc<Shared>,
     waker: Waker,
 }
 
-/// The shard has not read its inbox for long, or has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a shard does not read its inbox")]
-pub struct Unread;
+#[derive(Debug, Default)]
+struct Shared {
+    /// Looked at every turn, so that the lock is taken only when there is something to read.
+    unread: AtomicBool,
+    news: Mutex<News>,
+}
 
-/// Makes an inbox; the waker is that of the shard's driver.
-pub fn inbox(waker: Waker) -> (Postbox, Receiver<Control>) {
-    let (sender, receiver) = sync_channel(INBOX);
-    (Postbox { sender, waker }, receiver)
+impl Inbox {
+    /// The other end; `waker` is that of the shard's driver.
+    pub fn postbox(&self, waker: Waker) -> Postbox {
+        Postbox { shared: Arc::clone(&self.0), waker }
+    }
+
+    /// What has come since it was last read.
+    pub fn read(&self) -> Option<News> {
+        if !self.0.unread.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut news = self.0.news.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.unread.store(false, Ordering::Relaxed);
+        Some(std::mem::take(&mut news))
+    }
 }
 
 impl Postbox {
-    /// Posts a message and wakes the shard.
-    ///
-    /// # Errors
-    /// [`Unread`] if the inbox is full or its shard has ended.
-    pub fn post(&self, message: Control) -> Result<(), Unread> {
-        self.sender.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => Unread,
-        })?;
+    /// Posts news and wakes the shard.
+    pub fn post(&self, more: &News) {
+        let mut news = self.shared.news.lock().unwrap_or_else(PoisonError::into_inner);
+        news.settings = more.settings.clone().or_else(|| news.settings.take());
+        news.own = more.own.clone().or_else(|| news.own.take());
+        news.stop |= more.stop;
+        self.shared.unread.store(true, Ordering::Relaxed);
+        drop(news);
         self.waker.wake();
-        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_of_one_kind_does_not_replace_another() {
+        let inbox = Inbox::default();
+        let postbox = inbox.postbox(Waker::new().unwrap());
+        assert!(inbox.read().is_none());
+        postbox.post(&News { settings: Some(Arc::default()), ..News::default() });
+        postbox.post(&News { stop: true, ..News::default() });
+        postbox.post(&News { own: Some(Arc::default()), ..News::default() });
+        let news = inbox.read().unwrap();
+        assert!(news.settings.is_some() && news.own.is_some() && news.stop);
+        assert!(inbox.read().is_none());
     }
 }

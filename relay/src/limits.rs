@@ -16,8 +16,13 @@ pub const BUFFERS: usize = 1024;
 /// Payloads that wait behind the turn's budget, at most; beyond, the oldest are dropped and counted.
 pub const BACKLOG_PAYLOADS: usize = BUFFERS / 2;
 
-/// Messages that wait in a shard's inbox, at most: reloads and address changes, sent by one thread.
-pub const INBOX: usize = 64;
+/// Copies that wait behind the turn's budget, at most: 32 turns, so that nobody waits for a large group for longer than
+/// 0.3 s. Beyond, the oldest are dropped and counted.
+pub const BACKLOG_COPIES: u64 = 32 * TURN_COPIES as u64;
+
+/// Copies of one batch, at most, unless a single payload has more: what is dropped is dropped by batches, and the one
+/// under way is always finished, so batches must be small beside the backlog.
+pub const BATCH_COPIES: u64 = BACKLOG_COPIES / 8;
 
 /// How old published counters get.
 pub const PUBLISH_EVERY: Duration = Duration::from_millis(50);
@@ -35,4 +40,14 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// How often the relay asks for its own addresses anew when it is bound to a wildcard.
 pub const OWN_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
 
+/// HTTP connections at a time: scrapers and probes are few, and descriptors are for sockets.
+pub const HTTP_CONNECTIONS: usize = 32;
+
+/// How long an HTTP connection lasts, at most: Prometheus gives a scrape 10 s by default.
+pub const HTTP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long accepting waits after an error.
+pub const HTTP_RETRY: Duration = Duration::from_millis(100);
+
 const _: () = assert!(TURN_ARRIVALS < BUFFERS - BACKLOG_PAYLOADS);
+const _: () = assert!(BATCH_COPIES >= TURN_COPIES as u64);

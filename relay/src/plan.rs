@@ -51,11 +51,6 @@ impl Plan {
         self.rounds
     }
 
-    /// True if any run of this round holds more than one datagram.
-    pub fn is_segmented(&self, round: usize) -> bool {
-        self.sequences.iter().any(|sequence| sequence.get(round).is_some_and(|span| span.gather.count > 1))
-    }
-
     /// The runs of one round for the members from `first` on, in order of their positions.
     pub fn round(&self, round: usize, first: u32) -> impl FnMut(u32) -> Option<Span> {
         let mut next = self.senders.partition_point(|(position, _)| *position < first);

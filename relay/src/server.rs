@@ -19,7 +19,7 @@ use crate::config::{self, Loaded, Shards};
 use crate::crew::{CannotStart, Common, Crew};
 use crate::failure::Failure;
 use crate::http;
-use crate::inbox::Control;
+use crate::inbox::News;
 use crate::limits::OWN_ADDRESSES_EVERY;
 use crate::meter::Meter;
 use crate::metrics::{Exporter, Sources};
@@ -39,6 +39,18 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// A shard's failure, if it is one.
+    fn failure(self) -> Option<Failure> {
+        match self {
+            Self::ShardEnded { shard, ended: Err(error) } => {
+                Some(Failure::Shard { shard, reason: error.to_string() })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Serves until a signal says stop.
 ///
 /// # Errors
@@ -49,7 +61,8 @@ pub fn run(loaded: Loaded) -> Result<(), Failure> {
     let relay = Relay::start(&loaded, &sender)?;
     let ended = relay.watch(loaded, &events);
     relay.stop();
-    ended
+    // A shard may still fail while it sends the last of what it took.
+    ended.and_then(|()| events.try_iter().find_map(Event::failure).map_or(Ok(()), Err))
 }
 
 /// A relay that serves.
@@ -65,6 +78,8 @@ impl Relay {
     fn start(loaded: &Loaded, events: &Sender<Event>) -> Result<Self, Failure> {
         let setup = &loaded.setup;
         let clock = Monotonic::start();
+        // Sockets are many with many shards. What is not granted shows when it lacks.
+        let _ = net::raise_descriptor_limit();
         let cpus = net::available_cpus()?;
         let shards = match setup.shards {
             Shards::Auto => cpus.len(),
@@ -78,7 +93,7 @@ impl Relay {
         let metrics = listen_for_metrics(loaded)?;
         let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
-        let own = Arc::new(own_addresses(&binding.addresses));
+        let own = Arc::new(own_addresses(&binding.addresses)?);
         let common = Common { setup: Arc::new(setup.clone()), groups, own, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
@@ -153,7 +168,8 @@ impl Relay {
                 *running = new.loaded;
                 let setup = &running.setup;
                 self.common.groups.declare(&setup.groups, tick(self.common.clock.now()));
-                self.crew.post(&Control::Reload(Arc::new(setup.settings.clone())));
+                let settings = Some(Arc::new(setup.settings.clone()));
+                self.crew.post(&News { settings, ..News::default() });
                 tracing::info!(groups = setup.groups.len(), "the configuration was reloaded");
             }
             Err(problem) => tracing::error!("{problem}; the old configuration stays"),
@@ -161,18 +177,22 @@ impl Relay {
     }
 
     fn refresh_own_addresses(&self, own: &mut Arc<OwnAddresses>) {
-        let new = own_addresses(&self.addresses);
-        if **own != new {
-            tracing::info!(hosts = ?new.hosts, "the relay's own addresses have changed");
-            *own = Arc::new(new);
-            self.crew.post(&Control::OwnAddresses(Arc::clone(own)));
+        match own_addresses(&self.addresses) {
+            Ok(new) if **own == new => {}
+            Ok(new) => {
+                tracing::info!(hosts = ?new.hosts, "the relay's own addresses have changed");
+                *own = Arc::new(new);
+                self.crew.post(&News { own: Some(Arc::clone(own)), ..News::default() });
+            }
+            // The old list stays; it is asked for again soon, so this must not fill a log.
+            Err(error) => tracing::debug!(%error, "this machine's addresses cannot be listed"),
         }
     }
 
     /// Not ready any more, then every shard sends what it has and ends.
     fn stop(self) {
         self.ready.store(false, Ordering::Relaxed);
-        self.crew.post(&Control::Stop);
+        self.crew.post(&News { stop: true, ..News::default() });
         self.crew.join();
     }
 }

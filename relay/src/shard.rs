@@ -1,7 +1,6 @@
 //! The shard loop: the one place where the engine meets a driver.
 
 use std::io;
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use engine::{Datagram, Engine, LocalAddr, Outbox};
@@ -9,7 +8,7 @@ use net::{Arrival, Driver};
 
 use crate::clock::{Clock, tick};
 use crate::fanout::Fanout;
-use crate::inbox::Control;
+use crate::inbox::Inbox;
 use crate::limits::{LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE};
 use crate::meter::{Counters, Meter};
 
@@ -18,7 +17,7 @@ pub struct Shard<D, C> {
     engine: Engine,
     driver: D,
     clock: C,
-    inbox: Receiver<Control>,
+    inbox: Inbox,
     arrivals: Vec<Arrival>,
     outbox: Outbox,
     fanout: Fanout,
@@ -37,7 +36,7 @@ pub struct Shard<D, C> {
 
 impl<D: Driver, C: Clock> Shard<D, C> {
     /// A shard that has not turned yet.
-    pub fn new(engine: Engine, driver: D, clock: C, inbox: Receiver<Control>, meter: Meter) -> Self {
+    pub fn new(engine: Engine, driver: D, clock: C, inbox: Inbox, meter: Meter) -> Self {
         let now = clock.now();
         Self {
             engine,
@@ -71,43 +70,42 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         Ok(self.driver)
     }
 
-    /// One turn: take what has arrived, decide, send.
+    /// One turn: take what has arrived, decide, send. True if something had arrived.
     ///
     /// # Errors
     /// What made the driver unusable.
-    pub fn turn(&mut self) -> io::Result<()> {
+    pub fn turn(&mut self) -> io::Result<bool> {
         self.exchange()?;
         self.engine.begin_turn(tick(self.turn));
         self.read_inbox();
         self.decide();
-        self.fanout.turn(&self.outbox, &self.arrivals, &mut self.driver);
+        self.fanout.turn(self.turn, &self.outbox, &self.arrivals, &mut self.driver);
         self.engine.sweep();
         // A sweep counts without any datagram.
         self.dirty |= self.engine.tally().events != self.counters.tally.events;
         self.measure_latency();
+        let arrived = !self.arrivals.is_empty();
         self.outbox.clear();
         self.arrivals.clear();
-        Ok(())
+        Ok(arrived)
     }
 
     /// Hands over the last turn's sends and takes what has arrived; waits for it only if nothing is to be done.
     fn exchange(&mut self) -> io::Result<()> {
         self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
         self.count_sends();
-        if self.arrivals.is_empty() && self.fanout.is_idle() {
-            let now = self.clock.now();
-            self.counters.busy += nanos(now.saturating_sub(self.woken));
-            self.publish(now);
+        // This exchange may have taken a wake-up with it; the news must not wait for the next one.
+        let told = self.read_inbox();
+        let idle = self.arrivals.is_empty() && self.fanout.is_idle() && !told && !self.stopping;
+        let mut now = self.clock.now();
+        self.counters.busy += nanos(now.saturating_sub(self.woken));
+        self.publish(now);
+        if idle {
             let wait = self.wait(now);
             self.driver.exchange(&mut self.arrivals, Some(wait))?;
-            self.woken = self.clock.now();
-            self.turn = self.woken;
-        } else {
-            self.turn = self.clock.now();
-            self.counters.busy += nanos(self.turn.saturating_sub(self.woken));
-            self.woken = self.turn;
-            self.publish(self.turn);
+            now = self.clock.now();
         }
+        (self.woken, self.turn) = (now, now);
         Ok(())
     }
 
@@ -136,9 +134,10 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         }
     }
 
-    /// Measures from the turn's start to the return of its sends, by letting them go now; some turns only.
+    /// Measures from the start of the turn that took a payload to the return of its last send, by letting the sends
+    /// go now; some turns only.
     fn measure_latency(&mut self) {
-        if self.outbox.is_empty() {
+        if self.fanout.completed().is_empty() {
             return;
         }
         self.unmeasured_turns += 1;
@@ -146,8 +145,10 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             return;
         }
         self.driver.flush();
-        let payloads = self.outbox.payloads();
-        self.counters.latency.record(nanos(self.clock.now().saturating_sub(self.turn)), payloads);
+        let now = self.clock.now();
+        for completed in self.fanout.completed() {
+            self.counters.latency.record(nanos(now.saturating_sub(completed.taken)), completed.payloads);
+        }
         self.measured = self.turn;
         self.unmeasured_turns = 0;
     }
@@ -175,28 +176,24 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.dirty = !self.meter.publish(&self.counters);
     }
 
-    fn read_inbox(&mut self) {
-        while let Ok(message) = self.inbox.try_recv() {
-            match message {
-                Control::Reload(settings) => self.engine.reload(settings),
-                Control::OwnAddresses(own) => self.engine.set_own_addresses(own),
-                Control::Stop => self.stopping = true,
-            }
+    /// True if there was something to read.
+    fn read_inbox(&mut self) -> bool {
+        let Some(news) = self.inbox.read() else { return false };
+        if let Some(settings) = news.settings {
+            self.engine.reload(settings);
         }
+        if let Some(own) = news.own {
+            self.engine.set_own_addresses(own);
+        }
+        self.stopping |= news.stop;
+        true
     }
 
-    /// Sends what waits behind the budget, for a bounded time, and gives every buffer back.
+    /// Goes on while there is something to take or to send, for a bounded time, and gives every buffer back.
     fn finish(&mut self) -> io::Result<()> {
         let patience = self.clock.now() + STOP_PATIENCE;
-        while !self.fanout.is_idle() && self.clock.now() < patience {
-            self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
-            self.fanout.turn(&self.outbox, &[], &mut self.driver);
-            self.count_sends();
-        }
+        while (self.turn()? || !self.fanout.is_idle()) && self.clock.now() < patience {}
         self.fanout.abandon(&mut self.driver);
-        for arrival in self.arrivals.drain(..) {
-            self.driver.release(arrival.buffer);
-        }
         self.driver.flush();
         self.count_sends();
         self.publish_now();

@@ -1,13 +1,18 @@
 //! A batch of payloads for one roster, and how far it has been sent.
 
+use std::time::Duration;
+
 use engine::Roster;
 use net::{Driver, Full, Part, Run, SocketIndex};
 
+use crate::limits::BATCH_COPIES;
 use crate::plan::Plan;
 
 /// Payloads of one group, received one after the other, for the same members.
 #[derive(Default)]
 pub struct Work {
+    /// When the turn began that took them.
+    taken: Duration,
     roster: Roster,
     payloads: Vec<Queued>,
     /// Copies that have not been handed to the driver.
@@ -28,7 +33,8 @@ pub struct Queued {
 
 impl Work {
     /// Begins a new batch, keeping allocations.
-    pub fn reset(&mut self, roster: Roster) {
+    pub fn reset(&mut self, taken: Duration, roster: Roster) {
+        self.taken = taken;
         self.roster = roster;
         self.payloads.clear();
         (self.copies, self.round, self.member) = (0, 0, 0);
@@ -50,15 +56,26 @@ impl Work {
         self.copies
     }
 
+    /// When the turn began that took the payloads.
+    pub fn taken(&self) -> Duration {
+        self.taken
+    }
+
+    /// True once the first member has been served.
+    pub fn is_started(&self) -> bool {
+        (self.round, self.member) != (0, 0)
+    }
+
+    /// True if one more payload keeps the batch within its bound.
+    pub fn has_room(&self) -> bool {
+        self.payloads.is_empty() || self.copies + self.roster.len() as u64 <= BATCH_COPIES
+    }
+
     /// Sends what is left, or as much as `budget` (in copies) and the driver allow. Round by round: every member gets
-    /// its first run before anyone gets a second, and a barrier between them keeps each member's order even if a
-    /// segmented send fails and is replayed.
+    /// its first run before anyone gets a second. The driver keeps the order of the runs to one destination.
     pub fn send(&mut self, plan: &Plan, driver: &mut impl Driver, budget: &mut usize) -> Result<(), Full> {
         while self.round < plan.rounds() {
             self.send_round(plan, driver, budget)?;
-            if self.round + 1 < plan.rounds() && plan.is_segmented(self.round) {
-                driver.barrier();
-            }
             (self.round, self.member) = (self.round + 1, 0);
         }
         Ok(())

@@ -3,7 +3,7 @@
 mod paper;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,8 +12,10 @@ use std::time::Duration;
 use engine::{Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
 use paper::{Paper, PaperClock, SharedWorld, World};
 use proptest::prelude::*;
-use relay::inbox::inbox;
-use relay::limits::{BACKLOG_PAYLOADS, BUFFERS, PUBLISH_EVERY, TURN_ARRIVALS, TURN_COPIES};
+use relay::inbox::{Inbox, News, Postbox};
+use relay::limits::{
+    BACKLOG_COPIES, BACKLOG_PAYLOADS, BATCH_COPIES, BUFFERS, PUBLISH_EVERY, TURN_ARRIVALS, TURN_COPIES,
+};
 use relay::meter::{Counters, Meter};
 use relay::shard::Shard;
 
@@ -23,6 +25,7 @@ struct Hall {
     shard: Shard<Paper, PaperClock>,
     meter: Meter,
     groups: Arc<Groups>,
+    postbox: Postbox,
 }
 
 impl Hall {
@@ -36,10 +39,10 @@ impl Hall {
         let engine = Engine::new((0, 1), Arc::clone(&groups), Arc::new(settings), own, entropy, Tick(0));
         let driver = Paper::new(Rc::clone(&world), BUFFERS, TURN_ARRIVALS, TURN_COPIES + 64 + TURN_ARRIVALS);
         let meter = Meter::default();
-        let waker = net::Waker::new().unwrap();
-        let (_, messages) = inbox(waker);
-        let shard = Shard::new(engine, driver, PaperClock(Rc::clone(&world)), messages, meter.clone());
-        Self { world, shard, meter, groups }
+        let inbox = Inbox::default();
+        let postbox = inbox.postbox(net::Waker::new().unwrap());
+        let shard = Shard::new(engine, driver, PaperClock(Rc::clone(&world)), inbox, meter.clone());
+        Self { world, shard, meter, groups, postbox }
     }
 
     fn arrive(&self, from: u16, datagram: impl Into<Vec<u8>>) {
@@ -130,6 +133,64 @@ fn what_waits_is_bounded_and_the_oldest_goes_first() {
     assert_eq!(counters.overflowed, 1999 * payloads as u64 - heard.len() as u64);
     assert!(counters.overflowed > 0);
     assert_conserved(&counters);
+}
+
+#[test]
+fn the_last_members_of_a_large_group_hear_something_however_much_is_said() {
+    let mut hall = Hall::open();
+    hall.fill(10_000);
+    for _ in 0..60 {
+        (0..TURN_ARRIVALS).for_each(|_| hall.arrive(0, "x"));
+        hall.turn();
+    }
+    let heard: BTreeSet<SocketAddr> = hall.world.borrow().sent.iter().map(|(to, _)| *to).collect();
+    assert_eq!(heard.len(), 9_999);
+    hall.settle();
+    assert_conserved(&hall.meter.read());
+}
+
+#[test]
+fn nobody_waits_long_for_a_large_group() {
+    let mut hall = Hall::open();
+    hall.fill(10_000);
+    hall.arrive(20_000, "!JOIN ANNEX");
+    hall.arrive(20_001, "!JOIN ANNEX");
+    hall.settle();
+    (0..TURN_ARRIVALS).for_each(|_| hall.arrive(0, "x"));
+    hall.arrive(20_000, "hello");
+    let mut turns = 0;
+    while !hall.world.borrow().sent.iter().any(|(_, bytes)| bytes == b"hello") {
+        hall.turn();
+        turns += 1;
+    }
+    assert!(turns as u64 <= (BACKLOG_COPIES + BATCH_COPIES) / TURN_COPIES as u64 + 3, "{turns} turns");
+    hall.settle();
+    assert_conserved(&hall.meter.read());
+}
+
+#[test]
+fn news_that_came_with_the_last_wake_up_is_read_before_the_shard_waits() {
+    let mut hall = Hall::open();
+    hall.settle();
+    hall.world.borrow_mut().waits.clear();
+    hall.postbox.post(&News { stop: true, ..News::default() });
+    hall.turn();
+    assert!(hall.world.borrow().waits.is_empty(), "it waited with something to read");
+}
+
+#[test]
+fn what_has_arrived_is_answered_before_a_shard_stops() {
+    let mut hall = Hall::open();
+    hall.fill(2);
+    hall.postbox.post(&News { stop: true, ..News::default() });
+    (0..3 * TURN_ARRIVALS).for_each(|_| hall.arrive(0, "last words"));
+    hall.shard.run().unwrap();
+    assert_eq!(
+        hall.world.borrow().sent.iter().filter(|(_, bytes)| bytes == b"last words").count(),
+        3 * TURN_ARRIVALS
+    );
+    assert_eq!(hall.world.borrow().lent, 0);
+    assert_conserved(&hall.meter.read());
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct World {
     pub refused: Vec<SocketAddr>,
     /// The time.
     pub now: Duration,
+    /// Waits that were asked for when nothing had arrived.
+    pub waits: Vec<Duration>,
     /// Receive buffers that the shard holds.
     pub lent: usize,
 }
@@ -80,12 +82,15 @@ impl Paper {
 }
 
 impl Driver for Paper {
-    fn exchange(&mut self, arrivals: &mut Vec<Arrival>, _wait: Option<Duration>) -> io::Result<()> {
+    fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
         self.flush();
         self.parts.clear();
         self.text.clear();
         self.used = 0;
         let mut world = self.world.borrow_mut();
+        if world.incoming.is_empty() {
+            world.waits.extend(wait.filter(|wait| !wait.is_zero()));
+        }
         for (at, buffer) in
             self.buffers.iter_mut().enumerate().filter(|(_, buffer)| buffer.is_none()).take(self.arrivals)
         {
@@ -143,10 +148,6 @@ impl Driver for Paper {
             self.queue.push((run.to, bytes));
         }
         Ok(())
-    }
-
-    fn barrier(&mut self) {
-        self.flush();
     }
 
     fn flush(&mut self) {

@@ -19,11 +19,7 @@ fn an_overflowing_receive_buffer_is_counted() {
         assert_eq!(relay.metric("relay_socket_buffer_bytes", "receive"), 8192.0);
         let mut dropped = 0.0;
         for round in 1..=3 {
-            relay.signal("STOP");
-            for _ in 0..FLOOD {
-                client.send("a payload for nobody else");
-            }
-            relay.signal("CONT");
+            relay.pausing(|| (0..FLOOD).for_each(|_| client.send("a payload for nobody else")));
             let sent = (2 + round * FLOOD) as f64;
             let sum =
                 || counted("relay_received_packets_total") + counted("relay_kernel_receive_dropped_total");
