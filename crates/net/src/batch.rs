@@ -39,6 +39,8 @@ pub(crate) struct Batch {
     names: Box<[Name]>,
     controls: Box<[Control]>,
     headers: Box<[mmsghdr]>,
+    /// The messages whose headers [`Batch::headers_from`] wrote.
+    places: Vec<usize>,
 }
 
 impl Batch {
@@ -51,6 +53,7 @@ impl Batch {
             names: vec![Name::EMPTY; Batch::CAPACITY].into(),
             controls: vec![Control::EMPTY; Batch::CAPACITY].into(),
             headers: vec![EMPTY_HEADER; Batch::CAPACITY].into(),
+            places: Vec::with_capacity(Batch::CAPACITY),
         }
     }
 
@@ -91,17 +94,24 @@ impl Batch {
 
     /// Writes the header of one message; it points into the batch and the iovecs.
     pub(crate) fn header(&mut self, index: usize, iovecs: &mut [iovec]) -> *const msghdr {
-        let message = self.messages[index];
-        let first = message.start as usize;
-        let parts = &mut iovecs[first..first + usize::from(message.count)];
-        let header = self.raw(index, parts, message.control);
-        self.headers[index].msg_hdr = header;
+        self.headers[index].msg_hdr = self.whole(index, iovecs);
         &raw const self.headers[index].msg_hdr
     }
 
-    /// The headers of a stretch of messages, written by [`Batch::header`].
-    pub(crate) fn headers(&mut self, from: usize, to: usize) -> &mut [mmsghdr] {
-        &mut self.headers[from..to]
+    /// Writes the headers of the messages that leave from one socket; the second list says which they are.
+    pub(crate) fn headers_from(
+        &mut self,
+        socket: SocketIndex,
+        iovecs: &mut [iovec],
+    ) -> (&mut [mmsghdr], &[usize]) {
+        self.places.clear();
+        for index in 0..self.messages.len() {
+            if self.messages[index].socket == socket {
+                self.headers[self.places.len()].msg_hdr = self.whole(index, iovecs);
+                self.places.push(index);
+            }
+        }
+        (&mut self.headers[..self.places.len()], &self.places)
     }
 
     /// One header for each datagram of a message.
@@ -113,6 +123,12 @@ impl Batch {
             .chunks_mut(1)
             .map(|part| mmsghdr { msg_hdr: self.raw(index, part, message.plain_control), msg_len: 0 })
             .collect()
+    }
+
+    fn whole(&mut self, index: usize, iovecs: &mut [iovec]) -> msghdr {
+        let message = self.messages[index];
+        let first = message.start as usize;
+        self.raw(index, &mut iovecs[first..first + usize::from(message.count)], message.control)
     }
 
     fn raw(&mut self, index: usize, parts: &mut [iovec], control: u8) -> msghdr {

@@ -200,9 +200,9 @@ pub trait Driver {
 
     /// Queues a run. Nothing is lost on `Full`: the run was not taken.
     ///
-    /// Runs to one destination leave in the order in which they were queued, even those whose segmented send
-    /// is refused and replayed datagram by datagram: until it is known to have gone, nothing else is handed
-    /// over for that destination. Runs to different destinations leave in any order.
+    /// Runs from one socket to one destination leave in the order in which they were queued, even those whose
+    /// segmented send is refused and replayed datagram by datagram: until it is known to have gone, nothing
+    /// else is handed over for that destination. All others leave in any order.
     ///
     /// # Errors
     /// [`Full`] when the turn's budget of datagrams is used up.

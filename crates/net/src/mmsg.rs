@@ -9,7 +9,9 @@ use nix::errno::Errno;
 use nix::libc::{self, pollfd};
 
 use crate::config::{DriverConfig, LONGEST_WAIT, SetupError, SetupFailure, SetupStep, check};
-use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
+use crate::driver::{
+    Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport, SocketIndex,
+};
 use crate::mmsg::receiver::Receiver;
 use crate::pool::Pool;
 use crate::queue::{Refused, SendQueue};
@@ -67,30 +69,22 @@ impl Mmsg {
         Ok(self.receiver.free())
     }
 
-    /// Hands over the batch, one call for each stretch of messages that leave from one socket.
+    /// Hands over the batch, one call for each socket that something leaves from: order matters only between
+    /// messages of one socket.
     fn send_batch(&mut self) {
         if self.queue.is_empty() {
             return;
         }
         self.refused.clear();
         let (batch, iovecs) = self.queue.hand_over();
-        let total = batch.messages().len();
-        (0..total).for_each(|index| {
-            batch.header(index, iovecs);
-        });
-        let mut from = 0;
-        while from < total {
-            let socket = batch.messages()[from].socket;
-            let stretch =
-                batch.messages()[from..].iter().take_while(|message| message.socket == socket).count();
-            let fd = self.sockets[usize::from(socket.0)].as_raw_fd();
+        for (socket, index) in self.sockets.iter().zip(0..) {
+            let (headers, places) = batch.headers_from(SocketIndex(index), iovecs);
             let refused = &mut self.refused;
-            let headers = batch.headers(from, from + stretch);
             // SAFETY: the headers were just written; batch, iovecs and pool do not change before the call
             // returns.
-            self.stats.enters +=
-                unsafe { send_all(fd, headers, |at, errno| refused.push((from + at, errno))) };
-            from += stretch;
+            self.stats.enters += unsafe {
+                send_all(socket.as_raw_fd(), headers, |at, errno| refused.push((places[at], errno)))
+            };
         }
         self.stats.enters += self.queue.settle(&self.refused, &self.sockets);
     }

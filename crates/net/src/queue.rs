@@ -61,8 +61,8 @@ impl SendQueue {
         self.gathered.gather(parts, pool)
     }
 
-    /// Queues a run, unless what is queued has to leave first; then ask again, for the reports on that may
-    /// change how this one travels.
+    /// Queues a run, unless what is queued has to leave first. Ask again then: what became of that may change
+    /// how this one travels.
     pub(crate) fn take(&mut self, run: &Run) -> Result<bool, Full> {
         assert!(self.gathered.holds(run.gather), "a list of an earlier turn");
         assert!(usize::from(run.gather.count) <= Run::MAX_DATAGRAMS, "a run of too many datagrams");

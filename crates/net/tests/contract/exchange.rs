@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use net::{DriverConfig, Full, Part, SocketIndex, SocketOptions, bind};
+use net::{DriverConfig, Failure, FailureKind, Full, Part, Run, SocketIndex, SocketOptions, bind};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
@@ -19,6 +19,7 @@ crate::contract![
     answers_what_arrives_v4,
     answers_what_arrives_v6,
     serves_all_its_sockets,
+    members_of_two_families_share_a_call_each,
     reports_bytes_and_messages,
     sends_more_runs_than_one_submission_holds,
     hands_over_no_more_than_configured,
@@ -78,6 +79,28 @@ fn serves_all_its_sockets<C: Candidate>() {
     for (peer, relay) in peers.iter().zip(relays) {
         assert_eq!(peer.receive_from(), (relay.to_string().into_bytes(), relay));
     }
+}
+
+fn members_of_two_families_share_a_call_each<C: Candidate>() {
+    let addresses = ["127.0.0.1:0", "[::1]:0"].map(|address| address.parse().unwrap());
+    let binding = bind(&addresses, 1, SocketOptions::default()).unwrap();
+    let mut driver = C::open(binding.shards.into_iter().next().unwrap(), &DriverConfig::default()).unwrap();
+    let peers = [Peer::on_loopback(), Peer::on("[::1]:0")];
+    let nowhere = "[::1]:0".parse().unwrap();
+    for number in 0..40_u8 {
+        let socket = number % 2;
+        let to = if number == 21 { nowhere } else { peers[usize::from(socket)].address };
+        let run = Run { socket: SocketIndex(socket), ..run_of(&mut driver, to, &[&[number]]) };
+        driver.send(&run).unwrap();
+    }
+    let enters = driver.stats().enters;
+    driver.flush();
+    // One for each socket, and two around what was refused.
+    assert!(driver.stats().enters - enters <= 4);
+    let failure = Failure { to: nowhere, kind: FailureKind::Other, datagrams: 1 };
+    assert_eq!(driver.report().failures, [failure]);
+    assert!(peers[0].drain().into_iter().flatten().eq((0..40).step_by(2)));
+    assert!(peers[1].drain().into_iter().flatten().eq((1..40).step_by(2).filter(|&number| number != 21)));
 }
 
 fn reports_bytes_and_messages<C: Candidate>() {
@@ -223,10 +246,10 @@ fn refuses_what_exceeds_the_budget<C: Candidate>() {
     let peer = Peer::on_loopback();
     let text: Part = driver.compose(b"tick");
     let gather = driver.gather(&[text; 60]);
-    let run = net::Run { socket: SocketIndex(0), to: peer.address, from: None, gather, size: 4, bytes: 240 };
+    let run = Run { socket: SocketIndex(0), to: peer.address, from: None, gather, size: 4, bytes: 240 };
     assert_eq!(driver.send(&run), Ok(()));
     assert_eq!(driver.send(&run), Err(Full));
-    let rest = net::Run { gather: net::Gather { count: 40, ..gather }, bytes: 160, ..run };
+    let rest = Run { gather: net::Gather { count: 40, ..gather }, bytes: 160, ..run };
     assert_eq!(driver.send(&rest), Ok(()));
     flush(&mut driver);
     assert_eq!((driver.report().datagrams, driver.report().failed()), (100, 0));
@@ -239,10 +262,8 @@ fn refuses_what_exceeds_the_budget<C: Candidate>() {
 fn a_turn_may_be_empty<C: Candidate>() {
     let (mut driver, _) = on_loopback::<C>();
     driver.flush();
-    let run = net::Run {
-        gather: driver.gather(&[]),
-        ..run_of(&mut driver, "127.0.0.1:9".parse().unwrap(), &[b"x"])
-    };
+    let run =
+        Run { gather: driver.gather(&[]), ..run_of(&mut driver, "127.0.0.1:9".parse().unwrap(), &[b"x"]) };
     driver.send(&run).unwrap();
     flush(&mut driver);
     assert_eq!((driver.report().datagrams, driver.report().failed()), (0, 0));
