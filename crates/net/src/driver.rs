@@ -169,7 +169,8 @@ pub struct DriverStats {
     pub rearms: u64,
     /// Times that the kernel found no receive buffer.
     pub no_buffers: u64,
-    /// Completions that did not fit into the completion queue.
+    /// Exchanges that found completions waiting in the kernel because the completion queue was full. None is
+    /// lost.
     pub cq_overflow: u64,
     /// Receive buffers that are free now.
     pub buffers_free: u64,

@@ -292,7 +292,7 @@ impl Driver for Uring {
             enters: self.ring.enters() + self.replay_calls,
             rearms: self.receiver.rearms,
             no_buffers: self.receiver.no_buffers,
-            cq_overflow: self.ring.overflow(),
+            cq_overflow: self.ring.overflows(),
             buffers_free: self.buffers.free() as u64,
         }
     }

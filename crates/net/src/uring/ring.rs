@@ -19,6 +19,7 @@ const PATIENCE: u32 = 1000;
 pub(super) struct Ring {
     ring: IoUring,
     enters: u64,
+    overflows: u64,
 }
 
 impl Ring {
@@ -32,7 +33,7 @@ impl Ring {
             .setup_clamp()
             .setup_cqsize(COMPLETIONS)
             .build(SUBMISSIONS)?;
-        Ok(Ring { ring, enters: 0 })
+        Ok(Ring { ring, enters: 0, overflows: 0 })
     }
 
     pub(super) fn inner(&self) -> &IoUring {
@@ -44,10 +45,10 @@ impl Ring {
         self.enters
     }
 
-    /// Completions that were lost because the queue was full.
-    pub(super) fn overflow(&self) -> u64 {
-        // SAFETY: only this thread reads completions, and none while this value is looked at.
-        unsafe { self.ring.completion_shared() }.overflow().into()
+    /// Number of exchanges that found completions waiting in the kernel because the queue was full. The
+    /// kernel's own counter is of completions lost, which IORING_FEAT_NODROP rules out.
+    pub(super) fn overflows(&self) -> u64 {
+        self.overflows
     }
 
     /// Queues an entry; submits the queue first if it is full.
@@ -80,6 +81,7 @@ impl Ring {
 
     /// Submits what is queued, lets receives progress, and waits for a completion at most that long.
     pub(super) fn exchange(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        self.overflows += u64::from(self.ring.submission().cq_overflow());
         let time = wait.map(|wait| Timespec::from(wait.min(LONGEST_WAIT)));
         let want = usize::from(wait != Some(Duration::ZERO));
         loop {
@@ -135,4 +137,33 @@ fn is_end_of_wait(error: &io::Error) -> bool {
 /// The kernel is short of memory or of room for completions.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EBUSY | libc::EINTR))
+}
+
+#[cfg(test)]
+mod tests {
+    use io_uring::opcode;
+
+    use super::*;
+
+    #[test]
+    fn completions_wait_in_the_kernel_and_are_counted() {
+        if std::env::var_os("RELAY_TEST_NO_URING").is_some_and(|value| value == "1") {
+            return;
+        }
+        let mut ring = Ring::new().unwrap();
+        let all = COMPLETIONS as usize + 100;
+        for _ in 0..all {
+            // SAFETY: the entry points to nothing.
+            unsafe { ring.push(&opcode::Nop::new().build()) }.unwrap();
+        }
+        ring.submit().unwrap();
+        assert_eq!(ring.overflows(), 0);
+        let mut seen = ring.completion().count();
+        assert_eq!(seen, COMPLETIONS as usize);
+        while seen < all {
+            ring.exchange(Some(Duration::ZERO)).unwrap();
+            seen += ring.completion().count();
+        }
+        assert_eq!((seen, ring.overflows()), (all, 1));
+    }
 }
