@@ -40,6 +40,8 @@ pub(super) struct Receiver {
     templates: Box<[msghdr]>,
     armed: u64,
     to_arm: u64,
+    /// Where the search for the next one to arm starts.
+    last: u32,
     inbox: VecDeque<Waiting>,
     max_datagram: u16,
     pub(super) rearms: u64,
@@ -52,6 +54,7 @@ impl Receiver {
             templates: sockets.iter().map(template).collect(),
             armed: 0,
             to_arm: u64::MAX >> (u64::BITS as usize - sockets.len()),
+            last: 0,
             inbox: VecDeque::new(),
             max_datagram,
             rearms: 0,
@@ -64,7 +67,9 @@ impl Receiver {
         if self.to_arm == 0 {
             return None;
         }
-        let socket = self.to_arm.trailing_zeros();
+        // Whoever was last in line is the first the next time: the first may use up all buffers.
+        let socket = (self.to_arm.rotate_right(self.last).trailing_zeros() + self.last) % u64::BITS;
+        self.last = socket;
         self.to_arm &= !(1 << socket);
         self.armed |= 1 << socket;
         let template = &raw const self.templates[socket as usize];
@@ -143,4 +148,29 @@ fn parse(waiting: &Waiting, template: &msghdr, max_datagram: u16, buffers: &Buff
         offset: (OUT + NAME + template.msg_controllen) as u16,
         len: len as u16,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bind::{SocketOptions, bind};
+
+    #[test]
+    fn everybody_is_first_in_turn() {
+        let addresses = ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"].map(|address| address.parse().unwrap());
+        let binding = bind(&addresses, 1, SocketOptions::default()).unwrap();
+        let mut receiver = Receiver::new(&binding.shards[0], 100);
+        let mut buffers = Buffers::new(64, HEADROOM, 100);
+        let mut armed = Vec::new();
+        for _ in 0..4 {
+            while let Some(entry) = receiver.arm() {
+                armed.push(tag::split(entry.get_user_data()).1);
+            }
+            for socket in 0..3 {
+                receiver.complete(socket, -(Errno::ENOBUFS as i32), 0, &mut buffers);
+            }
+        }
+        assert_eq!(armed.chunks(3).map(|pass| pass[0]).collect::<Vec<_>>(), [0, 2, 1, 0]);
+        assert!(armed.chunks(3).all(|pass| pass.iter().sum::<u32>() == 3));
+    }
 }
