@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{OwnAddresses, Settings};
+use engine::Settings;
 use net::Waker;
 
 /// What a shard can be told. Later news replaces earlier news that was not read yet.
@@ -11,8 +11,6 @@ use net::Waker;
 pub struct News {
     /// Settings have changed.
     pub settings: Option<Arc<Settings>>,
-    /// The relay's own addresses have changed.
-    pub own: Option<Arc<OwnAddresses>>,
     /// Send what was taken and stop.
     pub stop: bool,
 }
@@ -57,7 +55,6 @@ impl Postbox {
     pub fn post(&self, more: &News) {
         let mut news = self.shared.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.settings = more.settings.clone().or_else(|| news.settings.take());
-        news.own = more.own.clone().or_else(|| news.own.take());
         news.stop |= more.stop;
         self.shared.unread.store(true, Ordering::Relaxed);
         drop(news);
@@ -76,9 +73,8 @@ mod tests {
         assert!(inbox.read().is_none());
         postbox.post(&News { settings: Some(Arc::default()), ..News::default() });
         postbox.post(&News { stop: true, ..News::default() });
-        postbox.post(&News { own: Some(Arc::default()), ..News::default() });
         let news = inbox.read().unwrap();
-        assert!(news.settings.is_some() && news.own.is_some() && news.stop);
+        assert!(news.settings.is_some() && news.stop);
         assert!(inbox.read().is_none());
     }
 }

@@ -37,9 +37,6 @@ pub const LATENCY_EVERY: Duration = Duration::from_millis(1);
 /// How long a stopping shard goes on sending what waits behind its budget.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often the relay asks for its own addresses anew when it is bound to a wildcard.
-pub const OWN_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
-
 /// HTTP connections at a time: scrapers and probes are few, and descriptors are for sockets.
 pub const HTTP_CONNECTIONS: usize = 32;
 

@@ -1,23 +1,61 @@
-//! Finding out which addresses are the relay's own.
+//! Which addresses are the relay's own.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use engine::OwnAddresses;
 
-/// The addresses at which this relay can be reached: those that it is bound to, and all of this machine's under a
-/// wildcard.
-///
-/// # Errors
-/// What keeps the kernel from listing this machine's addresses; an empty list would let a loop through.
-pub fn own_addresses(bound: &[SocketAddr]) -> io::Result<OwnAddresses> {
-    let mut hosts: Vec<IpAddr> =
-        bound.iter().map(SocketAddr::ip).filter(|host| !host.is_unspecified()).collect();
+/// The addresses at which a relay that is bound so can be reached.
+pub fn own_addresses(bound: &[SocketAddr]) -> OwnAddresses {
     let wildcard = bound.iter().any(|address| address.ip().is_unspecified());
-    if wildcard {
-        hosts.extend(net::local_addresses()?);
+    OwnAddresses { bound: bound.to_vec(), is_local: wildcard.then_some(is_local) }
+}
+
+/// True if this machine answers to the address. The kernel is asked by a bind, which succeeds for whatever it delivers
+/// locally: addresses of interfaces, and local routes to whole prefixes.
+fn is_local(address: SocketAddr) -> bool {
+    let mut any_port = address;
+    any_port.set_port(0);
+    match UdpSocket::bind(any_port) {
+        Ok(_) => !binds_anything(address.ip()) || is_listed(address.ip()),
+        // Whatever else keeps the kernel from answering (no descriptors) must not let a loop through.
+        Err(error) => error.kind() != ErrorKind::AddrNotAvailable,
     }
-    hosts.sort_unstable();
-    hosts.dedup();
-    Ok(OwnAddresses { port: bound.first().map_or(0, SocketAddr::port), hosts, loopback: wildcard })
+}
+
+/// True where an operator has allowed binding to addresses that are not there, so that a bind tells nothing.
+fn binds_anything(ip: IpAddr) -> bool {
+    let family = if ip.is_ipv4() { "ipv4" } else { "ipv6" };
+    let allowed = fs::read_to_string(format!("/proc/sys/net/{family}/ip_nonlocal_bind"));
+    allowed.is_ok_and(|allowed| allowed.trim() != "0")
+}
+
+fn is_listed(ip: IpAddr) -> bool {
+    net::local_addresses().map_or(true, |list| list.contains(&ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(bound: &str, source: &str) -> bool {
+        let own = own_addresses(&[bound.parse().unwrap()]);
+        own.contains(&engine::ClientAddr::new(source.parse().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_fixed_address_is_just_that() {
+        assert!(own("127.0.0.1:5000", "127.0.0.1:5000"));
+        assert!(!own("127.0.0.1:5000", "127.0.0.1:5001"));
+        assert!(!own("127.0.0.1:5000", "127.0.0.2:5000"));
+    }
+
+    #[test]
+    fn a_wildcard_is_every_local_address() {
+        assert!(own("0.0.0.0:5000", "127.0.0.1:5000") && own("0.0.0.0:5000", "127.9.9.9:5000"));
+        assert!(own("[::]:5000", "[::1]:5000"));
+        assert!(!own("0.0.0.0:5000", "192.0.2.7:5000"), "documentation addresses are nobody's");
+        assert!(!own("0.0.0.0:5000", "127.0.0.1:5001"));
+    }
 }

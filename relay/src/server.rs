@@ -5,10 +5,10 @@ use std::mem;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use engine::{Groups, OwnAddresses};
+use engine::Groups;
 use net::{BindError, BindErrorKind, Binding, SocketOptions, Steering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -20,7 +20,6 @@ use crate::crew::{CannotStart, Common, Crew};
 use crate::failure::Failure;
 use crate::http;
 use crate::inbox::News;
-use crate::limits::OWN_ADDRESSES_EVERY;
 use crate::meter::Meter;
 use crate::metrics::{Exporter, Sources};
 use crate::own::own_addresses;
@@ -82,7 +81,7 @@ impl Relay {
         let _ = net::raise_descriptor_limit();
         let cpus = net::available_cpus()?;
         let shards = match setup.shards {
-            Shards::Auto => cpus.len(),
+            Shards::Auto => net::parallelism().min(config::MAX_SHARDS as usize),
             Shards::Count(shards) => shards.get(),
         };
         let options = SocketOptions { receive_buffer: setup.receive_buffer, send_buffer: setup.send_buffer };
@@ -93,7 +92,7 @@ impl Relay {
         let metrics = listen_for_metrics(loaded)?;
         let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
-        let own = Arc::new(own_addresses(&binding.addresses)?);
+        let own = Arc::new(own_addresses(&binding.addresses));
         let common = Common { setup: Arc::new(setup.clone()), groups, own, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
@@ -139,23 +138,25 @@ impl Relay {
 
     /// Reacts to events until one says stop.
     fn watch(&self, mut loaded: Loaded, events: &Receiver<Event>) -> Result<(), Failure> {
-        let mut own = Arc::clone(&self.common.own);
-        loop {
-            match events.recv_timeout(OWN_ADDRESSES_EVERY) {
-                Ok(Event::Signal(SIGHUP)) => self.reload(&mut loaded),
-                Ok(Event::Signal(signal)) => {
+        let is_reload = |event: &Event| matches!(event, Event::Signal(SIGHUP));
+        while let Ok(event) = events.recv() {
+            // One reload serves for all that wait, and every other event, which ends the relay, overtakes it.
+            let overtaking =
+                if is_reload(&event) { events.try_iter().find(|other| !is_reload(other)) } else { None };
+            match overtaking.unwrap_or(event) {
+                Event::Signal(SIGHUP) => self.reload(&mut loaded),
+                Event::Signal(signal) => {
                     let signal = signal_name(signal).unwrap_or("unknown");
                     tracing::info!(signal, "the relay stops; a second signal ends it at once");
                     return Ok(());
                 }
-                Ok(Event::ShardEnded { shard, ended }) => {
+                Event::ShardEnded { shard, ended } => {
                     let reason = ended.err().map_or("unasked".to_owned(), |error| error.to_string());
                     return Err(Failure::Shard { shard, reason });
                 }
-                Err(RecvTimeoutError::Timeout) => self.refresh_own_addresses(&mut own),
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
         }
+        Ok(())
     }
 
     /// Reads the configuration anew; keeps the old one if the new one is not valid.
@@ -173,19 +174,6 @@ impl Relay {
                 tracing::info!(groups = setup.groups.len(), "the configuration was reloaded");
             }
             Err(problem) => tracing::error!("{problem}; the old configuration stays"),
-        }
-    }
-
-    fn refresh_own_addresses(&self, own: &mut Arc<OwnAddresses>) {
-        match own_addresses(&self.addresses) {
-            Ok(new) if **own == new => {}
-            Ok(new) => {
-                tracing::info!(hosts = ?new.hosts, "the relay's own addresses have changed");
-                *own = Arc::new(new);
-                self.crew.post(&News { own: Some(Arc::clone(own)), ..News::default() });
-            }
-            // The old list stays; it is asked for again soon, so this must not fill a log.
-            Err(error) => tracing::debug!(%error, "this machine's addresses cannot be listed"),
         }
     }
 

@@ -182,9 +182,6 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         if let Some(settings) = news.settings {
             self.engine.reload(settings);
         }
-        if let Some(own) = news.own {
-            self.engine.set_own_addresses(own);
-        }
         self.stopping |= news.stop;
         true
     }

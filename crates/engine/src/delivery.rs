@@ -44,7 +44,7 @@ pub struct RosterIndex(pub u32);
 ///
 /// They fall into epochs. Within an epoch replies may go first and payloads may be gathered by receiver; whatever
 /// belongs to an earlier epoch is sent before. An epoch ends when a member leaves or moves, so that no receiver
-/// gets one sender's payloads out of order by changing groups, and nothing follows its `OK LEFT`.
+/// gets one sender's payloads out of order by changing groups, and a turn's payloads come before its `OK LEFT`.
 #[derive(Debug, Default)]
 pub struct Outbox {
     deliveries: Vec<Delivery>,

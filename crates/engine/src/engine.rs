@@ -118,11 +118,6 @@ impl Engine {
         }
     }
 
-    /// Learns the relay's own addresses anew.
-    pub fn set_own_addresses(&mut self, own: Arc<OwnAddresses>) {
-        self.own = own;
-    }
-
     /// This shard's counters.
     pub fn tally(&self) -> &Tally {
         &self.tally

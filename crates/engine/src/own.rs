@@ -1,29 +1,29 @@
 //! The relay's own addresses: what claims to come from them is dropped, or the relay would answer itself.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use crate::ClientAddr;
 
 /// Where the relay can be reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct OwnAddresses {
-    /// The relay's port; 0 if it has none.
-    pub port: u16,
-    /// Its addresses; under a wildcard all addresses of this machine.
-    pub hosts: Vec<IpAddr>,
-    /// Under an IPv4 wildcard every address of 127.0.0.0/8 is this machine too.
-    pub loopback: bool,
+    /// The addresses that it is bound to.
+    pub bound: Vec<SocketAddr>,
+    /// Under a wildcard: tells whether an address is this machine's. Asked only about sources with the relay's own
+    /// port, so that it may be slow, and at that moment, because addresses and local routes come and go.
+    pub is_local: Option<fn(SocketAddr) -> bool>,
 }
 
 impl OwnAddresses {
     /// True if a datagram of this source would be answered to the relay itself.
     #[inline]
     pub fn contains(&self, source: &ClientAddr) -> bool {
-        source.port() == self.port && self.contains_host(source.ip())
+        self.bound.iter().any(|own| own.port() == source.port())
+            && self.contains_address(source.socket_addr())
     }
 
-    fn contains_host(&self, host: IpAddr) -> bool {
-        let loopback = matches!(host, IpAddr::V4(v4) if v4.is_loopback());
-        (self.loopback && loopback) || self.hosts.contains(&host)
+    fn contains_address(&self, source: SocketAddr) -> bool {
+        self.bound.iter().any(|own| own.ip() == source.ip())
+            || self.is_local.is_some_and(|is_local| is_local(source))
     }
 }

@@ -11,7 +11,8 @@ pub(crate) use std::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-/// Locks, also after a panic in another shard: every critical section here leaves its data whole.
+/// Locks, also after a panic in another shard. Such a panic ends the relay; until then a stripe may be inconsistent,
+/// but its neighbours go on.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     match mutex.lock() {
         Ok(guard) => guard,

@@ -1,7 +1,7 @@
 //! One case: the real engines and the oracle side by side, compared after every turn.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +33,9 @@ pub struct Taken {
 
 impl Trial {
     pub fn run(case: &Case) -> Self {
-        let hosts = OWN_HOSTS.iter().map(|host| host.parse().unwrap()).collect();
-        let own = OwnAddresses { port: OWN_PORT, hosts, loopback: true };
+        let bound = OWN_HOSTS.iter().map(|host| (host.parse::<IpAddr>().unwrap(), OWN_PORT).into()).collect();
+        let is_loopback = |address: SocketAddr| address.is_ipv4() && address.ip().is_loopback();
+        let own = OwnAddresses { bound, is_local: Some(is_loopback) };
         let relay = Relay::with_own_addresses(case.shards, settings(&case.rules), own);
         let mut trial = Self { relay, oracle: Oracle::new(case.rules.clone()), drawn: Vec::new(), clock: 0 };
         for step in &case.steps {

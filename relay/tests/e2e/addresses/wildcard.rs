@@ -44,7 +44,8 @@ fn answers_and_payloads_leave_from_the_address_that_was_reached() {
 fn every_client_is_one(relay: &Relay) {
     let port = relay.address().port();
     let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(|host| at(host, port));
-    let group = Client::to(hosts[0]).create();
+    let creator = Client::to(hosts[0]);
+    let group = creator.create();
     // Many, because each belongs to a shard by chance; kept, because a port that is used again is the same client.
     let rovers: Vec<Rover> = (0..16).map(|_| Rover::on("127.0.0.1")).collect();
     for (count, rover) in rovers.iter().enumerate() {

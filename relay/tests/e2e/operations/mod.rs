@@ -6,6 +6,7 @@ mod chat;
 mod configuration;
 mod denied;
 mod footprint;
+mod http;
 mod idle;
 mod kernel_drops;
 mod killed;

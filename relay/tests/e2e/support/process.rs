@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -203,17 +204,32 @@ impl Relay {
         result
     }
 
+    /// What it has counted, for whoever has to find out why a story failed.
+    fn show_counters(&self) {
+        // It may be what failed.
+        if let Ok(counters) = catch_unwind(AssertUnwindSafe(|| self.metrics())) {
+            let counted =
+                counters.iter().filter(|(name, value)| name.starts_with("relay_") && **value != 0.0);
+            counted.for_each(|(name, value)| eprintln!("{name} {value}"));
+        }
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         eventually("the relay ends", || self.child.try_wait().unwrap())
     }
 
+    /// Where it serves its metrics.
+    #[track_caller]
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics.expect("a relay with metrics")
+    }
+
     /// The body of an HTTP answer, and its status.
     #[track_caller]
     pub fn http(&self, path: &str) -> (u16, String) {
-        let address = self.metrics.expect("a relay with metrics");
-        let mut stream = TcpStream::connect(address).expect("the metrics address answers");
+        let mut stream = TcpStream::connect(self.metrics_address()).expect("the metrics address answers");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
@@ -245,11 +261,12 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if thread::panicking() {
             eprintln!("the relay's log: {:#?}", self.log());
+            self.show_counters();
         }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

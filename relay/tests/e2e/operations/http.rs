@@ -1,0 +1,41 @@
+//! The HTTP server when somebody wants to wear it out.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::{Backend, Client, Relay, eventually};
+
+/// Connections that say nothing.
+fn idlers(relay: &Relay, count: usize) -> Vec<TcpStream> {
+    let address = relay.metrics_address();
+    (0..count).filter_map(|_| TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()).collect()
+}
+
+#[test]
+fn idle_connections_are_cut_off_and_keep_nobody_out() {
+    let relay = Relay::start(Backend::Mmsg);
+    let mut idlers = idlers(&relay, 40);
+    assert_eq!(relay.http("/livez").0, 200, "a place becomes free within seconds");
+    for idler in &mut idlers {
+        idler.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+        assert_eq!(idler.read(&mut [0; 1]).unwrap(), 0, "an idle connection is closed");
+    }
+}
+
+#[test]
+fn health_survives_a_lack_of_descriptors() {
+    let relay = Relay::start(Backend::Uring);
+    let client = Client::to(relay.address());
+    let open = std::fs::read_dir(format!("/proc/{}/fd", relay.pid())).unwrap().count();
+    let limit = format!("--nofile={0}:{0}", open + 3);
+    let status = Command::new("prlimit").args(["--pid", &relay.pid().to_string(), &limit]).status();
+    assert!(status.expect("prlimit runs").success());
+    let idlers = idlers(&relay, 20);
+    let group = client.create();
+    client.join(&group);
+    assert_eq!(client.ask("!PING"), "PONG 60.0", "datagrams need no descriptor");
+    drop(idlers);
+    eventually("the metrics server answers again", || (relay.http("/livez").0 == 200).then_some(()));
+}
