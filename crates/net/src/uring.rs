@@ -236,7 +236,8 @@ impl Uring {
 
 impl Drop for Uring {
     fn drop(&mut self) {
-        if self.quiet().is_ok() {
+        // A ring that broke before anything was armed need not end anything.
+        if self.quiet().is_ok() || !self.receiver.is_armed() {
             // SAFETY: no receive is armed, so the kernel does not know the buffers any more; they are not
             // used again.
             unsafe { ManuallyDrop::drop(&mut self.buffers) };
@@ -316,4 +317,34 @@ fn entry(batch: &mut Batch, index: usize, iovecs: &mut [iovec]) -> squeue::Entry
         opcode::SendMsg::new(socket, batch.header(index, iovecs)).flags(libc::MSG_DONTWAIT as u32).build()
     };
     entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(tag::SEND | index as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
+    #[test]
+    fn a_refused_first_receive_leaks_nothing() {
+        if std::env::var_os("RELAY_TEST_NO_URING").is_some_and(|value| value == "1") {
+            return;
+        }
+        const POOL: usize = 1024 * 65_507;
+        let config = DriverConfig { buffers: 1024, max_datagram: 65_507, ..DriverConfig::default() };
+        let before = resident();
+        for _ in 0..8 {
+            let no_socket = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+            let socket = Socket::new(no_socket, "127.0.0.1:9".parse().unwrap());
+            let failure = Uring::new(vec![socket], &config).err().unwrap();
+            assert_eq!(failure.error.step, SetupStep::Receive);
+        }
+        assert!(resident() < before + 4 * POOL);
+    }
 }

@@ -36,7 +36,9 @@ struct Waiting {
 
 /// The multishot receives of all sockets.
 pub(super) struct Receiver {
-    /// What the kernel reads when a receive is armed; they must not move while one is.
+    /// The kernel reads one as it takes the entry that arms its receive, and keeps a copy
+    /// (IORING_FEAT_SUBMIT_STABLE): they must stay in place while an entry is queued, and may go even where a
+    /// receive cannot be ended.
     templates: Box<[msghdr]>,
     armed: u64,
     to_arm: u64,
