@@ -169,6 +169,8 @@ pub struct DriverStats {
     pub rearms: u64,
     /// Times that the kernel found no receive buffer.
     pub no_buffers: u64,
+    /// Receives that failed for another reason. After a few in a row the driver pauses between them.
+    pub receive_errors: u64,
     /// Exchanges that found completions waiting in the kernel because the completion queue was full. None is
     /// lost.
     pub cq_overflow: u64,
@@ -179,8 +181,8 @@ pub struct DriverStats {
 /// Exchanges datagrams with the kernel, for one shard, on one thread.
 pub trait Driver {
     /// Hands over what is queued, appends what has arrived, and waits for it at most `wait` (`None`:
-    /// without limit) if nothing had. Returns early when woken. Clears gather lists and composed text;
-    /// renews the turn's budget.
+    /// without limit) if nothing had. Returns early when woken, and when receives keep failing. Clears
+    /// gather lists and composed text; renews the turn's budget.
     ///
     /// # Errors
     /// Only what makes the driver unusable; errors of single datagrams are in the [`SendReport`].

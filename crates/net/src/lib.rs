@@ -20,6 +20,7 @@ mod pool;
 mod queue;
 mod recent;
 mod routes;
+mod setback;
 mod socket;
 mod steer;
 mod transmit;

@@ -15,6 +15,7 @@ use crate::driver::{
 use crate::mmsg::receiver::Receiver;
 use crate::pool::Pool;
 use crate::queue::{Refused, SendQueue};
+use crate::setback::shorter;
 use crate::socket::Socket;
 use crate::transmit::send_all;
 use crate::waker::Waker;
@@ -91,10 +92,12 @@ impl Mmsg {
 
     /// Waits until something has arrived or the waker was used.
     fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        let limit = wait.map(timespec);
+        let pause = self.receiver.setbacks.pause();
+        let limit = pause.map_or(wait, |pause| shorter(wait, pause)).map(timespec);
         let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
-        // Without a free buffer a readable socket would end the wait again and again.
-        let polled = if self.receiver.free() > 0 { &mut self.polled[..] } else { &mut self.polled[..1] };
+        // Without a free buffer, or when receiving fails, a readable socket would end the wait again and again.
+        let deaf = pause.is_some() || self.receiver.free() == 0;
+        let polled = if deaf { &mut self.polled[..1] } else { &mut self.polled[..] };
         // SAFETY: the list and the time outlive the call.
         let ready = unsafe { libc::ppoll(polled.as_mut_ptr(), polled.len() as _, limit, ptr::null()) };
         match Errno::result(ready) {
@@ -162,7 +165,11 @@ impl Driver for Mmsg {
     }
 
     fn stats(&self) -> DriverStats {
-        DriverStats { buffers_free: self.receiver.free() as u64, ..self.stats }
+        DriverStats {
+            buffers_free: self.receiver.free() as u64,
+            receive_errors: self.receiver.setbacks.all(),
+            ..self.stats
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::batch::Batch;
 use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
 use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
 use crate::queue::{Refused, SendQueue};
+use crate::setback::shorter;
 use crate::socket::{Socket, is_fatal};
 use crate::uring::buffers::Buffers;
 use crate::uring::receiver::{HEADROOM, Receiver};
@@ -85,7 +86,10 @@ impl Uring {
 
     fn armed(mut self) -> Result<Uring, SetupFailure> {
         self.buffers.provide();
-        let result = self.arm().and_then(|()| self.ring.exchange(Some(Duration::ZERO)));
+        let result = self
+            .arm_waker()
+            .and_then(|()| self.arm())
+            .and_then(|()| self.ring.exchange(Some(Duration::ZERO)));
         self.reap();
         match result.and_then(|()| self.health()) {
             Ok(()) => Ok(self),
@@ -166,8 +170,8 @@ impl Uring {
         }
     }
 
-    /// Arms the receives that have ended, unless no buffer is there for them, and the poll of the waker.
-    fn arm(&mut self) -> io::Result<()> {
+    /// Arms the poll of the waker.
+    fn arm_waker(&mut self) -> io::Result<()> {
         if !self.waker_armed {
             let poll =
                 opcode::PollAdd::new(Fixed(self.sockets.len() as u32), libc::POLLIN as u32).multi(true);
@@ -175,6 +179,11 @@ impl Uring {
             unsafe { self.ring.push(&poll.build().user_data(tag::WAKER)) }?;
             self.waker_armed = true;
         }
+        Ok(())
+    }
+
+    /// Arms the receives that have ended, unless no buffer is there for them.
+    fn arm(&mut self) -> io::Result<()> {
         while self.buffers.provided() > 0
             && let Some(entry) = self.receiver.arm()
         {
@@ -182,6 +191,16 @@ impl Uring {
             unsafe { self.ring.push(&entry) }?;
         }
         Ok(())
+    }
+
+    /// Submits what is queued, and waits.
+    fn receive(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        self.arm_waker()?;
+        if let Some(pause) = self.receiver.setbacks.pause() {
+            return self.ring.exchange(shorter(wait, pause));
+        }
+        self.arm()?;
+        self.ring.exchange(wait)
     }
 
     /// One call that submits the batch and waits, and further ones only while the kernel has more to hand
@@ -196,7 +215,7 @@ impl Uring {
             self.buffers.provide();
         }
         let wait = if self.receiver.waiting() > 0 { Some(Duration::ZERO) } else { wait };
-        let result = self.push_batch().and_then(|()| self.arm()).and_then(|()| self.ring.exchange(wait));
+        let result = self.push_batch().and_then(|()| self.receive(wait));
         self.settle(result);
         self.health()?;
         self.buffers.provide();
@@ -293,6 +312,7 @@ impl Driver for Uring {
             enters: self.ring.enters() + self.replay_calls,
             rearms: self.receiver.rearms,
             no_buffers: self.receiver.no_buffers,
+            receive_errors: self.receiver.setbacks.all(),
             cq_overflow: self.ring.overflows(),
             buffers_free: self.buffers.free() as u64,
         }

@@ -14,6 +14,7 @@ use crate::config::DriverConfig;
 use crate::control::{Control, local_address};
 use crate::driver::{Arrival, DriverStats, SocketIndex};
 use crate::pool::Pool;
+use crate::setback::Setbacks;
 use crate::socket::{Socket, is_fatal};
 
 /// Datagrams of one call: docs/performance.md.
@@ -37,6 +38,7 @@ pub(crate) struct Receiver {
     /// Datagrams to ask for in the first call.
     ask: usize,
     all: u64,
+    pub(crate) setbacks: Setbacks,
 }
 
 impl Receiver {
@@ -52,6 +54,7 @@ impl Receiver {
             first: 0,
             ask: SMALL_CALL,
             all: u64::MAX >> (u64::BITS as usize - sockets),
+            setbacks: Setbacks::default(),
         }
     }
 
@@ -86,6 +89,9 @@ impl Receiver {
                 self.prepare(asked, sockets[socket].is_wildcard(), pool);
                 stats.enters += 1;
                 let got = self.call(sockets[socket].as_raw_fd(), asked)?;
+                if got > 0 {
+                    self.setbacks.succeeded();
+                }
                 self.collect(got, SocketIndex(socket as u8), pool, arrivals);
                 left -= got;
                 if got < asked {
@@ -130,8 +136,13 @@ impl Receiver {
                 Ok(got) => return Ok(got as usize),
                 Err(Errno::EINTR) => {}
                 Err(errno) if is_fatal(errno) => return Err(errno.into()),
-                // EAGAIN, or an error that an earlier packet has left on the socket and that is now cleared.
-                Err(_) => return Ok(0),
+                Err(Errno::EAGAIN) => return Ok(0),
+                // An error that an earlier packet has left on the socket and that is now cleared, or want of
+                // memory.
+                Err(_) => {
+                    self.setbacks.failed();
+                    return Ok(0);
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ use nix::libc::msghdr;
 use crate::address::{self, Name};
 use crate::control::local_address;
 use crate::driver::{Arrival, BufferId, SocketIndex};
+use crate::setback::Setbacks;
 use crate::socket::Socket;
 use crate::uring::buffers::{Buffers, GROUP};
 use crate::uring::tag;
@@ -45,6 +46,7 @@ pub(super) struct Receiver {
     /// Where the search for the next one to arm starts.
     last: u32,
     inbox: VecDeque<Waiting>,
+    pub(super) setbacks: Setbacks,
     max_datagram: u16,
     pub(super) rearms: u64,
     pub(super) no_buffers: u64,
@@ -58,6 +60,7 @@ impl Receiver {
             to_arm: u64::MAX >> (u64::BITS as usize - sockets.len()),
             last: 0,
             inbox: VecDeque::new(),
+            setbacks: Setbacks::default(),
             max_datagram,
             rearms: 0,
             no_buffers: 0,
@@ -100,12 +103,20 @@ impl Receiver {
         if let Some(buffer) = cqueue::buffer_select(flags) {
             buffers.filled();
             match u32::try_from(result) {
-                Ok(len) => self.inbox.push_back(Waiting { socket, buffer, len }),
+                Ok(len) => {
+                    self.inbox.push_back(Waiting { socket, buffer, len });
+                    self.setbacks.succeeded();
+                }
                 Err(_) => buffers.discard(buffer),
             }
         }
         let failed = (result < 0).then(|| Errno::from_raw(-result));
-        self.no_buffers += u64::from(failed == Some(Errno::ENOBUFS));
+        match failed {
+            // The next one waits for a buffer.
+            Some(Errno::ENOBUFS) => self.no_buffers += 1,
+            Some(_) => self.setbacks.failed(),
+            None => {}
+        }
         failed
     }
 
