@@ -11,7 +11,7 @@ use crate::config::Place;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// An address that cannot be bound.
-    #[error("{place}: {error}{}; {}", detail(.error), bind_remedy(.error))]
+    #[error("{place}: {error}; {}", bind_remedy(.error))]
     Bind {
         /// Who asked for it.
         place: Place,
@@ -65,14 +65,6 @@ impl Failure {
             Self::Shard { .. } => 1,
             _ => 2,
         }
-    }
-}
-
-/// What the kernel said, where the kind of error says nothing.
-fn detail(error: &BindError) -> String {
-    match error.kind {
-        BindErrorKind::Other => format!(" ({})", error.source),
-        _ => String::new(),
     }
 }
 

@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Backend, RelayOptions, each_backend, eventually, field};
+use crate::support::{Backend, RelayOptions};
 
-use super::tools::{Copied, assert_says, main_job, proc_of};
+use super::tools::{Copied, assert_says, main_job};
 
 /// The kernel's limit for a buffer that is asked for without a privilege.
 fn limit_of(name: &str) -> u64 {
@@ -82,24 +81,6 @@ fn however_few_files_it_may_open_it_serves_or_says_why_not_in_one_line() {
         }
         assert!(served, "{backend}: 31 files should do");
     }
-}
-
-#[test]
-fn scrapers_that_take_every_file_do_not_stop_the_relay() {
-    each_backend(|backend| {
-        let relay = RelayOptions::new(backend).through("prlimit --nofile=40").start();
-        let url = field(&relay.log()[0], "metrics");
-        let address = url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
-        let silent: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&address).unwrap()).collect();
-        eventually("no file is left", || {
-            (fs::read_dir(proc_of(relay.pid()).join("fd")).unwrap().count() >= 40).then_some(())
-        });
-        // Also for destinations that it has not sent to before.
-        main_job(relay.address());
-        drop(silent);
-        assert_eq!(relay.http("/livez").0, 200);
-        assert_eq!(relay.metric("relay_dropped_copies_total", ""), 0.0);
-    });
 }
 
 /// The exit code, after SIGINT if it serves, and what it has said.
