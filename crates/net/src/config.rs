@@ -4,12 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use crate::driver::Run;
+use crate::limits::{BUFFERS, MAX_SOCKETS};
 use crate::socket::Socket;
 
 /// Sizes of a driver. With the defaults it takes less than 4 MB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DriverConfig {
-    /// Receive buffers: a power of two, 64 to 32,768 (the limit of a provided buffer ring).
+    /// Receive buffers: a power of two in [`BUFFERS`].
     pub buffers: u16,
     /// Readable bytes of a datagram, at most [`Run::MAX_BYTES`]. Longer ones are cut.
     pub max_datagram: u16,
@@ -37,7 +38,7 @@ impl Default for DriverConfig {
 
 impl DriverConfig {
     fn fault(&self) -> Option<&'static str> {
-        if !self.buffers.is_power_of_two() || !(64..=32_768).contains(&self.buffers) {
+        if !self.buffers.is_power_of_two() || !BUFFERS.contains(&self.buffers) {
             Some("the number of buffers must be a power of two from 64 to 32768")
         } else if self.max_datagram == 0 || usize::from(self.max_datagram) > Run::MAX_BYTES {
             Some("the largest datagram must have 1 to 65507 bytes")
@@ -53,9 +54,6 @@ impl DriverConfig {
 
 /// As long as the kernel can count on every architecture; a longer wait is cut.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64);
-
-/// Sockets of one driver; the ready ones are kept in a bit mask.
-pub(crate) const MAX_SOCKETS: usize = 64;
 
 pub(crate) fn check(sockets: &[Socket], config: &DriverConfig) -> Result<(), SetupError> {
     let fault = if sockets.is_empty() || sockets.len() > MAX_SOCKETS {

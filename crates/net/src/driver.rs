@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::limits;
 use crate::waker::Waker;
 
 /// Which of a shard's sockets: one for each address that the relay is bound to.
@@ -97,10 +98,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// UDP_MAX_SEGMENTS of kernels before 6.9 (128 from there on).
-    pub const MAX_DATAGRAMS: usize = 64;
-    /// The largest UDP payload over IPv4: 65,535 less the IP and UDP headers.
-    pub const MAX_BYTES: usize = 65_507;
+    /// See [`limits::RUN_DATAGRAMS`].
+    pub const MAX_DATAGRAMS: usize = limits::RUN_DATAGRAMS;
+    /// See [`limits::RUN_BYTES`].
+    pub const MAX_BYTES: usize = limits::RUN_BYTES;
 }
 
 /// The turn's budget of datagrams is used up; go on after the next [`Driver::exchange`].

@@ -15,6 +15,7 @@ mod driver;
 mod gathered;
 mod hash;
 mod host;
+pub mod limits;
 mod mmsg;
 mod pool;
 mod queue;

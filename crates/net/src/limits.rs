@@ -1,0 +1,21 @@
+//! Every bound of a driver that its owner must keep, or may build on, with its reason.
+
+use std::ops::RangeInclusive;
+
+use crate::batch::Batch;
+
+/// Sockets of one driver, at most: the ready ones are kept in a bit mask.
+pub const MAX_SOCKETS: usize = u64::BITS as usize;
+
+/// Receive buffers of one driver, a power of two. The largest number is the kernel's for a provided buffer ring.
+pub const BUFFERS: RangeInclusive<u16> = 64..=32_768;
+
+/// Datagrams of one run, at most: UDP_MAX_SEGMENTS of kernels before 6.9 (128 from there on).
+pub const RUN_DATAGRAMS: usize = 64;
+
+/// Bytes of one run, and of one datagram, at most. The largest UDP payload over IPv4: 65,535 less the IP and UDP
+/// headers.
+pub const RUN_BYTES: usize = 65_507;
+
+const _: () = assert!(MAX_SOCKETS <= u8::MAX as usize + 1, "SocketIndex is a u8");
+const _: () = assert!(RUN_DATAGRAMS <= Batch::CAPACITY, "an empty batch has room for any run");
