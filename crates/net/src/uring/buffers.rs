@@ -90,6 +90,11 @@ impl Buffers {
         self.released.push(buffer.0);
     }
 
+    /// Number of all buffers.
+    pub(super) fn count(&self) -> u16 {
+        self.mask + 1
+    }
+
     /// Number of buffers that the kernel can fill now.
     pub(super) fn provided(&self) -> usize {
         self.provided

@@ -7,9 +7,11 @@ use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, squeue};
 use nix::libc;
 
+use crate::batch::Batch;
 use crate::config::LONGEST_WAIT;
+use crate::limits::MAX_SOCKETS;
 
-/// docs/performance.md: a submission queue of 256 and a completion queue of 4096.
+/// docs/performance.md: a submission queue of 256 and a completion queue of at least 4096.
 const SUBMISSIONS: u32 = 256;
 const COMPLETIONS: u32 = 4096;
 /// Submissions in a row that the kernel may take nothing of, for want of memory, before the ring is given up.
@@ -23,7 +25,8 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new() -> io::Result<Ring> {
+    /// A ring for a driver with so many receive buffers.
+    pub(super) fn new(buffers: u16) -> io::Result<Ring> {
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
@@ -31,7 +34,7 @@ impl Ring {
             .setup_taskrun_flag()
             .setup_submit_all()
             .setup_clamp()
-            .setup_cqsize(COMPLETIONS)
+            .setup_cqsize(completions(buffers))
             .build(SUBMISSIONS)?;
         Ok(Ring { ring, enters: 0, overflows: 0 })
     }
@@ -130,6 +133,14 @@ impl Ring {
     }
 }
 
+/// Room for all that can complete between two looks at the queue: the refusal of a send that waited in the
+/// kernel would be taken for that of a later one.
+fn completions(buffers: u16) -> u32 {
+    let receives = usize::from(buffers) + MAX_SOCKETS;
+    let sends_and_others = 2 * Batch::CAPACITY;
+    ((receives + sends_and_others) as u32).next_power_of_two().max(COMPLETIONS)
+}
+
 fn is_end_of_wait(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ETIME | libc::EINTR))
 }
@@ -144,13 +155,28 @@ mod tests {
     use io_uring::opcode;
 
     use super::*;
+    use crate::limits::BUFFERS;
+
+    fn is_expected() -> bool {
+        std::env::var_os("RELAY_TEST_NO_URING").is_none_or(|value| value != "1")
+    }
+
+    #[test]
+    fn every_buffer_has_room_for_its_completion() {
+        let buffers = *BUFFERS.end();
+        assert!(completions(buffers) > u32::from(buffers));
+        if is_expected() {
+            let granted = Ring::new(buffers).unwrap().ring.params().cq_entries();
+            assert_eq!(granted, completions(buffers), "the kernel has cut it");
+        }
+    }
 
     #[test]
     fn completions_wait_in_the_kernel_and_are_counted() {
-        if std::env::var_os("RELAY_TEST_NO_URING").is_some_and(|value| value == "1") {
+        if !is_expected() {
             return;
         }
-        let mut ring = Ring::new().unwrap();
+        let mut ring = Ring::new(64).unwrap();
         let all = COMPLETIONS as usize + 100;
         for _ in 0..all {
             // SAFETY: the entry points to nothing.

@@ -17,7 +17,7 @@ use crate::waker::Waker;
 /// # Safety
 /// The buffers must outlive every receive that is armed on the ring.
 pub(super) unsafe fn ring(sockets: &[Socket], waker: &Waker, buffers: &Buffers) -> Result<Ring, SetupError> {
-    let ring = Ring::new().map_err(at(SetupStep::Ring))?;
+    let ring = Ring::new(buffers.count()).map_err(at(SetupStep::Ring))?;
     check_features(ring.inner()).map_err(at(SetupStep::Features))?;
     let submitter = ring.inner().submitter();
     let files: Vec<RawFd> = sockets.iter().map(Socket::as_raw_fd).chain([waker.as_raw_fd()]).collect();
