@@ -47,4 +47,6 @@ pub const HTTP_PATIENCE: Duration = Duration::from_secs(5);
 pub const HTTP_RETRY: Duration = Duration::from_millis(100);
 
 const _: () = assert!(TURN_ARRIVALS < BUFFERS - BACKLOG_PAYLOADS);
+const _: () = assert!(BUFFERS <= *net::limits::BUFFERS.end() as usize);
+const _: () = assert!(crate::config::MAX_HOSTS <= net::limits::MAX_SOCKETS);
 const _: () = assert!(BATCH_COPIES >= TURN_COPIES as u64);
