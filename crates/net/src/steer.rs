@@ -37,7 +37,9 @@ const NET: u32 = libc::SKF_NET_OFF as u32;
 
 const LOAD_WORD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const LOAD_BYTE: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
+const LOAD_BYTE_AT_X: u16 = 0x50; // BPF_LD | BPF_B | BPF_IND
 const LOAD_PORT: u16 = 0x48; // BPF_LD | BPF_H | BPF_IND
+const LOAD: u16 = 0x60; // BPF_LD | BPF_MEM
 const SET_X: u16 = 0x01; // BPF_LDX | BPF_IMM
 const LOAD_X: u16 = 0x61; // BPF_LDX | BPF_MEM
 const STORE: u16 = 0x02; // BPF_ST
@@ -47,6 +49,7 @@ const MODULO: u16 = 0x94;
 const AND: u16 = 0x54;
 const SHIFT_LEFT: u16 = 0x64;
 const SHIFT_RIGHT: u16 = 0x74;
+const ADD: u16 = 0x04;
 const ADD_X: u16 = 0x0c;
 const XOR_X: u16 = 0xac;
 const JUMP_IF_EQUAL: u16 = 0x15;
@@ -54,9 +57,13 @@ const JUMP: u16 = 0x05;
 const TO_X: u16 = 0x07;
 const RETURN_A: u16 = 0x16;
 
-/// Scratch memory: the hash of the address, the length of the IP header.
+/// Scratch memory: the hash of the address, the length of the IP headers, what kind of header comes next.
 const HASH: u32 = 0;
 const HEADER: u32 = 1;
+const NEXT: u32 = 2;
+
+/// IPv6 extension headers that are stepped over, at most; nobody sends as many.
+const EXTENSIONS: u32 = 4;
 
 fn program(shards: u32) -> Vec<sock_filter> {
     let v6 = hash_v6();
@@ -87,14 +94,42 @@ fn hash_v4(skip: u32) -> Vec<sock_filter> {
     ]
 }
 
-/// The same for the four words of an IPv6 source; extension headers are as rare as they are unwelcome here.
+/// The same for the four words of an IPv6 source, and for its header with extensions.
 fn hash_v6() -> Vec<sock_filter> {
-    let mut code = vec![op(SET_X, 40), op(STORE_X, HEADER), op(SET_X, 0)];
+    let mut code = vec![op(SET_X, 40), op(STORE_X, HEADER), op(LOAD_BYTE, NET + 6), op(STORE, NEXT)];
+    for left in (0..EXTENSIONS).rev() {
+        code.extend(step_over_extension(left));
+    }
+    code.push(op(SET_X, 0));
     for word in 0..4 {
         code.extend([op(LOAD_WORD, NET + 8 + 4 * word), op(XOR_X, 0), op(MULTIPLY, GOLDEN)]);
         code.extend(fold(15));
         code.extend([op(STORE, HASH), op(TO_X, 0)]);
     }
+    code
+}
+
+/// Adds one extension header's length to HEADER. Where there is none, those that are `left` are skipped.
+fn step_over_extension(left: u32) -> Vec<sock_filter> {
+    let step = [
+        op(LOAD_X, HEADER),
+        op(LOAD_BYTE_AT_X, NET),
+        op(STORE, NEXT),
+        op(LOAD_BYTE_AT_X, NET + 1),
+        op(ADD, 1),
+        op(SHIFT_LEFT, 3),
+        op(ADD_X, 0),
+        op(STORE, HEADER),
+    ];
+    let kinds = [libc::IPPROTO_HOPOPTS, libc::IPPROTO_ROUTING, libc::IPPROTO_DSTOPTS];
+    let rest = left * (1 + kinds.len() as u32 + step.len() as u32);
+    let mut code = vec![op(LOAD, NEXT)];
+    for (at, kind) in kinds.iter().enumerate() {
+        let to_step = (kinds.len() - 1 - at) as u8;
+        let otherwise = if to_step == 0 { (step.len() as u32 + rest) as u8 } else { 0 };
+        code.push(sock_filter { code: JUMP_IF_EQUAL, jt: to_step, jf: otherwise, k: *kind as u32 });
+    }
+    code.extend(step);
     code
 }
 

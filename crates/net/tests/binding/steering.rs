@@ -112,13 +112,45 @@ fn a_client_reaches_one_shard_by_every_address() {
     }
 }
 
+#[test]
+fn ipv6_extension_headers_do_not_move_a_client() {
+    let mut all = Shards::on(&["[::]:0"], 4);
+    let to = SocketAddr::from((Ipv6Addr::LOCALHOST, all.addresses[0].port()));
+    let mut reached: HashMap<SocketAddr, Vec<usize>> = HashMap::new();
+    for _ in 0..200 {
+        let client = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+        client.send_to(b"x", to).unwrap();
+        // Padding of 4 bytes in destination options, then in hop-by-hop options in front of them.
+        for name in [libc::IPV6_DSTOPTS, libc::IPV6_HOPOPTS] {
+            set_option(&client, libc::IPPROTO_IPV6, name, &[0, 0, 1, 4, 0, 0, 0, 0]);
+            client.send_to(b"x", to).unwrap();
+        }
+        for (shard, source) in all.drain() {
+            reached.entry(source).or_default().push(shard);
+        }
+    }
+    assert_eq!(reached.len(), 200);
+    for (client, shards) in reached {
+        assert!(shards.len() == 3 && shards.iter().all(|&shard| shard == shards[0]), "{client}: {shards:?}");
+    }
+}
+
 fn set_ip_options(socket: &UdpSocket, options: &[u8]) {
-    // SAFETY: the options outlive the call, and their length is right.
+    set_option(socket, libc::IPPROTO_IP, libc::IP_OPTIONS, options);
+}
+
+fn set_option(socket: &UdpSocket, level: i32, name: i32, value: &[u8]) {
+    // SAFETY: the value outlives the call, and its length is right.
     let result = unsafe {
-        let len = options.len() as libc::socklen_t;
-        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_OPTIONS, options.as_ptr().cast(), len)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            value.as_ptr().cast(),
+            value.len() as libc::socklen_t,
+        )
     };
-    assert_eq!(result, 0);
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
 #[test]
