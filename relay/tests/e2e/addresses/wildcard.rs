@@ -1,7 +1,7 @@
 //! Bound to a wildcard or to several addresses, the relay answers each client from the address that it reached.
 
 use super::{Rover, at};
-use crate::support::{Cable, Client, FAR, Relay, RelayOptions, alone, each_backend, ip};
+use crate::support::{Cable, Client, FAR, Relay, RelayOptions, add_ipv6, alone, each_backend, ip};
 
 const WILDCARD: [&str; 2] = ["--host", "0.0.0.0"];
 const SEVERAL: [&str; 8] =
@@ -96,8 +96,7 @@ fn who_joins_again_elsewhere_is_sent_to_from_there() {
 fn ipv6_too() {
     each_backend(|backend| {
         alone(|| {
-            ip("addr add fd08::1/64 dev lo nodad");
-            ip("addr add fd08::2/64 dev lo nodad");
+            ["fd08::1/64", "fd08::2/64"].iter().for_each(|address| add_ipv6(address, "lo"));
             let relay = RelayOptions::new(backend).with(["--host", "::"]).start();
             let hosts = ["::1", "fd08::1", "fd08::2"].map(|host| at(host, relay.address().port()));
             let group = Client::to(hosts[0]).create();

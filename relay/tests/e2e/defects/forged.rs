@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{dropped, received};
-use crate::support::{Client, Relay, RelayOptions, alone, each_backend, eventually, forge, ip};
+use crate::support::{Client, Relay, RelayOptions, add_ipv6, alone, each_backend, eventually, forge, ip};
 
 /// What somebody forges: commands, payloads, and what the relay itself says.
 const DATAGRAMS: [&str; 7] =
@@ -89,7 +89,7 @@ fn under_a_wildcard_every_local_address_is_the_relays_own() {
     each_backend(|backend| {
         alone(|| {
             ip("addr add 10.8.0.1/24 dev lo");
-            ip("addr add fd08::1/64 dev lo nodad");
+            add_ipv6("fd08::1/64", "lo");
             let both = ["--host", "0.0.0.0", "--host", "::"];
             let relay = RelayOptions::new(backend).with(both).start();
             let port = relay.address().port();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use client::Client;
 pub use forge::forge;
-pub use namespace::{Cable, FAR, NEAR, alone, ip, tc};
+pub use namespace::{Cable, FAR, NEAR, add_ipv6, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use process::{Backend, Relay, RelayOptions, each_backend, field};
 

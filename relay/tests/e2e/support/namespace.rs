@@ -7,6 +7,8 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
+use super::eventually;
+
 /// This end of the cable.
 pub const NEAR: &str = "10.9.0.1";
 /// The other end.
@@ -56,17 +58,15 @@ impl Cable {
         ip(&format!(
             "link add near address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02 netns {far}"
         ));
-        // Without duplicate address detection the IPv6 addresses can be used at once, and nothing waits for an answer to ARP.
+        // Nothing waits for an answer to ARP.
         ip(&format!("addr add {NEAR}/24 dev near"));
-        ip("addr add fd09::1/64 dev near nodad");
         ip("link set near addrgenmode none up");
-        ip("addr add fe80::1/64 dev near nodad");
+        ["fd09::1/64", "fe80::1/64"].iter().for_each(|address| add_ipv6(address, "near"));
         ip(&format!("neigh add {FAR} lladdr 02:00:00:00:00:02 dev near nud permanent"));
         self.over_there(|| {
             ip(&format!("addr add {FAR}/24 dev far"));
-            ip("addr add fd09::2/64 dev far nodad");
             ip("link set far addrgenmode none up");
-            ip("addr add fe80::2/64 dev far nodad");
+            ["fd09::2/64", "fe80::2/64"].iter().for_each(|address| add_ipv6(address, "far"));
             ip(&format!("neigh add {NEAR} lladdr 02:00:00:00:00:01 dev far nud permanent"));
         });
     }
@@ -81,6 +81,18 @@ fn new_namespace() -> File {
 
 fn namespace() -> File {
     File::open("/proc/thread-self/ns/net").unwrap()
+}
+
+/// Adds an IPv6 address that can be used at once. The kernel makes its route some time after the address.
+#[track_caller]
+pub fn add_ipv6(address: &str, interface: &str) {
+    ip(&format!("addr add {address} dev {interface} nodad"));
+    let route = format!("local {} ", address.split('/').next().unwrap());
+    eventually("the address has its route", || {
+        let table =
+            Command::new("ip").args(["-6", "route", "show", "table", "local", "dev", interface]).output();
+        String::from_utf8_lossy(&table.unwrap().stdout).contains(&route).then_some(())
+    });
 }
 
 /// `ip`, in the namespace of the calling thread.
