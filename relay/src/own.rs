@@ -31,8 +31,9 @@ fn binds_anything(ip: IpAddr) -> bool {
     allowed.is_ok_and(|allowed| allowed.trim() != "0")
 }
 
+/// The loopback network is this machine's as a whole, although only one address of it is listed.
 fn is_listed(ip: IpAddr) -> bool {
-    net::local_addresses().map_or(true, |list| list.contains(&ip))
+    ip.is_loopback() || net::local_addresses().map_or(true, |list| list.contains(&ip))
 }
 
 #[cfg(test)]
