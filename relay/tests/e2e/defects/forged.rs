@@ -3,7 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{dropped, received};
-use crate::support::{Client, Relay, RelayOptions, add_ipv6, alone, each_backend, eventually, forge, ip};
+use crate::protocol::NOT_JOINED;
+use crate::support::{
+    Cable, Client, FAR, NEAR, Relay, RelayOptions, add_ipv6, alone, each_backend, eventually, forge, ip,
+};
 
 /// What somebody forges: commands, payloads, and what the relay itself says.
 const DATAGRAMS: [&str; 7] =
@@ -108,15 +111,58 @@ fn under_a_wildcard_every_local_address_is_the_relays_own() {
 }
 
 #[test]
-fn under_a_wildcard_an_address_that_comes_later_is_learned() {
+fn under_a_wildcard_an_address_that_comes_later_is_the_relays_own() {
     each_backend(|backend| {
         alone(|| {
             let relay = RelayOptions::new(backend).with(["--host", "0.0.0.0"]).start();
             let port = relay.address().port();
             ip("addr add 10.8.0.1/24 dev lo");
-            relay.wait_for_log("the relay's own addresses have changed");
-            is_dropped(&relay, at("10.8.0.1", port), at("10.8.0.1", port), "own_address");
-            is_dropped(&relay, at("10.8.0.1", port), at("127.0.0.2", port), "own_address");
+            // Nobody has these, but they all lead here.
+            ip("route add local 10.7.0.0/16 dev lo");
+            for source in ["10.8.0.1", "10.7.0.1", "10.7.99.99"] {
+                for to in ["10.8.0.1", "127.0.0.2", "10.7.1.1"] {
+                    is_dropped(&relay, at(source, port), at(to, port), "own_address");
+                }
+            }
+        });
+    });
+}
+
+/// Where a bind tells nothing, because it is allowed for any address.
+#[test]
+fn under_a_wildcard_the_relays_own_is_known_despite_nonlocal_binds() {
+    each_backend(|backend| {
+        Cable::lay(|cable| {
+            std::fs::write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1").unwrap();
+            let relay = RelayOptions::new(backend).with(["--host", "0.0.0.0"]).start();
+            let port = relay.address().port();
+            for source in ["127.0.0.1", "127.0.0.2", NEAR] {
+                is_dropped(&relay, at(source, port), at("127.0.0.1", port), "own_address");
+                is_dropped(&relay, at(source, port), at(NEAR, port), "own_address");
+            }
+            let far = cable.over_there(|| Client::from(at(FAR, port), at(NEAR, port)));
+            assert_eq!(far.ask("!WHO"), NOT_JOINED);
+        });
+    });
+}
+
+/// A client elsewhere may have the relay's own port.
+#[test]
+fn under_a_wildcard_another_machine_with_the_same_port_is_a_client() {
+    each_backend(|backend| {
+        Cable::lay(|cable| {
+            for (host, near, far) in [("0.0.0.0", NEAR, FAR), ("::", "fd09::1", "fd09::2")] {
+                let relay = RelayOptions::new(backend).with(["--host", host]).start();
+                let port = relay.address().port();
+                let there = cable.over_there(|| Client::from(at(far, port), at(near, port)));
+                let here = Client::from(at(near, 0), at(near, port));
+                let group = there.create();
+                [&there, &here].iter().for_each(|client| client.join(&group));
+                there.send("from there");
+                assert_eq!(here.hear(), "from there");
+                here.send("from here");
+                assert_eq!(there.hear(), "from here");
+            }
         });
     });
 }
