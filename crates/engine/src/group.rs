@@ -81,11 +81,11 @@ impl Group {
         matches!(self.origin, Origin::Declared(_))
     }
 
-    /// Its own cap, else the common one.
+    /// The common cap, unless it is declared: who declares a group without a cap wants none.
     pub fn cap(&self, common: Cap) -> Cap {
         match self.origin {
-            Origin::Declared(Some(cap)) => cap,
-            _ => common,
+            Origin::Declared(own) => own.unwrap_or(Cap::Unlimited),
+            Origin::Created(_) | Origin::Orphaned => common,
         }
     }
 }

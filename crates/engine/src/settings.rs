@@ -22,7 +22,7 @@ pub struct Settings {
     pub sweep: Duration,
     /// How long an empty group lives.
     pub empty_ttl: Duration,
-    /// The cap of groups that have none of their own.
+    /// The cap of groups that the configuration does not declare.
     pub cap: Cap,
     /// Live groups of one creator, at most.
     pub max_groups_per_client: u32,

@@ -15,7 +15,7 @@ use super::problem::{Problem, key_text};
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
     pub id: GroupId,
-    /// `None`: the cap of all groups.
+    /// `None`: it has none.
     pub cap: Option<Cap>,
     pub place: Place,
 }

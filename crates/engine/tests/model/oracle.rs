@@ -264,7 +264,7 @@ impl Oracle {
         let Some(group) = self.groups.get(&id) else { return error("BAD_ARG NoSuchGroup") };
         let old = self.group_of(client).cloned();
         if old.as_ref() != Some(&id) {
-            let cap = group.declared.flatten().unwrap_or(self.rules.cap);
+            let cap = group.declared.map_or(self.rules.cap, Option::flatten);
             if cap.is_some_and(|cap| self.members(&id).len() >= cap) {
                 return error(&format!("GROUP_FULL {id}"));
             }
