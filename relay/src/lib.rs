@@ -17,6 +17,7 @@ pub mod meter;
 pub mod metrics;
 mod own;
 mod plan;
+mod port;
 pub mod server;
 pub mod shard;
 mod work;

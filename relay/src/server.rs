@@ -23,6 +23,7 @@ use crate::inbox::News;
 use crate::meter::Meter;
 use crate::metrics::{Exporter, Sources};
 use crate::own::own_addresses;
+use crate::port;
 
 /// What the relay's main thread reacts to.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Relay {
         let options = SocketOptions { receive_buffer: setup.receive_buffer, send_buffer: setup.send_buffer };
         let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
         let mut binding =
-            net::bind(&addresses, shards, options).map_err(|error| cannot_bind(loaded, error))?;
+            port::bind(&addresses, shards, options).map_err(|error| cannot_bind(loaded, error))?;
         let sockets = mem::take(&mut binding.shards);
         let metrics = listen_for_metrics(loaded)?;
         let groups = Arc::new(Groups::new());

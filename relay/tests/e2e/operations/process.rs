@@ -12,8 +12,16 @@ fn every_thread_has_a_name() {
     each_backend(|backend| {
         let relay = RelayOptions::new(backend).with(["--shards", "3"]).start();
         main_job(relay.address());
-        let names: Vec<String> = threads(relay.pid()).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["http", "relay", "shard-0", "shard-1", "shard-2", "signals"]);
+        expect_threads(&relay, &["http", "relay", "shard-0", "shard-1", "shard-2", "signals"]);
+    });
+}
+
+/// A thread takes its name when it first runs.
+#[track_caller]
+fn expect_threads(relay: &Relay, names: &[&str]) {
+    eventually(&format!("threads {names:?}"), || {
+        let threads = threads(relay.pid());
+        threads.iter().map(|(name, _)| name).eq(names).then_some(())
     });
 }
 
@@ -50,8 +58,7 @@ fn shards_are_as_many_as_the_processors_that_it_may_use() {
         .with(["--port", "0", "--metrics-listen", "off"])
         .through(&format!("taskset --cpu-list {}", own[0]))
         .start();
-    let names: Vec<String> = threads(relay.pid()).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["relay", "shard-0", "signals"]);
+    expect_threads(&relay, &["relay", "shard-0", "signals"]);
     main_job(relay.address());
 }
 

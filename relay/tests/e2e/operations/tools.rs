@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -129,7 +130,10 @@ impl Copied {
     pub fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("relay");
-        fs::copy(env!("CARGO_BIN_EXE_relay"), &path).expect("a copy");
+        // By another process: what this one has open for writing, a process that it forks at the same moment has too, and
+        // the kernel runs no file that somebody may write to.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_relay")).arg(&path).status();
+        assert!(copied.expect("cp runs").success(), "a copy");
         for path in [folder.path(), &path] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("everybody may run it");
         }
