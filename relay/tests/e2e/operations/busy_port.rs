@@ -1,11 +1,18 @@
 //! A second relay on a port in use: it says so and ends, and takes no client from the first.
 
+use std::io::{BufRead, BufReader, IoSlice};
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
 use crate::support::{Backend, Client, Relay, RelayOptions, alone};
 
-use super::tools::{Over, assert_says, refused};
+use super::tools::{Over, assert_says, main_job, refused};
 
 /// Clients of the first relay that go on speaking to it. They are spread over its sockets, so that one would be missed.
 const CLIENTS: usize = 24;
@@ -117,4 +124,32 @@ fn an_address_that_this_machine_does_not_have() {
     let line = refused(RelayOptions::new(Backend::Mmsg).with(["--host", "192.0.2.7"]));
     assert_says(&line, &["192.0.2.7", "does not have this address", "--host"]);
     assert!(!line.contains("stop"), "{line}");
+}
+
+/// A socket that waits in another socket belongs to no process, like one of a killed relay's ring.
+#[test]
+fn a_port_that_no_process_has_is_waited_for() {
+    alone(|| {
+        let socket = UdpSocket::bind("127.0.0.1:5000").unwrap();
+        let (near, far) = UnixDatagram::pair().unwrap();
+        let descriptors = [socket.as_raw_fd()];
+        let message = [ControlMessage::ScmRights(&descriptors)];
+        sendmsg::<()>(near.as_raw_fd(), &[IoSlice::new(b"x")], &message, MsgFlags::empty(), None).unwrap();
+        drop(socket);
+
+        let mut options = RelayOptions::plain();
+        let mut child = options.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut next_line = || {
+            let mut line = String::new();
+            stderr.read_line(&mut line).unwrap();
+            line
+        };
+        assert_says(&next_line(), &["WARN", "127.0.0.1:5000", "waiting"]);
+        drop((near, far));
+        assert_says(&next_line(), &["the relay serves", "127.0.0.1:5000"]);
+        main_job("127.0.0.1:5000".parse().unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
 }
