@@ -4,12 +4,13 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 /// A program that tests start, and the Debian package that has it.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 6] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("ip", "iproute2"),
     ("tc", "iproute2"),
-    ("curl", "curl"),
+    ("kill", "procps"),
+    ("prlimit", "util-linux"),
 ];
 
 /// Installs the packages of the programs that are not there.
