@@ -1,6 +1,6 @@
 //! What the bytes mean: the relay's text protocol over UDP, without I/O, clock or allocation.
 //!
-//! **[`decode`] turns a client's datagram into a [`Message`]; [`Reply`] turns the relay's answers into bytes and back.**
+//! **[`decode()`] turns a client's datagram into a [`Message`]; [`Reply`] turns the relay's answers into bytes and back.**
 //! The protocol is described in `docs/protocol.md`.
 #![no_std]
 
