@@ -117,12 +117,14 @@ fn ipv6_extension_headers_do_not_move_a_client() {
     let mut all = Shards::on(&["[::]:0"], 4);
     let to = SocketAddr::from((Ipv6Addr::LOCALHOST, all.addresses[0].port()));
     let mut reached: HashMap<SocketAddr, Vec<usize>> = HashMap::new();
-    for _ in 0..200 {
-        let client = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+    // All open at once: the port of a closed one may be given out again.
+    let clients: Vec<UdpSocket> =
+        (0..200).map(|_| UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap()).collect();
+    for client in &clients {
         client.send_to(b"x", to).unwrap();
         // Padding of 4 bytes in destination options, then in hop-by-hop options in front of them.
         for name in [libc::IPV6_DSTOPTS, libc::IPV6_HOPOPTS] {
-            set_option(&client, libc::IPPROTO_IPV6, name, &[0, 0, 1, 4, 0, 0, 0, 0]);
+            set_option(client, libc::IPPROTO_IPV6, name, &[0, 0, 1, 4, 0, 0, 0, 0]);
             client.send_to(b"x", to).unwrap();
         }
         for (shard, source) in all.drain() {
