@@ -1,0 +1,220 @@
+//! What a run is to do, resolved and checked; what workers are sent.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// A run, whole: the same on every machine that takes part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The relay.
+    pub target: SocketAddr,
+    /// Simulated clients, 1 or more.
+    pub clients: u32,
+    /// Groups that they are spread over as evenly as can be, 1 to `clients`.
+    pub groups: u32,
+    /// Who sends payloads.
+    pub senders: Senders,
+    /// When they send.
+    pub load: Load,
+    /// Bytes of each payload.
+    pub payload: PayloadSize,
+    /// Pings.
+    pub heartbeat: Heartbeat,
+    /// Members that leave their group and join it again, per second.
+    pub churn: f64,
+    /// Part of the clients that join and then say nothing, 0 to 1.
+    pub silent: f64,
+    /// Over how long the clients join.
+    pub ramp: Duration,
+    /// Traffic that is not counted, before the measurement.
+    pub warm_up: Duration,
+    /// The measurement.
+    pub duration: Duration,
+    /// How clients are many.
+    pub sockets: Sockets,
+    /// Where shared sockets send from.
+    pub source_prefix: Option<IpNet>,
+    /// How datagrams travel.
+    pub backend: Backend,
+    /// Whether received datagrams may be coalesced by the kernel (`UDP_GRO`).
+    pub gro: bool,
+    /// Threads of each machine; None lets it choose.
+    pub threads: Option<u32>,
+    /// Processors that the threads are pinned to, one each in turn; empty lets the machine choose.
+    pub cpus: Vec<usize>,
+    /// What everything random comes from.
+    pub seed: u64,
+}
+
+/// Who sends payloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Senders {
+    /// Every client that is not silent.
+    All,
+    /// So many in each group.
+    PerGroup(u32),
+}
+
+/// When payloads are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Load {
+    /// Open loop: at times that are fixed before, whatever the relay does.
+    Open {
+        /// Payloads per second of each sender.
+        rate: f64,
+        /// How the times are spread.
+        arrivals: Arrivals,
+    },
+    /// Closed loop: in each group so many payloads are on their way, and the next leaves when one has reached every
+    /// member. It finds out what a relay can do at most; its latencies are no forecast.
+    InFlight(u16),
+}
+
+/// How the intended times of payloads are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Equal distances.
+    Constant,
+    /// A Poisson process: exponential distances.
+    Poisson,
+}
+
+/// Bytes of each payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadSize {
+    /// Always the same.
+    Fixed(u16),
+    /// Each size between these equally often.
+    Between(u16, u16),
+    /// 64 bytes in 7 of 12, 512 in 4 and 1200 in 1 (the proportions of the Simple IMIX).
+    Mix,
+}
+
+/// Pings of each joined client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heartbeat {
+    /// As often as the relay's PONG asks for.
+    Auto,
+    /// In this distance.
+    Every(Duration),
+}
+
+/// How clients are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Sockets {
+    /// Shared sockets where the target can be reached from many addresses of this machine, one for each client elsewhere.
+    Auto,
+    /// One socket for each client.
+    PerClient,
+    /// One socket for each thread; clients differ by their address.
+    Shared,
+}
+
+/// How datagrams travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// io_uring where it is available.
+    Auto,
+    /// io_uring.
+    Uring,
+    /// recvmmsg and sendmmsg.
+    Mmsg,
+}
+
+/// The part of a plan that one thread does: groups, whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The groups.
+    pub groups: Range<u32>,
+}
+
+impl Plan {
+    /// Clients of a group: the first groups have one more where they cannot be equal.
+    pub fn clients_of(&self, group: u32) -> Range<u32> {
+        self.first_client(group)..self.first_client(group + 1)
+    }
+
+    fn first_client(&self, group: u32) -> u32 {
+        let (size, larger) = (self.clients / self.groups, self.clients % self.groups);
+        group * size + group.min(larger)
+    }
+
+    /// Cuts a share into so many that differ by at most one group; fewer where there are too few groups.
+    pub fn split(share: &Share, parts: u32) -> Vec<Share> {
+        let count = share.groups.len() as u32;
+        let parts = parts.clamp(1, count.max(1));
+        let at =
+            |part: u32| share.groups.start + (u64::from(count) * u64::from(part) / u64::from(parts)) as u32;
+        (0..parts).map(|part| Share { groups: at(part)..at(part + 1) }).collect()
+    }
+
+    /// All of it.
+    pub fn whole(&self) -> Share {
+        Share { groups: 0..self.groups }
+    }
+
+    /// Senders of a group of so many members that are not silent.
+    pub fn senders_of(&self, speaking: u32) -> u32 {
+        match self.senders {
+            Senders::All => speaking,
+            Senders::PerGroup(count) => count.min(speaking),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn example() -> Plan {
+    Plan {
+        target: "127.0.0.1:5000".parse().unwrap(),
+        clients: 100,
+        groups: 10,
+        senders: Senders::All,
+        load: Load::Open { rate: 10.0, arrivals: Arrivals::Constant },
+        payload: PayloadSize::Fixed(64),
+        heartbeat: Heartbeat::Auto,
+        churn: 0.0,
+        silent: 0.0,
+        ramp: Duration::from_secs(1),
+        warm_up: Duration::ZERO,
+        duration: Duration::from_secs(10),
+        sockets: Sockets::Auto,
+        source_prefix: None,
+        backend: Backend::Auto,
+        gro: false,
+        threads: None,
+        cpus: Vec::new(),
+        seed: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_client_is_in_one_group() {
+        let plan = Plan { clients: 103, groups: 10, ..example() };
+        let sizes: Vec<usize> = (0..10).map(|group| plan.clients_of(group).len()).collect();
+        assert_eq!(sizes, [11, 11, 11, 10, 10, 10, 10, 10, 10, 10]);
+        assert!((1..10).all(|group| plan.clients_of(group - 1).end == plan.clients_of(group).start));
+    }
+
+    #[test]
+    fn shares_are_nearly_equal_and_whole() {
+        let parts = Plan::split(&Share { groups: 5..15 }, 3);
+        let ranges: Vec<Range<u32>> = parts.into_iter().map(|share| share.groups).collect();
+        assert_eq!(ranges, [5..8, 8..11, 11..15]);
+        assert_eq!(Plan::split(&Share { groups: 0..2 }, 8).len(), 2);
+    }
+}
