@@ -85,7 +85,11 @@ impl Relay {
             Shards::Auto => net::parallelism().min(config::MAX_SHARDS as usize),
             Shards::Count(shards) => shards.get(),
         };
-        let options = SocketOptions { receive_buffer: setup.receive_buffer, send_buffer: setup.send_buffer };
+        let options = SocketOptions {
+            receive_buffer: setup.receive_buffer,
+            send_buffer: setup.send_buffer,
+            ..SocketOptions::default()
+        };
         let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
         let mut binding =
             port::bind(&addresses, shards, options).map_err(|error| cannot_bind(loaded, error))?;

@@ -12,7 +12,8 @@ use crate::socket::Socket;
 pub struct DriverConfig {
     /// Receive buffers: a power of two in [`BUFFERS`].
     pub buffers: u16,
-    /// Readable bytes of a datagram, at most [`Run::MAX_BYTES`]. Longer ones are cut.
+    /// Readable bytes of an arrival, at least 1. Longer ones are cut. No datagram over IPv4 is longer than
+    /// [`Run::MAX_BYTES`], and no coalesced arrival than `u16::MAX`.
     pub max_datagram: u16,
     /// Arrivals that one exchange hands over at most, 1 to `buffers`.
     pub arrivals_per_exchange: u16,
@@ -40,8 +41,8 @@ impl DriverConfig {
     fn fault(&self) -> Option<&'static str> {
         if !self.buffers.is_power_of_two() || !BUFFERS.contains(&self.buffers) {
             Some("the number of buffers must be a power of two from 64 to 32768")
-        } else if self.max_datagram == 0 || usize::from(self.max_datagram) > Run::MAX_BYTES {
-            Some("the largest datagram must have 1 to 65507 bytes")
+        } else if self.max_datagram == 0 {
+            Some("the largest datagram must have 1 to 65535 bytes")
         } else if self.arrivals_per_exchange == 0 || self.arrivals_per_exchange > self.buffers {
             Some("the arrivals per exchange must be from 1 to the number of buffers")
         } else if (self.turn_budget as usize) < Run::MAX_DATAGRAMS {

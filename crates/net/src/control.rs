@@ -1,4 +1,4 @@
-//! Control messages: the local address of a datagram, and the segment size of a send.
+//! Control messages: the local address of a datagram, and the segment size of a send or a receive.
 
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,7 +16,7 @@ const HEADER: usize = size_of::<cmsghdr>();
 pub(crate) struct Control([u8; Control::SIZE]);
 
 impl Control {
-    /// IPV6_PKTINFO (40 bytes) and UDP_SEGMENT (24 bytes).
+    /// IPV6_PKTINFO (40 bytes) and UDP_SEGMENT or UDP_GRO (24 bytes).
     pub(crate) const SIZE: usize = 64;
     pub(crate) const EMPTY: Control = Control([0; Control::SIZE]);
 
@@ -64,28 +64,58 @@ impl Control {
     }
 }
 
-/// The local address that a datagram reached, from the control messages that came with it.
-///
-/// None for IPv6 multicast: nobody can answer from there, and the kernel chooses.
-pub(crate) fn local_address(mut control: &[u8]) -> Option<IpAddr> {
-    while control.len() >= HEADER {
-        let len = usize::from_ne_bytes(*control.first_chunk()?);
-        let level = i32::from_ne_bytes(*control[ALIGN..].first_chunk()?);
-        let kind = i32::from_ne_bytes(*control[ALIGN + 4..].first_chunk()?);
-        let data = control.get(HEADER..len)?;
+/// What the control messages of a received buffer say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The local address that it reached. None for IPv6 multicast: nobody can answer from there, and the
+    /// kernel chooses.
+    pub(crate) local: Option<IpAddr>,
+    /// Bytes of each datagram but the last, if the kernel says so; it may where there is only one.
+    pub(crate) segment: u16,
+}
+
+impl Told {
+    pub(crate) fn read(mut control: &[u8]) -> Told {
+        let mut told = Told::default();
+        while let Some((level, kind, data, rest)) = next(control) {
+            told.take(level, kind, data);
+            control = rest;
+        }
+        told
+    }
+
+    fn take(&mut self, level: i32, kind: i32, data: &[u8]) {
         match (level, kind) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let octets: [u8; 4] = *data.get(4..)?.first_chunk()?;
-                return Some(Ipv4Addr::from(octets).into());
+                let octets = data.get(4..).and_then(|data| data.first_chunk::<4>());
+                self.local = octets.map(|&octets| Ipv4Addr::from(octets).into());
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let ip = Ipv6Addr::from(*data.first_chunk::<16>()?);
-                return (!ip.is_multicast()).then(|| IpAddr::from(ip).to_canonical());
+                let ip = data.first_chunk::<16>().map(|&octets| Ipv6Addr::from(octets));
+                self.local = ip.filter(|ip| !ip.is_multicast()).map(|ip| IpAddr::from(ip).to_canonical());
             }
-            _ => control = control.get(len.next_multiple_of(ALIGN)..)?,
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                let size = data.first_chunk().map_or(0, |&bytes| i32::from_ne_bytes(bytes));
+                self.segment = u16::try_from(size).unwrap_or(0);
+            }
+            _ => {}
         }
     }
-    None
+
+    /// [`Arrival::segment`](crate::Arrival::segment) of a buffer of so many bytes.
+    pub(crate) fn segment_of(&self, len: u16) -> u16 {
+        if self.segment < len { self.segment } else { 0 }
+    }
+}
+
+/// Level, kind and data of the first message, and the bytes behind it.
+fn next(control: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
+    let len = usize::from_ne_bytes(*control.first_chunk()?);
+    let level = i32::from_ne_bytes(*control.get(ALIGN..)?.first_chunk()?);
+    let kind = i32::from_ne_bytes(*control.get(ALIGN + 4..)?.first_chunk()?);
+    let data = control.get(HEADER..len)?;
+    let rest = control.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
+    Some((level, kind, data, rest))
 }
 
 #[cfg(test)]
@@ -95,7 +125,7 @@ mod tests {
     fn round_trip(ip: &str, family: Family) -> Option<IpAddr> {
         let mut control = Control::EMPTY;
         let len = control.put_source(ip.parse().unwrap(), family);
-        local_address(&control.bytes()[..len])
+        Told::read(&control.bytes()[..len]).local
     }
 
     #[test]
@@ -118,15 +148,34 @@ mod tests {
 
         let mut other = Control::EMPTY;
         let at = other.put_segment(0, 9);
-        assert_eq!(local_address(&other.bytes()[..at]), None);
+        assert_eq!(Told::read(&other.bytes()[..at]), Told::default());
         let mut both = other.bytes()[..at].to_vec();
         both.extend_from_slice(&control.bytes()[..source]);
-        assert_eq!(local_address(&both), Some("::1".parse().unwrap()));
+        assert_eq!(Told::read(&both).local, Some("::1".parse().unwrap()));
     }
 
     #[test]
-    fn lengths_that_lie_are_no_address() {
-        assert_eq!(local_address(&[0; 64]), None);
-        assert_eq!(local_address(&[0xff; 64]), None);
+    fn the_segment_is_told_in_any_order() {
+        let local = "10.0.0.9".parse().unwrap();
+        let size = 1200_i32.to_ne_bytes();
+        let (mut source, mut segment) = (Control::EMPTY, Control::EMPTY);
+        let source_len = source.put_source(local, Family::V4);
+        let segment_len = segment.put(0, libc::SOL_UDP, libc::UDP_GRO, size);
+        let (source, segment) = (&source.bytes()[..source_len], &segment.bytes()[..segment_len]);
+        for control in [[source, segment].concat(), [segment, source].concat()] {
+            assert_eq!(Told::read(&control), Told { local: Some(local), segment: 1200 });
+        }
+    }
+
+    #[test]
+    fn one_datagram_has_no_segment() {
+        let told = Told { local: None, segment: 100 };
+        assert_eq!([99, 100, 101].map(|len| told.segment_of(len)), [0, 0, 100]);
+    }
+
+    #[test]
+    fn lengths_that_lie_tell_nothing() {
+        assert_eq!(Told::read(&[0; 64]), Told::default());
+        assert_eq!(Told::read(&[0xff; 64]), Told::default());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::limits;
@@ -15,7 +16,9 @@ pub struct SocketIndex(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BufferId(pub u16);
 
-/// One received datagram. It owns its buffer until [`Driver::release`] is called with it, exactly once.
+/// One received datagram, or several of one sender that the kernel coalesced
+/// ([`SocketOptions::coalesce_receives`](crate::SocketOptions::coalesce_receives)). It owns its buffer until
+/// [`Driver::release`] is called with it, exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// Who sent it; a v4-mapped address is already plain IPv4.
@@ -30,6 +33,21 @@ pub struct Arrival {
     pub offset: u16,
     /// Readable bytes: its length, or the driver's `max_datagram` where it was longer.
     pub len: u16,
+    /// Bytes of each datagram but the last, which may be shorter, if the buffer holds several; 0 if it holds
+    /// one.
+    pub segment: u16,
+}
+
+impl Arrival {
+    /// Where each datagram lies within [`Driver::bytes`], in order of arrival; at least one.
+    pub fn datagrams(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let len = usize::from(self.len);
+        let (count, size) = match usize::from(self.segment) {
+            0 => (1, len),
+            size => (len.div_ceil(size), size),
+        };
+        (0..count).map(move |at| at * size..len.min((at + 1) * size))
+    }
 }
 
 /// Bytes of one datagram to send: in a receive buffer, or composed by the caller.

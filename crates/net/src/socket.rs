@@ -16,11 +16,17 @@ use crate::address::Family;
 pub struct Socket {
     fd: Arc<OwnedFd>,
     address: SocketAddr,
+    coalesces: bool,
 }
 
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, address: SocketAddr) -> Socket {
-        Socket { fd: Arc::new(fd), address }
+        Socket { fd: Arc::new(fd), address, coalesces: false }
+    }
+
+    /// Says whether UDP_GRO is set on it.
+    pub(crate) fn coalescing(self, coalesces: bool) -> Socket {
+        Socket { coalesces, ..self }
     }
 
     /// The address that it is bound to, with the port that was chosen for port 0.
@@ -31,6 +37,11 @@ impl Socket {
     /// True if datagrams to any local address arrive here; each then says which it reached.
     pub fn is_wildcard(&self) -> bool {
         self.address.ip().is_unspecified()
+    }
+
+    /// True if what arrives comes with control messages.
+    pub(crate) fn tells(&self) -> bool {
+        self.coalesces || self.is_wildcard()
     }
 
     /// A view of its queues for another thread.

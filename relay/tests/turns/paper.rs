@@ -105,6 +105,7 @@ impl Driver for Paper {
                 buffer: id,
                 offset: 0,
                 len,
+                segment: 0,
             });
         }
         Ok(())

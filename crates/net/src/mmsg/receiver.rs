@@ -1,7 +1,6 @@
 //! `recvmmsg` into free buffers, in turns over the sockets.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
@@ -11,7 +10,7 @@ use nix::libc::{self, c_void, iovec, mmsghdr};
 use crate::address::Name;
 use crate::batch::EMPTY_HEADER;
 use crate::config::DriverConfig;
-use crate::control::{Control, local_address};
+use crate::control::{Control, Told};
 use crate::driver::{Arrival, DriverStats, SocketIndex};
 use crate::pool::Pool;
 use crate::setback::Setbacks;
@@ -86,7 +85,7 @@ impl Receiver {
             }
             if waiting & (1 << socket) != 0 {
                 let asked = self.ask.min(left).min(self.free.len());
-                self.prepare(asked, sockets[socket].is_wildcard(), pool);
+                self.prepare(asked, sockets[socket].tells(), pool);
                 stats.enters += 1;
                 let got = self.call(sockets[socket].as_raw_fd(), asked)?;
                 if got > 0 {
@@ -156,13 +155,21 @@ impl Receiver {
                 continue;
             };
             let len = self.headers[slot].msg_len.min(self.room.into()) as u16;
-            let local = self.local(slot);
-            arrivals.push(Arrival { source, local, socket, buffer: pool.lend(buffer), offset: 0, len });
+            let told = self.told(slot);
+            arrivals.push(Arrival {
+                source,
+                local: told.local,
+                socket,
+                buffer: pool.lend(buffer),
+                offset: 0,
+                len,
+                segment: told.segment_of(len),
+            });
         }
     }
 
-    fn local(&self, slot: usize) -> Option<IpAddr> {
+    fn told(&self, slot: usize) -> Told {
         let len = self.headers[slot].msg_hdr.msg_controllen;
-        if len == 0 { None } else { local_address(&self.controls[slot].bytes()[..len.min(Control::SIZE)]) }
+        Told::read(&self.controls[slot].bytes()[..len.min(Control::SIZE)])
     }
 }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::libc::msghdr;
 
 use crate::address::{self, Name};
-use crate::control::local_address;
+use crate::control::{Control, Told};
 use crate::driver::{Arrival, BufferId, SocketIndex};
 use crate::setback::Setbacks;
 use crate::socket::Socket;
@@ -19,14 +19,14 @@ use crate::uring::tag;
 /// The kernel's header (`io_uring_recvmsg_out`), and a name rounded up.
 const OUT: usize = 16;
 const NAME: usize = 32;
-/// Control messages: padding up to a cache line, or as much more as IPV6_PKTINFO (40 bytes) needs.
+/// Control messages: padding up to a cache line, or as much more as they need.
 const NO_CONTROL: usize = 16;
 const WITH_CONTROL: usize = 80;
 
 /// What lies in front of the longest datagram.
 pub(super) const HEADROOM: usize = OUT + NAME + WITH_CONTROL;
 
-const _: () = assert!(NAME >= Name::SIZE);
+const _: () = assert!(NAME >= Name::SIZE && WITH_CONTROL >= Control::SIZE);
 
 /// A datagram that has arrived and was not yet handed over.
 struct Waiting {
@@ -144,7 +144,7 @@ fn template(socket: &Socket) -> msghdr {
     // SAFETY: null pointers and zero lengths are what an empty header consists of.
     let mut header: msghdr = unsafe { mem::zeroed() };
     header.msg_namelen = NAME as u32;
-    header.msg_controllen = (if socket.is_wildcard() { WITH_CONTROL } else { NO_CONTROL }) as _;
+    header.msg_controllen = (if socket.tells() { WITH_CONTROL } else { NO_CONTROL }) as _;
     header
 }
 
@@ -152,14 +152,16 @@ fn parse(waiting: &Waiting, template: &msghdr, max_datagram: u16, buffers: &Buff
     let filled = buffers.pool().filled(waiting.buffer).get(..waiting.len as usize)?;
     let out = RecvMsgOut::parse(filled, template).ok()?;
     let source = address::decode(&filled[OUT..OUT + NAME])?;
-    let len = out.payload_data().len().min(max_datagram.into());
+    let len = out.payload_data().len().min(max_datagram.into()) as u16;
+    let told = Told::read(out.control_data());
     Some(Arrival {
         source,
-        local: local_address(out.control_data()),
+        local: told.local,
         socket: SocketIndex(waiting.socket),
         buffer: BufferId(waiting.buffer),
         offset: (OUT + NAME + template.msg_controllen) as u16,
-        len: len as u16,
+        len,
+        segment: told.segment_of(len),
     })
 }
 

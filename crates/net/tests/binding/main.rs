@@ -103,7 +103,7 @@ fn a_refusal_without_a_name_says_what_the_kernel_said() {
 
 #[test]
 fn granted_buffers_are_told_in_the_unit_of_the_request() {
-    let options = SocketOptions { receive_buffer: 300_000, send_buffer: 200_000 };
+    let options = SocketOptions { receive_buffer: 300_000, send_buffer: 200_000, ..SocketOptions::default() };
     let binding = bind(&[address("127.0.0.1:0")], 2, options).unwrap();
     assert_eq!((binding.receive_buffer, binding.send_buffer), (300_000, 200_000));
 }
@@ -114,7 +114,8 @@ fn without_privileges_the_sysctl_is_the_limit() {
         for option in [libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
             forbid(&Call { number: libc::SYS_setsockopt, argument: Some((2, option as u32)) }, libc::EPERM);
         }
-        let options = SocketOptions { receive_buffer: 1 << 30, send_buffer: 1 << 30 };
+        let options =
+            SocketOptions { receive_buffer: 1 << 30, send_buffer: 1 << 30, ..SocketOptions::default() };
         let binding = bind(&[address("127.0.0.1:0")], 1, options).unwrap();
         let limit = |name: &str| -> usize {
             let text = std::fs::read_to_string(format!("/proc/sys/net/core/{name}_max")).unwrap();

@@ -53,6 +53,19 @@ pub fn on<C: Candidate>(address: &str, config: &DriverConfig) -> (C, SocketAddr)
     (C::open(shards.remove(0), config).unwrap(), addresses[0])
 }
 
+/// A driver of one socket whose arrivals may hold several datagrams, and the address that it got.
+pub fn coalescing_on<C: Candidate>(address: &str) -> (C, SocketAddr) {
+    let options = SocketOptions { coalesce_receives: true, ..SocketOptions::default() };
+    let Binding { mut shards, addresses, .. } = bind(&[address.parse().unwrap()], 1, options).unwrap();
+    let config = DriverConfig {
+        buffers: 64,
+        max_datagram: u16::MAX,
+        arrivals_per_exchange: 64,
+        ..DriverConfig::default()
+    };
+    (C::open(shards.remove(0), &config).unwrap(), addresses[0])
+}
+
 /// Exchanges until so many datagrams have arrived.
 pub fn receive<D: Driver>(driver: &mut D, wanted: usize) -> Vec<Arrival> {
     let mut arrivals = Vec::new();

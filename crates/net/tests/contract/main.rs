@@ -12,6 +12,7 @@ mod namespace;
 mod peer;
 
 mod buffers;
+mod coalesce;
 mod errors;
 mod exchange;
 mod killed;

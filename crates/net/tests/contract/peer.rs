@@ -59,6 +59,11 @@ impl Peer {
         self.set(libc::SOL_UDP, libc::UDP_GRO, 1);
     }
 
+    /// Sends in segments of so many bytes.
+    pub fn segment(&self, size: usize) {
+        self.set(libc::SOL_UDP, libc::UDP_SEGMENT, size as i32);
+    }
+
     pub fn set(&self, level: i32, name: i32, value: i32) {
         // SAFETY: the value outlives the call and its length is right.
         let result = unsafe {
