@@ -41,15 +41,6 @@ pub const ORPHANED_PORT_PATIENCE: Duration = Duration::from_secs(12);
 /// How long a stopping shard goes on sending what waits behind its budget.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// HTTP connections at a time: scrapers and probes are few, and descriptors are for sockets.
-pub const HTTP_CONNECTIONS: usize = 32;
-
-/// How long an HTTP connection lasts, at most: Prometheus gives a scrape 10 s by default.
-pub const HTTP_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long accepting waits after an error.
-pub const HTTP_RETRY: Duration = Duration::from_millis(100);
-
 const _: () = assert!(TURN_ARRIVALS < BUFFERS - BACKLOG_PAYLOADS);
 const _: () = assert!(BUFFERS <= *net::limits::BUFFERS.end() as usize);
 const _: () = assert!(crate::config::MAX_HOSTS <= net::limits::MAX_SOCKETS);

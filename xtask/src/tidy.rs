@@ -135,9 +135,10 @@ fn check_words(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()
     Ok(())
 }
 
-/// The names in the relay's catalogue of metrics.
+/// The names in the relay's catalogue of metrics, and in that of any process.
 fn metric_names() -> anyhow::Result<BTreeSet<String>> {
-    let text = fs::read_to_string("relay/src/metrics/catalogue.rs")?;
+    let files = ["relay/src/metrics/catalogue.rs", "crates/expose/src/process.rs"];
+    let text = files.map(fs::read_to_string).into_iter().collect::<Result<String, _>>()?;
     let words = text.split('"').filter(|word| word.starts_with("relay_") || word.starts_with("process_"));
     Ok(words.filter(|word| !word.contains(' ')).map(str::to_owned).collect())
 }

@@ -1,36 +1,6 @@
-//! Every metric that the relay exports, with its help text.
+//! Every metric that the relay exports, with its help text; `expose::process` has those of any process.
 
-/// How a metric behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Buckets by powers of two, with sum and count.
-    Histogram,
-}
-
-/// A metric: its name, what it is, and the text behind HELP.
-#[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// The full name.
-    pub name: &'static str,
-    /// How it behaves.
-    pub kind: Kind,
-    /// What it says, with its unit.
-    pub help: &'static str,
-}
-
-macro_rules! catalogue {
-    ($($constant:ident $name:literal $kind:ident $help:literal)*) => {
-        $(#[doc = $help] pub const $constant: Metric = Metric { name: $name, kind: Kind::$kind, help: $help };)*
-        /// All metrics.
-        pub const CATALOGUE: &[Metric] = &[$($constant),*];
-    };
-}
-
-catalogue! {
+expose::catalogue! {
     BUILD_INFO "relay_build_info" Gauge "Version and I/O backend of this relay; always 1."
     BACKEND_FALLBACK_INFO "relay_backend_fallback_info" Gauge "1 for the reason why io_uring is not used although the backend is auto; absent otherwise."
     READY "relay_ready" Gauge "1 while the relay serves, 0 while it starts or stops."
@@ -62,11 +32,4 @@ catalogue! {
     RECEIVE_ERRORS "relay_receive_errors_total" Counter "Receives that failed for another reason than a lack of buffers; a datagram may wait for it."
     RING_BUFFERS_FREE "relay_ring_buffers_free" Gauge "Receive buffers that are free."
     BUSY "relay_shard_busy_seconds_total" Counter "Time that a shard did not wait."
-    PROCESS_CPU "process_cpu_seconds_total" Counter "User and system CPU time spent in seconds."
-    PROCESS_RSS "process_resident_memory_bytes" Gauge "Resident memory size in bytes."
-    PROCESS_VSIZE "process_virtual_memory_bytes" Gauge "Virtual memory size in bytes."
-    PROCESS_FDS "process_open_fds" Gauge "Number of open file descriptors."
-    PROCESS_MAX_FDS "process_max_fds" Gauge "Maximum number of open file descriptors."
-    PROCESS_THREADS "process_threads" Gauge "Number of threads."
-    PROCESS_START "process_start_time_seconds" Gauge "Start time of the process since the Unix epoch in seconds."
 }

@@ -1,21 +1,20 @@
 //! What a scrape reads: the shards' published counters, through the `metrics` crate and its Prometheus exporter.
 
 pub mod catalogue;
-mod process;
 mod text;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{CommandKind, DropReason, Event, Groups, Histogram};
+use expose::Metric;
 use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use net::{FailureKind, SocketGauge};
 use wire::Refusal;
 
 use crate::meter::{Counters, Meter};
-use catalogue::{self as names, CATALOGUE, Kind, Metric};
-use process::ProcessStats;
+use catalogue::{self as names, CATALOGUE};
 
 /// Renders the relay's metrics.
 pub struct Exporter {
@@ -58,9 +57,7 @@ impl Exporter {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         with_local_recorder(&recorder, || {
-            for metric in CATALOGUE {
-                describe(metric);
-            }
+            CATALOGUE.iter().for_each(Metric::describe);
             let version = env!("CARGO_PKG_VERSION");
             gauge!(names::BUILD_INFO.name, "version" => version, "backend" => sources.backend).set(1);
             if let Some(reason) = &sources.fallback {
@@ -85,7 +82,7 @@ impl Exporter {
         let mut out = self.handle.render();
         append_histograms(&mut out, &shards);
         append_seconds(&mut out, &shards);
-        append_process(&mut out);
+        expose::process::append(&mut out);
         out
     }
 
@@ -142,14 +139,6 @@ impl ShardDrops {
     }
 }
 
-fn describe(metric: &Metric) {
-    match metric.kind {
-        Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
-        Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-        Kind::Histogram => {}
-    }
-}
-
 fn set_shard(shard: usize, counters: &Counters) {
     let shard = Label::new("shard", shard.to_string());
     let one = |metric: Metric| counter!(metric.name, vec![shard.clone()]);
@@ -188,21 +177,5 @@ fn append_histograms(out: &mut String, shards: &[Counters]) {
 fn append_seconds(out: &mut String, shards: &[Counters]) {
     let busy =
         |(shard, counters): (usize, &Counters)| (format!("shard=\"{shard}\""), counters.busy as f64 / 1e9);
-    text::append_values(out, names::BUSY, shards.iter().enumerate().map(busy));
-}
-
-fn append_process(out: &mut String) {
-    let Some(process) = ProcessStats::read() else { return };
-    let values = [
-        (names::PROCESS_CPU, process.cpu_seconds),
-        (names::PROCESS_RSS, process.resident_bytes),
-        (names::PROCESS_VSIZE, process.virtual_bytes),
-        (names::PROCESS_FDS, process.open_fds),
-        (names::PROCESS_MAX_FDS, process.max_fds),
-        (names::PROCESS_THREADS, process.threads),
-        (names::PROCESS_START, process.start_seconds),
-    ];
-    for (metric, value) in values {
-        text::append_values(out, metric, [(String::new(), value)]);
-    }
+    expose::text::append_values(out, names::BUSY, shards.iter().enumerate().map(busy));
 }

@@ -8,11 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use engine::{CommandKind, DropReason, Event};
-use relay::metrics::catalogue::{BACKEND_FALLBACK_INFO, CATALOGUE, Kind};
+use expose::{Kind, Metric};
+use relay::metrics::catalogue::{BACKEND_FALLBACK_INFO, CATALOGUE};
 
 use crate::support::{Backend, Client, PATIENCE, Relay, each_backend, eventually, field};
 
 use super::tools::{Over, main_job};
+
+/// The relay's metrics, and those of any process.
+fn catalogue() -> impl Iterator<Item = &'static Metric> {
+    CATALOGUE.iter().chain(expose::process::CATALOGUE)
+}
 
 #[test]
 fn every_metric_has_help_type_and_a_value_and_there_are_no_others() {
@@ -22,7 +28,7 @@ fn every_metric_has_help_type_and_a_value_and_there_are_no_others() {
         let (status, body) = relay.http("/metrics");
         assert_eq!(status, 200);
         let samples = relay.metrics();
-        for metric in CATALOGUE.iter().filter(|metric| metric.name != BACKEND_FALLBACK_INFO.name) {
+        for metric in catalogue().filter(|metric| metric.name != BACKEND_FALLBACK_INFO.name) {
             let kind = match metric.kind {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",
@@ -48,7 +54,7 @@ fn every_metric_has_help_type_and_a_value_and_there_are_no_others() {
         }
         let typed: BTreeSet<&str> =
             body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        let known: BTreeSet<&str> = CATALOGUE.iter().map(|metric| metric.name).collect();
+        let known: BTreeSet<&str> = catalogue().map(|metric| metric.name).collect();
         assert_eq!(typed.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
     });
 }

@@ -1,0 +1,10 @@
+//! How numbers leave: a bounded HTTP server, and metrics in the Prometheus text format.
+
+mod http;
+pub mod limits;
+mod metric;
+pub mod process;
+pub mod text;
+
+pub use http::{metrics_at, serve};
+pub use metric::{Kind, Metric};
