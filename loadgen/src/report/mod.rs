@@ -1,5 +1,9 @@
 //! The end of a run: what was asked, what was seen, what it means.
 
+pub mod json;
+#[cfg(test)]
+pub(crate) mod samples;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
