@@ -71,6 +71,7 @@ impl Failure {
 fn bind_remedy(error: &BindError) -> &'static str {
     match error.kind {
         BindErrorKind::InUse => "stop that process, or choose another --port or --host",
+        BindErrorKind::Ports => "choose a --port, or widen that range",
         BindErrorKind::NotAvailable => "choose another --host; `ip address` lists this machine's addresses",
         BindErrorKind::Permission => "choose a --port from 1024 on, or grant that",
         BindErrorKind::Descriptors => "raise it: ulimit -n, LimitNOFILE=",

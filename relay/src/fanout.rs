@@ -140,7 +140,7 @@ impl Fanout {
 
     fn reply(&mut self, to: &Member, part: Part, driver: &mut impl Driver) {
         let run = Run {
-            socket: SocketIndex(to.local.socket()),
+            socket: SocketIndex(to.local.socket().into()),
             to: to.client.socket_addr(),
             from: to.local.reached(),
             gather: driver.gather(&[part]),

@@ -127,7 +127,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             let datagram = Datagram {
                 bytes: self.driver.bytes(arrival),
                 source: arrival.source,
-                local: LocalAddr::new(arrival.socket.0, arrival.local),
+                local: LocalAddr::new(arrival.socket.0 as u8, arrival.local),
                 number: number as u32,
             };
             self.engine.receive(&datagram, &mut self.outbox);

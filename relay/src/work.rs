@@ -89,7 +89,7 @@ impl Work {
             }
             if let Some(span) = next_span(self.member) {
                 driver.send(&Run {
-                    socket: SocketIndex(member.local.socket()),
+                    socket: SocketIndex(member.local.socket().into()),
                     to: member.client.socket_addr(),
                     from: member.local.reached(),
                     gather: span.gather,

@@ -1,7 +1,7 @@
 //! Messages that are handed to the kernel together, in the form in which it reads them.
 
-use std::mem;
 use std::net::{IpAddr, SocketAddr};
+use std::{mem, ptr};
 
 use nix::libc::{c_void, iovec, mmsghdr, msghdr};
 
@@ -19,6 +19,7 @@ pub(crate) struct Message {
     pub(crate) count: u16,
     /// Payload bytes of all.
     pub(crate) bytes: u32,
+    /// 0 for the peer of a connected socket.
     pub(crate) name_len: u8,
     /// Bytes of control messages, and of those that stay when the datagrams are sent one by one.
     control: u8,
@@ -31,6 +32,8 @@ pub(crate) struct Target {
     pub(crate) family: Family,
     pub(crate) to: SocketAddr,
     pub(crate) from: Option<IpAddr>,
+    /// False where the socket knows its peer.
+    pub(crate) named: bool,
 }
 
 /// A bounded list of messages. Names and control messages never move while it fills.
@@ -68,7 +71,7 @@ impl Batch {
     /// Adds a message of `count` parts. `segment` is the size that the kernel is to cut them at.
     pub(crate) fn push(&mut self, target: &Target, start: u32, count: u16, bytes: u32, segment: Option<u16>) {
         let at = self.messages.len();
-        let name_len = self.names[at].encode(target.to, target.family);
+        let name_len = self.names[at].encode(target.to, target.family) * u8::from(target.named);
         let control = &mut self.controls[at];
         let plain_control = target.from.map_or(0, |from| control.put_source(from, target.family));
         let control = segment.map_or(plain_control, |size| control.put_segment(plain_control, size));
@@ -82,8 +85,9 @@ impl Batch {
         self.names[index].decode().expect("encoded when it was pushed")
     }
 
+    /// The name of a message, or null where it needs none.
     pub(crate) fn name(&self, index: usize) -> *const u8 {
-        self.names[index].as_ptr()
+        if self.messages[index].name_len > 0 { self.names[index].as_ptr() } else { ptr::null() }
     }
 
     /// True for a message that needs no header of its own: one datagram, from wherever the socket is.
@@ -96,6 +100,14 @@ impl Batch {
     pub(crate) fn header(&mut self, index: usize, iovecs: &mut [iovec]) -> *const msghdr {
         self.headers[index].msg_hdr = self.whole(index, iovecs);
         &raw const self.headers[index].msg_hdr
+    }
+
+    /// Writes the headers of all messages.
+    pub(crate) fn headers(&mut self, iovecs: &mut [iovec]) -> (&mut [mmsghdr], &[Message]) {
+        for index in 0..self.messages.len() {
+            self.headers[index].msg_hdr = self.whole(index, iovecs);
+        }
+        (&mut self.headers[..self.messages.len()], &self.messages)
     }
 
     /// Writes the headers of the messages that leave from one socket; the second list says which they are.

@@ -74,6 +74,9 @@ pub enum BindErrorKind {
     /// EADDRINUSE, for longer than 2 s.
     #[error("another process uses it")]
     InUse,
+    /// EADDRINUSE for port 0: the kernel has none left to choose.
+    #[error("all ports of net.ipv4.ip_local_port_range are in use")]
+    Ports,
     /// EADDRNOTAVAIL, EAFNOSUPPORT, ENODEV.
     #[error("this machine does not have this address")]
     NotAvailable,
@@ -111,10 +114,14 @@ pub fn bind(addresses: &[SocketAddr], shards: usize, options: SocketOptions) -> 
         attempts -= 1;
         let patience = if attempts == 0 { PATIENCE } else { Duration::ZERO };
         match bind_all(addresses, shards.max(1), options, patience) {
-            Err(error) if error.kind == BindErrorKind::InUse && attempts > 0 => {}
+            Err(error) if is_taken(&error) && attempts > 0 => {}
             result => return result,
         }
     }
+}
+
+fn is_taken(error: &BindError) -> bool {
+    matches!(error.kind, BindErrorKind::InUse | BindErrorKind::Ports)
 }
 
 fn bind_all(
@@ -157,6 +164,9 @@ fn bind_group(
     let mut group = Vec::with_capacity(shards);
     for shard in 0..shards {
         let socket = open(address, options)?;
+        if address.ip().is_unspecified() {
+            tell_local_address(&socket, address)?;
+        }
         if shard > 0 {
             socket.set_reuse_port(true)?;
         }
@@ -172,14 +182,11 @@ fn bind_group(
     Ok(group)
 }
 
-fn open(address: SocketAddr, options: SocketOptions) -> io::Result<socket2::Socket> {
+pub(crate) fn open(address: SocketAddr, options: SocketOptions) -> io::Result<socket2::Socket> {
     let socket =
         socket2::Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
-    }
-    if address.ip().is_unspecified() {
-        tell_local_address(&socket, address)?;
     }
     if options.coalesce_receives {
         set_option(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, &1_i32)?;
@@ -190,7 +197,7 @@ fn open(address: SocketAddr, options: SocketOptions) -> io::Result<socket2::Sock
     Ok(socket)
 }
 
-fn tell_local_address(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
+pub(crate) fn tell_local_address(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
     let (level, name) = match address {
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
         SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
@@ -242,8 +249,9 @@ fn granted(socket: &Socket, name: i32) -> io::Result<usize> {
     Ok(doubled as usize / 2)
 }
 
-fn explain(address: SocketAddr, source: io::Error) -> BindError {
+pub(crate) fn explain(address: SocketAddr, source: io::Error) -> BindError {
     let kind = match source.raw_os_error() {
+        Some(libc::EADDRINUSE) if address.port() == 0 => BindErrorKind::Ports,
         Some(libc::EADDRINUSE) => BindErrorKind::InUse,
         Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::ENODEV) => BindErrorKind::NotAvailable,
         Some(libc::EACCES | libc::EPERM) => BindErrorKind::Permission,

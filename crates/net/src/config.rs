@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::driver::Run;
-use crate::limits::{BUFFERS, MAX_SOCKETS};
+use crate::limits::BUFFERS;
 use crate::socket::Socket;
 
 /// Sizes of a driver. With the defaults it takes less than 4 MB.
@@ -56,11 +56,11 @@ impl DriverConfig {
 /// As long as the kernel can count on every architecture; a longer wait is cut.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(i32::MAX as u64);
 
-pub(crate) fn check(sockets: &[Socket], config: &DriverConfig) -> Result<(), SetupError> {
-    let fault = if sockets.is_empty() || sockets.len() > MAX_SOCKETS {
-        Some("a driver serves 1 to 64 sockets")
+pub(crate) fn check(sockets: &[Socket], most: usize, config: &DriverConfig) -> Result<(), SetupError> {
+    let fault = if sockets.is_empty() || sockets.len() > most {
+        Some(format!("this driver serves 1 to {most} sockets"))
     } else {
-        config.fault()
+        config.fault().map(str::to_owned)
     };
     match fault {
         Some(fault) => Err(SetupError {
@@ -90,6 +90,9 @@ pub enum SetupStep {
     /// The eventfd of the waker.
     #[error("eventfd")]
     Waker,
+    /// `epoll_create1`, and a socket's place in it.
+    #[error("epoll")]
+    Epoll,
     /// `io_uring_setup` and its mappings.
     #[error("io_uring_setup")]
     Ring,
@@ -112,6 +115,7 @@ impl SetupError {
     pub fn advice(&self) -> &'static str {
         match (self.step, self.source.raw_os_error()) {
             (SetupStep::Config, _) => "change the configuration",
+            (SetupStep::Epoll, Some(nix::libc::ENOSPC)) => "raise sysctl fs.epoll.max_user_watches",
             (_, Some(nix::libc::EPERM | nix::libc::EACCES)) => {
                 "io_uring is forbidden: see sysctl kernel.io_uring_disabled and kernel.io_uring_group"
             }

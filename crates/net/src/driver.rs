@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::limits;
 use crate::waker::Waker;
 
-/// Which of a shard's sockets: one for each address that the relay is bound to.
+/// Which of a driver's sockets. Only [`Epoll`](crate::Epoll) serves more than [`limits::MAX_SOCKETS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct SocketIndex(pub u8);
+pub struct SocketIndex(pub u16);
 
 /// A receive buffer of the driver's pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +177,10 @@ pub struct SendReport {
     pub segments_sum: u64,
     /// What the kernel did not take.
     pub failures: Vec<Failure>,
+    /// Times that a peer's machine sent word that it has no such port, for a datagram that was counted as taken
+    /// before. Only connected sockets hear of it, and either here or as [`FailureKind::Unreachable`] of their
+    /// next send, which the kernel then does not take.
+    pub returned: u64,
 }
 
 /// A driver's own counters since it started. A driver without a ring leaves the ring's at 0.

@@ -9,19 +9,23 @@
 mod address;
 mod batch;
 mod bind;
+mod clients;
 mod config;
 mod control;
 mod driver;
+mod epoll;
 mod gathered;
 mod hash;
 mod host;
 pub mod limits;
 mod mmsg;
+mod poll;
 mod pool;
 mod queue;
 mod recent;
 mod routes;
 mod setback;
+mod slots;
 mod socket;
 mod steer;
 mod transmit;
@@ -29,11 +33,13 @@ mod uring;
 mod waker;
 
 pub use bind::{BindError, BindErrorKind, Binding, SocketOptions, bind};
+pub use clients::bind_clients;
 pub use config::{DriverConfig, SetupError, SetupFailure, SetupStep};
 pub use driver::{
     Arrival, BufferId, Driver, DriverStats, Failure, FailureKind, Full, Gather, Part, Run, SendReport,
     SocketIndex,
 };
+pub use epoll::Epoll;
 pub use host::{available_cpus, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit};
 pub use mmsg::Mmsg;
 pub use socket::{Socket, SocketGauge, SocketMemory};

@@ -4,8 +4,11 @@ use std::ops::RangeInclusive;
 
 use crate::batch::Batch;
 
-/// Sockets of one driver, at most: the ready ones are kept in a bit mask.
+/// Sockets of one [`Uring`](crate::Uring) or [`Mmsg`](crate::Mmsg), at most: the ready ones are kept in a bit mask.
 pub const MAX_SOCKETS: usize = u64::BITS as usize;
+
+/// Sockets of one [`Epoll`](crate::Epoll), at most: all that a [`SocketIndex`](crate::SocketIndex) can name.
+pub const MAX_EPOLL_SOCKETS: usize = u16::MAX as usize + 1;
 
 /// Receive buffers of one driver, a power of two. The largest number is the kernel's for a provided buffer ring.
 pub const BUFFERS: RangeInclusive<u16> = 64..=32_768;
@@ -17,5 +20,6 @@ pub const RUN_DATAGRAMS: usize = 64;
 /// headers.
 pub const RUN_BYTES: usize = 65_507;
 
-const _: () = assert!(MAX_SOCKETS <= u8::MAX as usize + 1, "SocketIndex is a u8");
+const _: () =
+    assert!(MAX_SOCKETS <= u8::MAX as usize + 1, "who has so few sockets may keep their index in a u8");
 const _: () = assert!(RUN_DATAGRAMS <= Batch::CAPACITY, "an empty batch has room for any run");

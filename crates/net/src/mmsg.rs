@@ -1,18 +1,18 @@
 //! The driver that every Linux has: `recvmmsg`, `sendmmsg`, `ppoll`.
 
-use std::io;
 use std::os::fd::AsRawFd;
-use std::ptr;
 use std::time::Duration;
+use std::{io, mem};
 
-use nix::errno::Errno;
-use nix::libc::{self, pollfd};
+use nix::libc::pollfd;
 
-use crate::config::{DriverConfig, LONGEST_WAIT, SetupError, SetupFailure, SetupStep, check};
+use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
 use crate::driver::{
     Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport, SocketIndex,
 };
+use crate::limits::MAX_SOCKETS;
 use crate::mmsg::receiver::Receiver;
+use crate::poll::{poll, readable};
 use crate::pool::Pool;
 use crate::queue::{Refused, SendQueue};
 use crate::setback::shorter;
@@ -41,7 +41,7 @@ impl Mmsg {
     /// # Errors
     /// [`SetupStep::Config`] and [`SetupStep::Waker`]; the sockets are given back.
     pub fn new(sockets: Vec<Socket>, config: &DriverConfig) -> Result<Mmsg, SetupFailure> {
-        let waker = check(&sockets, config)
+        let waker = check(&sockets, MAX_SOCKETS, config)
             .and_then(|()| Waker::new().map_err(|source| SetupError { step: SetupStep::Waker, source }));
         let waker = match waker {
             Ok(waker) => waker,
@@ -53,7 +53,7 @@ impl Mmsg {
             queue: SendQueue::new(&sockets, config.turn_budget),
             receiver: Receiver::new(sockets.len(), config),
             refused: Vec::with_capacity(crate::batch::Batch::CAPACITY),
-            polled: fds.map(|fd| pollfd { fd, events: libc::POLLIN, revents: 0 }).collect(),
+            polled: fds.map(readable).collect(),
             sockets,
             waker,
             stats: DriverStats::default(),
@@ -67,7 +67,7 @@ impl Mmsg {
     /// None; the signature is that of every driver.
     pub fn close(mut self) -> io::Result<usize> {
         self.send_batch();
-        Ok(self.receiver.free())
+        Ok(self.receiver.slots.free())
     }
 
     /// Hands over the batch, one call for each socket that something leaves from: order matters only between
@@ -92,26 +92,21 @@ impl Mmsg {
 
     /// Waits until something has arrived or the waker was used.
     fn wait(&mut self, wait: Option<Duration>) -> io::Result<()> {
-        let pause = self.receiver.setbacks.pause();
-        let limit = pause.map_or(wait, |pause| shorter(wait, pause)).map(timespec);
-        let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+        let pause = self.receiver.slots.setbacks.pause();
+        let limit = pause.map_or(wait, |pause| shorter(wait, pause));
         // Without a free buffer, or when receiving fails, a readable socket would end the wait again and again.
-        let deaf = pause.is_some() || self.receiver.free() == 0;
-        let polled = if deaf { &mut self.polled[..1] } else { &mut self.polled[..] };
-        // SAFETY: the list and the time outlive the call.
-        let ready = unsafe { libc::ppoll(polled.as_mut_ptr(), polled.len() as _, limit, ptr::null()) };
-        match Errno::result(ready) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        if ready > 0 && self.polled[0].revents != 0 {
+        let deaf = pause.is_some() || self.receiver.slots.free() == 0;
+        poll(if deaf { &mut self.polled[..1] } else { &mut self.polled[..] }, limit)?;
+        if self.polled[0].revents != 0 {
             self.waker.drain();
         }
         Ok(())
     }
 
     fn receive(&mut self, arrivals: &mut Vec<Arrival>) -> io::Result<()> {
-        self.receiver.receive(&self.sockets, &mut self.pool, arrivals, &mut self.stats)
+        let result = self.receiver.receive(&self.sockets, &mut self.pool, arrivals, &mut self.stats);
+        self.queue.report().returned += mem::take(&mut self.receiver.slots.returned);
+        result
     }
 }
 
@@ -134,7 +129,7 @@ impl Driver for Mmsg {
 
     fn release(&mut self, buffer: BufferId) {
         self.pool.take_back(buffer);
-        self.receiver.give(buffer.0);
+        self.receiver.slots.give(buffer.0);
     }
 
     fn compose(&mut self, text: &[u8]) -> Part {
@@ -166,14 +161,9 @@ impl Driver for Mmsg {
 
     fn stats(&self) -> DriverStats {
         DriverStats {
-            buffers_free: self.receiver.free() as u64,
-            receive_errors: self.receiver.setbacks.all(),
+            buffers_free: self.receiver.slots.free() as u64,
+            receive_errors: self.receiver.slots.setbacks.all(),
             ..self.stats
         }
     }
-}
-
-fn timespec(wait: Duration) -> libc::timespec {
-    let wait = wait.min(LONGEST_WAIT);
-    libc::timespec { tv_sec: wait.as_secs() as libc::time_t, tv_nsec: wait.subsec_nanos().into() }
 }

@@ -1,5 +1,6 @@
 //! What a turn sends: its bytes, its messages, its budget, and what became of them.
 
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
@@ -25,6 +26,20 @@ enum Shape {
     Plain,
 }
 
+/// What a socket says about the names of its messages.
+#[derive(Clone, Copy)]
+struct Outlet {
+    family: Family,
+    /// Messages to it need no name.
+    peer: Option<SocketAddr>,
+}
+
+impl Outlet {
+    fn of(socket: &Socket) -> Outlet {
+        Outlet { family: socket.family(), peer: socket.peer() }
+    }
+}
+
 /// The sending half that all drivers share. A driver only hands over the batch and says what was refused.
 pub(crate) struct SendQueue {
     gathered: Gathered,
@@ -33,7 +48,7 @@ pub(crate) struct SendQueue {
     /// A refused segmented send is replayed after its submission, so nothing else may go there in the same
     /// one.
     segmented: Recent,
-    families: Box<[Family]>,
+    outlets: Box<[Outlet]>,
     budget: u32,
     used: u32,
     report: SendReport,
@@ -46,7 +61,7 @@ impl SendQueue {
             batch: Batch::new(),
             routes: Routes::new(),
             segmented: Recent::new(),
-            families: sockets.iter().map(Socket::family).collect(),
+            outlets: sockets.iter().map(Outlet::of).collect(),
             budget,
             used: 0,
             report: SendReport::default(),
@@ -94,8 +109,9 @@ impl SendQueue {
     }
 
     fn push(&mut self, run: &Run, shape: Shape) {
-        let family = self.families[usize::from(run.socket.0)];
-        let target = Target { socket: run.socket, family, to: run.to, from: run.from };
+        let Outlet { family, peer } = self.outlets[usize::from(run.socket.0)];
+        let named = peer != Some(run.to);
+        let target = Target { socket: run.socket, family, to: run.to, from: run.from, named };
         let Gather { start, count } = run.gather;
         if shape == Shape::Segmented {
             self.segmented.insert(run.to);

@@ -50,7 +50,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::{Driver, DriverConfig, Mmsg, Socket, Uring};
+    use crate::{Driver, DriverConfig, Epoll, Mmsg, Socket, Uring};
 
     /// Receiving from a TCP socket that is not connected fails with ENOTCONN, and the socket is always ready.
     fn failing() -> Vec<Socket> {
@@ -79,6 +79,11 @@ mod tests {
     #[test]
     fn mmsg_pauses() {
         does_not_spin(Mmsg::new(failing(), &DriverConfig::default()).unwrap());
+    }
+
+    #[test]
+    fn epoll_pauses() {
+        does_not_spin(Epoll::new(failing(), &DriverConfig::default()).unwrap());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::{size_of, size_of_val};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
 
 use nix::errno::Errno;
@@ -17,16 +17,27 @@ pub struct Socket {
     fd: Arc<OwnedFd>,
     address: SocketAddr,
     coalesces: bool,
+    peer: Option<SocketAddr>,
 }
 
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, address: SocketAddr) -> Socket {
-        Socket { fd: Arc::new(fd), address, coalesces: false }
+        Socket { fd: Arc::new(fd), address, coalesces: false, peer: None }
     }
 
     /// Says whether UDP_GRO is set on it.
     pub(crate) fn coalescing(self, coalesces: bool) -> Socket {
         Socket { coalesces, ..self }
+    }
+
+    /// Says whom it is connected to.
+    pub(crate) fn connected(self, peer: Option<SocketAddr>) -> Socket {
+        Socket { peer, ..self }
+    }
+
+    /// The only one to send to and to receive from, if it is connected.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// The address that it is bound to, with the port that was chosen for port 0.
@@ -51,6 +62,12 @@ impl Socket {
 
     pub(crate) fn family(&self) -> Family {
         Family::of(self.address)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

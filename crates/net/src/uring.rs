@@ -13,6 +13,7 @@ use nix::libc::{self, iovec};
 use crate::batch::Batch;
 use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
 use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
+use crate::limits::MAX_SOCKETS;
 use crate::queue::{Refused, SendQueue};
 use crate::setback::shorter;
 use crate::socket::{Socket, is_fatal};
@@ -57,7 +58,7 @@ impl Uring {
     /// # Errors
     /// The step that the kernel refused; the sockets are given back for another driver.
     pub fn new(sockets: Vec<Socket>, config: &DriverConfig) -> Result<Uring, SetupFailure> {
-        if let Err(error) = check(&sockets, config) {
+        if let Err(error) = check(&sockets, MAX_SOCKETS, config) {
             return Err(SetupFailure { error, sockets });
         }
         let buffers = Buffers::new(config.buffers, HEADROOM, config.max_datagram);
@@ -267,6 +268,7 @@ impl Drop for Uring {
 impl Driver for Uring {
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
         let result = self.turn(wait);
+        self.queue.report().returned += mem::take(&mut self.receiver.returned);
         self.queue.end_turn();
         self.receiver.hand_over(self.arrivals_per_exchange, &mut self.buffers, arrivals);
         result

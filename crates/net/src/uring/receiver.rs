@@ -50,6 +50,8 @@ pub(super) struct Receiver {
     max_datagram: u16,
     pub(super) rearms: u64,
     pub(super) no_buffers: u64,
+    /// See [`SendReport::returned`](crate::SendReport::returned).
+    pub(super) returned: u64,
 }
 
 impl Receiver {
@@ -64,6 +66,7 @@ impl Receiver {
             max_datagram,
             rearms: 0,
             no_buffers: 0,
+            returned: 0,
         }
     }
 
@@ -114,6 +117,7 @@ impl Receiver {
         match failed {
             // The next one waits for a buffer.
             Some(Errno::ENOBUFS) => self.no_buffers += 1,
+            Some(Errno::ECONNREFUSED) => self.returned += 1,
             Some(_) => self.setbacks.failed(),
             None => {}
         }
@@ -157,7 +161,7 @@ fn parse(waiting: &Waiting, template: &msghdr, max_datagram: u16, buffers: &Buff
     Some(Arrival {
         source,
         local: told.local,
-        socket: SocketIndex(waiting.socket),
+        socket: SocketIndex(waiting.socket.into()),
         buffer: BufferId(waiting.buffer),
         offset: (OUT + NAME + template.msg_controllen) as u16,
         len,

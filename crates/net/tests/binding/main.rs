@@ -2,11 +2,12 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use net::{BindErrorKind, SocketOptions, bind};
+use net::{BindErrorKind, SocketOptions, bind, bind_clients};
 use nix::libc;
 
 use crate::forbid::{Call, forbid};
@@ -98,6 +99,28 @@ fn a_refusal_without_a_name_says_what_the_kernel_said() {
         })
         .join()
         .unwrap();
+    }
+}
+
+#[test]
+fn clients_without_descriptors_say_so() {
+    std::thread::spawn(|| {
+        forbid(&Call { number: libc::SYS_socket, argument: None }, libc::EMFILE);
+        let error = bind_clients(address("127.0.0.1:0").ip(), 3, None, SocketOptions::default()).unwrap_err();
+        assert_eq!(error.kind, BindErrorKind::Descriptors);
+        assert_eq!(error.to_string(), "cannot bind 127.0.0.1:0: the limit of open files is too low");
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn clients_have_a_port_each() {
+    for (ip, wildcard) in [("127.0.0.1:0", false), ("[::1]:0", false), ("0.0.0.0:0", true)] {
+        let sockets = bind_clients(address(ip).ip(), 100, None, SocketOptions::default()).unwrap();
+        let ports: HashSet<u16> = sockets.iter().map(|socket| socket.address().port()).collect();
+        assert_eq!((sockets.len(), ports.len()), (100, 100));
+        assert!(sockets.iter().all(|socket| socket.is_wildcard() == wildcard && socket.peer().is_none()));
     }
 }
 

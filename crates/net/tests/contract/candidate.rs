@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use net::{
-    Arrival, Binding, Driver, DriverConfig, Mmsg, Part, Run, SetupFailure, Socket, SocketIndex,
+    Arrival, Binding, Driver, DriverConfig, Epoll, Mmsg, Part, Run, SetupFailure, Socket, SocketIndex,
     SocketOptions, Uring, bind,
 };
 
@@ -30,6 +30,16 @@ impl Candidate for Mmsg {
 impl Candidate for Uring {
     fn open(sockets: Vec<Socket>, config: &DriverConfig) -> Result<Self, SetupFailure> {
         Uring::new(sockets, config)
+    }
+
+    fn end(self) -> usize {
+        self.close().unwrap()
+    }
+}
+
+impl Candidate for Epoll {
+    fn open(sockets: Vec<Socket>, config: &DriverConfig) -> Result<Self, SetupFailure> {
+        Epoll::new(sockets, config)
     }
 
     fn end(self) -> usize {

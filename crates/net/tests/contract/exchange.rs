@@ -19,7 +19,6 @@ crate::contract![
     answers_what_arrives_v4,
     answers_what_arrives_v6,
     serves_all_its_sockets,
-    members_of_two_families_share_a_call_each,
     reports_bytes_and_messages,
     sends_more_runs_than_one_submission_holds,
     hands_over_no_more_than_configured,
@@ -33,6 +32,12 @@ crate::contract![
     a_turn_may_be_empty,
     a_flush_sends_and_does_not_receive,
 ];
+
+mod few {
+    use super::members_of_two_families_share_a_call_each;
+
+    crate::contract_of_few![members_of_two_families_share_a_call_each];
+}
 
 fn echo<C: Candidate>(address: &str) {
     let (mut driver, relay) = on::<C>(address, &DriverConfig::default());
@@ -90,7 +95,7 @@ fn members_of_two_families_share_a_call_each<C: Candidate>() {
     for number in 0..40_u8 {
         let socket = number % 2;
         let to = if number == 21 { nowhere } else { peers[usize::from(socket)].address };
-        let run = Run { socket: SocketIndex(socket), ..run_of(&mut driver, to, &[&[number]]) };
+        let run = Run { socket: SocketIndex(socket.into()), ..run_of(&mut driver, to, &[&[number]]) };
         driver.send(&run).unwrap();
     }
     let enters = driver.stats().enters;

@@ -12,7 +12,9 @@ mod namespace;
 mod peer;
 
 mod buffers;
+mod clients;
 mod coalesce;
+mod crowd;
 mod errors;
 mod exchange;
 mod killed;
@@ -24,6 +26,17 @@ mod sources;
 
 /// Runs each function once for every driver.
 macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        crate::contract_of_few!($($name),*);
+        mod epoll {
+            $(#[test] fn $name() { super::$name::<net::Epoll>(); })*
+        }
+    };
+}
+pub(crate) use contract;
+
+/// Runs each function once for the drivers of few sockets.
+macro_rules! contract_of_few {
     ($($name:ident),* $(,)?) => {
         mod mmsg {
             $(#[test] fn $name() { super::$name::<net::Mmsg>(); })*
@@ -37,4 +50,4 @@ macro_rules! contract {
         }
     };
 }
-pub(crate) use contract;
+pub(crate) use contract_of_few;
