@@ -28,6 +28,7 @@ mod setback;
 mod slots;
 mod socket;
 mod steer;
+mod thread;
 mod transmit;
 mod uring;
 mod waker;
@@ -44,5 +45,6 @@ pub use host::{available_cpus, local_addresses, parallelism, pin_current_thread,
 pub use mmsg::Mmsg;
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::Steering;
+pub use thread::{set_timer_slack, thread_cpu_time, thread_run_delay};
 pub use uring::Uring;
 pub use waker::Waker;
