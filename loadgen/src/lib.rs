@@ -6,5 +6,6 @@
 pub mod hdr;
 pub mod outcome;
 pub mod plan;
+pub mod relay_view;
 pub mod report;
 pub mod view;
