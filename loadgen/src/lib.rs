@@ -3,6 +3,7 @@
 //! A [`plan::Plan`] says what to do; threads (here or in worker processes) do a part of it each and tell an
 //! [`outcome::Outcome`]; merged, it becomes a [`report::Report`].
 
+pub mod capacity;
 pub mod hdr;
 pub mod outcome;
 pub mod plan;
