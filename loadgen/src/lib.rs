@@ -5,6 +5,7 @@
 
 pub mod capacity;
 pub mod hdr;
+pub mod machine;
 pub mod outcome;
 pub mod plan;
 pub mod relay_view;
