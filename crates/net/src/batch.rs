@@ -145,7 +145,7 @@ impl Batch {
 
     fn raw(&mut self, index: usize, parts: &mut [iovec], control: u8) -> msghdr {
         let mut header = EMPTY_HEADER.msg_hdr;
-        header.msg_name = self.names[index].as_mut_ptr().cast();
+        header.msg_name = self.name(index).cast_mut().cast();
         header.msg_namelen = self.messages[index].name_len.into();
         header.msg_iov = parts.as_mut_ptr();
         header.msg_iovlen = parts.len() as _;

@@ -186,7 +186,8 @@ pub struct SendReport {
 /// A driver's own counters since it started. A driver without a ring leaves the ring's at 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DriverStats {
-    /// System calls that moved datagrams: `io_uring_enter`, `recvmmsg`, `sendmmsg`.
+    /// System calls that moved datagrams: `io_uring_enter`, `recvmmsg`, `sendmmsg` and its
+    /// like for one message.
     pub enters: u64,
     /// Times that a multishot receive was armed again.
     pub rearms: u64,

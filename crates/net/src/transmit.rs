@@ -1,9 +1,9 @@
-//! `sendmmsg` for a list of messages, of which some may be refused.
+//! Sends a list of messages, of which some may be refused.
 
 use std::os::fd::RawFd;
 
 use nix::errno::Errno;
-use nix::libc::{self, mmsghdr};
+use nix::libc::{self, mmsghdr, msghdr};
 
 /// Sends every message in order; those that the kernel refuses are skipped and told to `refused`.
 /// Returns the number of system calls.
@@ -18,13 +18,11 @@ pub(crate) unsafe fn send_all(
     let mut calls = 0;
     let mut next = 0;
     while next < headers.len() {
-        let rest = &mut headers[next..];
         calls += 1;
-        // SAFETY: the caller vouches for the pointers; the kernel writes only msg_len of each header.
-        let sent = unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as u32, libc::MSG_DONTWAIT) };
-        match Errno::result(sent) {
+        // SAFETY: the caller vouches for the pointers.
+        match unsafe { send_some(fd, &mut headers[next..]) } {
             // The kernel stops at the first refusal, and says why when it is asked again.
-            Ok(sent) => next += sent as usize,
+            Ok(sent) => next += sent,
             Err(Errno::EINTR) => {}
             Err(errno) => {
                 refused(next, errno);
@@ -33,4 +31,37 @@ pub(crate) unsafe fn send_all(
         }
     }
     calls
+}
+
+/// Sends as many as the kernel takes at once; returns how many.
+///
+/// # Safety
+/// As for [`send_all`].
+unsafe fn send_some(fd: RawFd, headers: &mut [mmsghdr]) -> Result<usize, Errno> {
+    if let [only] = headers {
+        // SAFETY: the caller vouches for the pointers.
+        return unsafe { send_one(fd, &only.msg_hdr) }.map(|()| 1);
+    }
+    // SAFETY: the caller vouches for the pointers; the kernel writes only msg_len of each header.
+    let sent = unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), headers.len() as u32, libc::MSG_DONTWAIT) };
+    Errno::result(sent).map(|sent| sent as usize)
+}
+
+/// A list of one, by the cheapest call that serves.
+///
+/// # Safety
+/// As for [`send_all`].
+unsafe fn send_one(fd: RawFd, header: &msghdr) -> Result<(), Errno> {
+    let plain = header.msg_iovlen == 1 && header.msg_controllen == 0;
+    // SAFETY: the caller vouches for the pointers; a header of one part points to it.
+    let sent = unsafe {
+        if plain {
+            let part = *header.msg_iov;
+            let (name, len) = (header.msg_name.cast(), header.msg_namelen);
+            libc::sendto(fd, part.iov_base, part.iov_len, libc::MSG_DONTWAIT, name, len)
+        } else {
+            libc::sendmsg(fd, header, libc::MSG_DONTWAIT)
+        }
+    };
+    Errno::result(sent).map(drop)
 }
