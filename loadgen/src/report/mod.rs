@@ -3,6 +3,9 @@
 pub mod json;
 #[cfg(test)]
 pub(crate) mod samples;
+mod show;
+pub mod text;
+mod words;
 
 use std::time::Duration;
 
