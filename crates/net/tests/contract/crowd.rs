@@ -121,7 +121,7 @@ fn rows_of_one_socket_share_a_call() {
 }
 
 #[test]
-fn more_sockets_than_an_index_names_are_refused() {
+fn a_crowd_is_too_much_for_the_drivers_of_few_sockets() {
     let (sockets, _) = crowd("127.77.0.4", 65);
     let failure = net::Mmsg::new(sockets, &DriverConfig::default()).err().unwrap();
     assert_eq!((failure.error.step, failure.sockets.len()), (SetupStep::Config, 65));
