@@ -44,6 +44,9 @@ pub enum InvalidGoal {
     /// Out of its range.
     #[error("the width must be above 0 and below 1")]
     Width,
+    /// No trials, or less time than one load needs.
+    #[error("the whole search must have a trial and the time for a load at least")]
+    Budget,
 }
 
 impl Default for Goal {
@@ -78,6 +81,8 @@ impl Goal {
             Err(InvalidGoal::ExceedRatio)
         } else if !(self.width > 0.0 && self.width < 1.0) {
             Err(InvalidGoal::Width)
+        } else if self.max_trials == 0 || self.max_time < self.duration_sum {
+            Err(InvalidGoal::Budget)
         } else {
             Ok(())
         }
@@ -123,6 +128,7 @@ mod tests {
         let zero = Duration::ZERO;
         assert_eq!(Goal { initial_trial: zero, ..goal }.check(), Err(InvalidGoal::NoTime));
         assert_eq!(Goal { final_trial: goal.duration_sum * 2, ..goal }.check(), Err(InvalidGoal::Order));
+        assert_eq!(Goal { max_trials: 0, ..goal }.check(), Err(InvalidGoal::Budget));
         for bad in [1.0, -0.1, f64::NAN] {
             assert_eq!(Goal { exceed_ratio: bad, ..goal }.check(), Err(InvalidGoal::ExceedRatio));
             assert_eq!(Goal { width: bad, ..goal }.check(), Err(InvalidGoal::Width));

@@ -1,5 +1,12 @@
 //! How much a relay can do: a search by MLRsearch (RFC 9971), and a card that says what was found.
 
+pub mod card;
 mod classify;
 pub mod goal;
+pub mod run;
 pub mod search;
+mod show;
+pub mod standing;
+pub mod trial;
+
+pub use run::{Asked, run};

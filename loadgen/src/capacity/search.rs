@@ -1,8 +1,8 @@
 //! The search for the highest load at which the objectives hold: pure logic, without a clock or a socket.
 //!
 //! It is an MLRsearch controller (RFC 9971, 4.9.2) with one goal. Which load is tried next is left to implementations
-//! (4.9.2); here it is the bounds of the step before, then growing steps where a bound is missing, then the geometric
-//! middle. [`Search::next`] says what to try, [`Search::record`] takes what came of it.
+//! (4.9.2); here it is the bounds of the step before, then growing steps where a bound is missing or far away, then the
+//! geometric middle. [`Search::next`] says what to try, [`Search::record`] takes what came of it.
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ impl Search {
             (Some(lower), None) if lower >= self.max => None,
             (None, Some(upper)) if upper <= self.min => None,
             _ if known.is_some() => known,
-            (Some(lower), Some(upper)) => self.middle(lower, upper),
+            (Some(lower), Some(upper)) => Some(self.middle(lower, upper)?.min(self.above(lower))),
             (Some(lower), None) => Some(self.above(lower)),
             (None, Some(upper)) => Some(self.below(upper)),
             (None, None) if self.max.is_finite() => Some(self.max),
