@@ -1,5 +1,6 @@
 //! The end of a run: what was asked, what was seen, what it means.
 
+pub mod html;
 pub mod json;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -46,9 +46,15 @@ pub(super) fn duration(duration: Duration) -> String {
 
 /// A round duration, without zeros at its end.
 pub(super) fn limit(time: Duration) -> String {
-    let text = duration(time);
-    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
-    format!("{} {unit}", trimmed(number.to_owned()))
+    rounded(&duration(time))
+}
+
+/// A number with its unit, without zeros at its end.
+pub(super) fn rounded(text: &str) -> String {
+    match text.split_once(' ') {
+        Some((number, unit)) => format!("{} {unit}", trimmed(number.to_owned())),
+        None => trimmed(text.to_owned()),
+    }
 }
 
 /// In seconds, to the millisecond.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::show::{per_second, plural, si};
+use super::show::{per_second, plural, seconds, si};
 use super::{Losses, RelayView, Report, Setup, Verdict};
 use crate::outcome::{Outcome, Own};
-use crate::plan::{Arrivals, Load, PayloadSize, Plan, Senders};
+use crate::plan::{Arrivals, Heartbeat, Load, PayloadSize, Plan, Senders};
 
 /// What is sent, by whom, and when.
 pub(super) fn work(plan: &Plan) -> String {
@@ -42,6 +42,13 @@ pub(super) fn payload(plan: &Plan) -> String {
         PayloadSize::Fixed(size) => plural(size.into(), "byte"),
         PayloadSize::Between(low, high) => format!("{low} to {high} bytes"),
         PayloadSize::Mix => "a mix of 64, 512 and 1200 bytes".into(),
+    }
+}
+
+pub(super) fn heartbeat(plan: &Plan) -> String {
+    match plan.heartbeat {
+        Heartbeat::Auto => "as often as the relay asks".into(),
+        Heartbeat::Every(time) => format!("every {}", seconds(time)),
     }
 }
 
@@ -98,6 +105,11 @@ pub(super) fn losses(losses: &Losses) -> [(&'static str, u64); 5] {
 pub(super) fn relay_cpu(relay: &RelayView) -> (f64, Option<f64>) {
     let each = relay.cpu.as_nanos() as f64 / relay.sent_packets as f64;
     (part(relay.cpu, relay.elapsed), (relay.sent_packets > 0).then_some(each))
+}
+
+/// The address of the relay's metrics without what every address begins with.
+pub(super) fn metrics_address(relay: &RelayView) -> &str {
+    relay.url.split_once("://").map_or(relay.url.as_str(), |(_, address)| address)
 }
 
 /// The part of its time that a thread ran, and that it had to wait for a processor.
