@@ -9,4 +9,7 @@ mod show;
 pub mod standing;
 pub mod trial;
 
+pub use card::{CapacityCard, Varied};
+pub use goal::{Goal, InvalidGoal};
 pub use run::{Asked, run};
+pub use standing::{Cores, Standing};
