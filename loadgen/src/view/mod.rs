@@ -1,6 +1,16 @@
 //! What a person sees while a run is under way.
 
+mod lines;
+mod live;
+mod pace;
+mod screen;
+mod words;
+
+use std::io::{IsTerminal, stdout};
 use std::time::Duration;
+
+pub use lines::Lines;
+pub use live::Live;
 
 use crate::outcome::Progress;
 
@@ -48,4 +58,28 @@ pub trait View {
     /// # Errors
     /// What the terminal answers.
     fn finish(&mut self) -> std::io::Result<()>;
+}
+
+/// The view that suits standard output: the live one on a terminal, unless plain lines are asked for; lines elsewhere.
+pub fn pick(plain: bool) -> Box<dyn View> {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let is_live = !plain && !is_dumb && stdout().is_terminal();
+    match is_live.then(Live::start) {
+        Some(Ok(live)) => Box::new(live),
+        _ => Box::new(Lines::to(stdout())),
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn example(elapsed: Duration, phase: crate::outcome::Phase) -> Status {
+    Status {
+        target: "127.0.0.1:5000".into(),
+        clients: 100_000,
+        groups: 1_000,
+        elapsed,
+        phase_elapsed: elapsed,
+        phase_planned: None,
+        load: "--rate 50".into(),
+        progress: Progress { phase, members: 12_345, groups: 1_234, ..Progress::default() },
+    }
 }

@@ -1,0 +1,222 @@
+//! A line per second, for a standard output that is no terminal.
+
+use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::words::{count, duration, harmless, percent, phase, rate};
+use super::{Status, View, Wish};
+use crate::outcome::{Phase, Totals};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Writes progress lines; nobody who reads them is no error.
+pub struct Lines<W: Write> {
+    out: W,
+    pace: Pace,
+    next: Duration,
+    load: Option<String>,
+    closed: bool,
+}
+
+impl<W: Write> Lines<W> {
+    /// Lines to this.
+    pub fn to(out: W) -> Self {
+        Lines { out, pace: Pace::new(), next: Duration::ZERO, load: None, closed: false }
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        match writeln!(self.out, "{line}").and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn write_load(&mut self, status: &Status) -> io::Result<()> {
+        let load = harmless(&status.load);
+        let line = if self.load.is_none() {
+            let [clients, groups] = [status.clients, status.groups].map(count);
+            format!("{}: {clients} clients in {groups} groups, {load}", harmless(&status.target))
+        } else {
+            format!("{:>5.1} s  {:<10} {load}", status.elapsed.as_secs_f64(), "load")
+        };
+        self.load = Some(status.load.clone());
+        self.write(&line)
+    }
+}
+
+impl<W: Write> View for Lines<W> {
+    fn show(&mut self, status: &Status) -> io::Result<Wish> {
+        self.pace.update(status);
+        if self.load.as_ref() != Some(&status.load) {
+            self.write_load(status)?;
+        }
+        if status.elapsed >= self.next {
+            self.next = Duration::from_secs(status.elapsed.as_secs()) + EVERY;
+            let (seconds, name) = (status.elapsed.as_secs_f64(), phase(status.progress.phase));
+            let line = format!("{seconds:>5.1} s  {name:<10} {}", said(status, &self.pace));
+            self.write(&line)?;
+        }
+        Ok(Wish::GoOn)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What there is to say now, in parts that two spaces separate.
+pub fn said(status: &Status, pace: &Pace) -> String {
+    let progress = &status.progress;
+    let members = count(progress.members);
+    let mut said = match progress.phase {
+        Phase::Joining | Phase::Ready => {
+            format!("{members} of {} clients in {} groups", count(status.clients), count(progress.groups))
+        }
+        Phase::Draining => format!("{} copies are still on their way or lost", count(progress.missing)),
+        Phase::Leaving => format!("{members} clients are still there"),
+        Phase::WarmUp | Phase::Measuring if progress.totals.sent == 0 => heartbeats(&members, pace),
+        Phase::WarmUp | Phase::Measuring => traffic(pace),
+    };
+    for (number, what) in faults(&progress.totals) {
+        said.push_str(&format!("  {} {what}", count(number)));
+    }
+    said
+}
+
+fn traffic(pace: &Pace) -> String {
+    let latency = pace.latency();
+    let mut said = format!(
+        "{} payloads/s  {} deliveries/s  loss {}",
+        rate(pace.per_second(|totals| totals.sent)),
+        rate(pace.per_second(|totals| totals.received)),
+        percent(pace.loss())
+    );
+    if latency.count() > 0 {
+        let [p50, p99] = [0.5, 0.99].map(|part| duration(latency.quantile(part)));
+        said.push_str(&format!("  p50 {p50}  p99 {p99}"));
+    }
+    said
+}
+
+fn heartbeats(members: &str, pace: &Pace) -> String {
+    let [pings, pongs] =
+        [pace.per_second(|totals| totals.pings_sent), pace.per_second(|totals| totals.pongs_received)]
+            .map(rate);
+    format!("{members} members  {pings} PINGs/s  {pongs} PONGs/s  {} unanswered", count(pace.unanswered()))
+}
+
+/// What should not be, and is.
+fn faults(totals: &Totals) -> impl Iterator<Item = (u64, &'static str)> {
+    let all = [
+        (totals.duplicated, "duplicated"),
+        (totals.reordered, "reordered"),
+        (totals.corrupted, "corrupted"),
+        (totals.misdelivered, "misdelivered"),
+        (totals.refusals, "refused"),
+        (totals.evictions, "evicted"),
+        (totals.late_sends, "sent late"),
+        (totals.send_failures, "not sent"),
+        (totals.own_drops, "dropped by this machine"),
+    ];
+    all.into_iter().filter(|(number, _)| *number > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+    use super::*;
+    use crate::hdr::Durations;
+
+    fn lines(statuses: &[Status]) -> Vec<String> {
+        let mut view = Lines::to(Vec::new());
+        for status in statuses {
+            assert_eq!(view.show(status).unwrap(), Wish::GoOn);
+        }
+        view.finish().unwrap();
+        String::from_utf8(view.out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn measuring(ms: u64) -> Status {
+        let mut status = example(Duration::from_millis(ms), Phase::Measuring);
+        status.progress.totals =
+            Totals { sent: ms * 50, expected: ms * 450, received: ms * 450, ..Totals::default() };
+        let mut latency = Durations::with_digits(2);
+        latency.record_n(Duration::from_micros(110), 990);
+        latency.record_n(Duration::from_micros(870), 10);
+        status.progress.latency = Some(latency);
+        status
+    }
+
+    #[test]
+    fn one_line_per_second() {
+        let statuses: Vec<Status> = (0..=12).map(|tick| measuring(tick * 250)).collect();
+        let lines = lines(&statuses);
+        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert_eq!(lines[0], "127.0.0.1:5000: 100,000 clients in 1,000 groups, --rate 50");
+        assert_eq!(
+            lines[4],
+            "  3.0 s  measuring  50.0 k payloads/s  450 k deliveries/s  loss 0.00 %  p50 110 µs  p99 110 µs"
+        );
+    }
+
+    #[test]
+    fn every_phase_says_what_matters() {
+        let mut last = Vec::new();
+        for phase in [Phase::Joining, Phase::Ready, Phase::Draining, Phase::Leaving, Phase::WarmUp] {
+            let mut status = example(Duration::from_secs(3), phase);
+            status.progress.missing = 1234;
+            last.push(lines(&[status]).pop().unwrap());
+        }
+        assert_eq!(
+            last,
+            [
+                "  3.0 s  joining    12,345 of 100,000 clients in 1,234 groups",
+                "  3.0 s  ready      12,345 of 100,000 clients in 1,234 groups",
+                "  3.0 s  draining   1,234 copies are still on their way or lost",
+                "  3.0 s  leaving    12,345 clients are still there",
+                "  3.0 s  warming up 12,345 members  0 PINGs/s  0 PONGs/s  0 unanswered",
+            ]
+        );
+    }
+
+    #[test]
+    fn faults_and_another_load_are_told() {
+        let mut status = measuring(1000);
+        status.progress.totals.corrupted = 3;
+        status.progress.totals.own_drops = 1000;
+        let other = Status { load: "--rate 60\x1b[2J".into(), ..measuring(1250) };
+        let lines = lines(&[status, other]);
+        assert!(lines[1].ends_with("  3 corrupted  1,000 dropped by this machine"), "{lines:?}");
+        assert_eq!(lines[2], "  1.2 s  load       --rate 60\u{fffd}[2J");
+    }
+
+    struct Closed(usize);
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Err(ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_the_lines_and_not_the_run() {
+        let mut view = Lines::to(Closed(0));
+        for ms in [0, 1000, 2000] {
+            assert_eq!(view.show(&measuring(ms)).unwrap(), Wish::GoOn);
+        }
+        view.finish().unwrap();
+        assert_eq!(view.out.0, 1);
+    }
+}
