@@ -4,6 +4,7 @@
 //! [`outcome::Outcome`]; merged, it becomes a [`report::Report`].
 
 pub mod capacity;
+pub mod exporter;
 pub mod hdr;
 pub mod machine;
 pub mod outcome;
