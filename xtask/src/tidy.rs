@@ -20,7 +20,8 @@ pub fn check(shell: &Shell) -> anyhow::Result<()> {
     check_headers(&files, &mut faults)?;
     check_modules(&files, &mut faults)?;
     check_words(&files, &mut faults)?;
-    check_documented("docs/operations.md", &metric_names()?, &mut faults)?;
+    check_documented("docs/operations.md", &metric_names("relay/src/metrics/catalogue.rs")?, &mut faults)?;
+    check_documented("docs/loadgen.md", &metric_names("loadgen/src/exporter/catalogue.rs")?, &mut faults)?;
     check_documented("docs/operations.md", &flags(shell)?, &mut faults)?;
     if !faults.is_empty() {
         bail!("{} faults\n{}", faults.len(), faults.join("\n"));
@@ -135,11 +136,15 @@ fn check_words(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()
     Ok(())
 }
 
-/// The names in the relay's catalogue of metrics, and in that of any process.
-fn metric_names() -> anyhow::Result<BTreeSet<String>> {
-    let files = ["relay/src/metrics/catalogue.rs", "crates/expose/src/process.rs"];
+/// What the names of our own metrics begin with.
+const PREFIXES: [&str; 2] = ["relay_", "loadgen_"];
+
+/// The names in a program's catalogue of metrics, and in that of any process.
+fn metric_names(catalogue: &str) -> anyhow::Result<BTreeSet<String>> {
+    let files = [catalogue, "crates/expose/src/process.rs"];
     let text = files.map(fs::read_to_string).into_iter().collect::<Result<String, _>>()?;
-    let words = text.split('"').filter(|word| word.starts_with("relay_") || word.starts_with("process_"));
+    let is_name = |word: &&str| PREFIXES.iter().chain(&["process_"]).any(|prefix| word.starts_with(prefix));
+    let words = text.split('"').filter(is_name);
     Ok(words.filter(|word| !word.contains(' ')).map(str::to_owned).collect())
 }
 
@@ -160,11 +165,10 @@ fn check_documented(
     for name in names.iter().filter(|name| !text.contains(&format!("`{name}"))) {
         faults.push(format!("{document}: says nothing about {name}"));
     }
-    let is_metric = |word: &str| {
-        word.len() > "relay_".len()
-            && word.starts_with("relay_")
-            && names.iter().any(|name| name.starts_with("relay_"))
-    };
+    let own = PREFIXES.iter().filter(|prefix| names.iter().any(|name| name.starts_with(**prefix)));
+    let own: Vec<&str> = own.copied().collect();
+    let is_metric =
+        |word: &str| own.iter().any(|prefix| word.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()));
     for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
         let base =
             ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
