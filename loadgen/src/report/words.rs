@@ -9,10 +9,15 @@ use crate::plan::{Arrivals, Heartbeat, Load, PayloadSize, Plan, Senders};
 
 /// What is sent, by whom, and when.
 pub(super) fn work(plan: &Plan) -> String {
-    if plan.senders == Senders::PerGroup(0) {
+    if is_silent(plan) {
         return "nothing but heartbeats".into();
     }
     format!("{}; {}; {}", load(plan), senders(plan), payload(plan))
+}
+
+/// Whether nobody is to send a payload.
+pub(super) fn is_silent(plan: &Plan) -> bool {
+    plan.senders == Senders::PerGroup(0) || plan.silent >= 1.0
 }
 
 pub(super) fn load(plan: &Plan) -> String {
@@ -72,7 +77,7 @@ pub(super) fn verdict(report: &Report) -> &'static str {
         Verdict::Met if report.objectives.is_empty() => "Done; no objective was set",
         Verdict::Met => "All objectives met",
         Verdict::Missed => "Objectives missed",
-        Verdict::Invalid => "Invalid: says nothing about the relay",
+        Verdict::Invalid => "Invalid run: it says nothing about the relay",
     }
 }
 

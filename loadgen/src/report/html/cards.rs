@@ -38,19 +38,19 @@ fn traffic(report: &Report) -> Vec<Card> {
     let (time, lost) = (outcome.duration, totals.lost());
     let (payloads, copies) = words::rates(outcome);
     let bits = |bytes| throughput(bytes, time);
-    let of = format!("{} of {} copies", short_count(lost), short_count(totals.expected));
+    let of = format!("{} of {}", short_count(lost), short_count(totals.expected));
     vec![
         card("Lost", percent(lost, totals.expected), of, lost > 0),
         card(
             "Delivered",
             si(copies) + "/s",
-            format!("{}, {}", short_count(totals.received), bits(totals.received_bytes)),
+            format!("{} in all, {}", short_count(totals.received), bits(totals.received_bytes)),
             false,
         ),
         card(
             "Payloads",
             si(payloads) + "/s",
-            format!("{}, {}", short_count(totals.sent), bits(totals.sent_bytes)),
+            format!("{} in all, {}", short_count(totals.sent), bits(totals.sent_bytes)),
             false,
         ),
     ]

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use super::axis::{Axis, Tick};
 
+/// So many bars touch each other, or the gaps between them would flicker.
+const MANY_BARS: usize = 40;
+
 /// Values along the horizontal axis, drawn over each other.
 pub(super) struct Chart {
     pub(super) title: &'static str,
@@ -20,6 +23,8 @@ pub(super) struct Chart {
     pub(super) axis: Axis,
     pub(super) series: Vec<Series>,
     pub(super) text: fn(f64) -> String,
+    /// Written over it, if anything.
+    pub(super) note: &'static str,
     /// Whether it takes the whole width of the page.
     pub(super) wide: bool,
 }
@@ -52,12 +57,15 @@ impl Chart {
                 }
                 div.plot {
                     @for (place, text) in &self.axis.ticks { span.y style={ "bottom:" (percent(*place)) } { (text) } }
-                    @for (place, text) in &self.ticks { span.x style={ "left:" (percent(*place)) } { (text) } }
+                    @for (tick, spare) in self.ticks.iter().zip(spare(&self.ticks)) {
+                        span.x.last[tick.0 > 0.97].spare[spare] style={ "left:" (percent(tick.0)) } { (tick.1) }
+                    }
                     div.area tabindex="0" {
                         svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" aria-label=(self.title) {
                             path.grid d=(self.grid()) {}
                             @for series in &self.series { (self.curve(series)) }
                         }
+                        @if !self.note.is_empty() { p.note { (self.note) } }
                         div.cursor {}
                         div.tip role="status" {}
                     }
@@ -117,7 +125,8 @@ impl Chart {
     }
 
     fn bars(&self, series: &Series) -> String {
-        let half = self.width * 500.0 * 0.84;
+        let gap = if self.places.len() < MANY_BARS { 0.16 } else { 0.0 };
+        let half = self.width * 500.0 * (1.0 - gap);
         let mut path = String::new();
         for ((x, _), value) in self.places.iter().zip(&series.values) {
             if let Some(value) = value.filter(|value| *value > 0.0) {
@@ -150,4 +159,40 @@ impl Chart {
 
 fn percent(place: f64) -> String {
     format!("{:.2}%", place * 100.0)
+}
+
+/// Which marks have no room on a telephone. The last keeps its own.
+fn spare(ticks: &[Tick]) -> Vec<bool> {
+    const CHARACTER: f64 = 0.0225;
+    const BEYOND: f64 = 0.035;
+    let mut next = f64::MAX;
+    let mut from_right: Vec<bool> = Vec::with_capacity(ticks.len());
+    for (place, text) in ticks.iter().rev() {
+        let width = (text.chars().count() as f64 + 0.6) * CHARACTER;
+        // The last is written up to just beyond its mark.
+        let (left, right) = if *place > 0.97 {
+            (place + BEYOND - width, place + BEYOND)
+        } else {
+            (place - width / 2.0, place + width / 2.0)
+        };
+        let fits = next == f64::MAX || right < next;
+        if fits {
+            next = left;
+        }
+        from_right.push(!fits);
+    }
+    from_right.reverse();
+    from_right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crowded_marks_make_room_for_the_last() {
+        let at = |place: f64| (place, "99.999 %".to_owned());
+        assert_eq!(spare(&[at(0.0), at(0.5), at(0.9), at(1.0)]), [false, false, true, false]);
+        assert!(spare(&[]).is_empty());
+    }
 }

@@ -10,6 +10,8 @@ use crate::report::show;
 
 /// Less is as good as nothing on a scale of times: no clock tells more.
 const SHORTEST: Duration = Duration::from_micros(1);
+/// Nines that are drawn at most: beyond them, texts and curves have no room.
+const MOST_NINES: f64 = 7.0;
 /// Points of a percentile curve for each nine.
 const PER_NINE: u32 = 20;
 
@@ -61,8 +63,8 @@ impl<'a> Pieces<'a> {
         let most = largest(&expected).max(largest(&received));
         let axis = Axis::from_zero(most * 1.02, 1.0, |value| show::rounded(&show::si(value)));
         let series = vec![
-            Series { name: "received", class: "c2", form: Form::Area, values: received },
             Series { name: "expected", class: "c0", form: Form::Line, values: expected },
+            Series { name: "received", class: "c2", form: Form::Area, values: received },
         ];
         self.chart("Copies per second", axis, series, show::si)
     }
@@ -77,7 +79,8 @@ impl<'a> Pieces<'a> {
         let least = if most > 0.0 { 1e-9 } else { 0.01 };
         let axis = Axis::from_zero(most, least, |value| show::rounded(&show::ratio(value)));
         let series = vec![Series { name: "lost", class: "c3", form: Form::Bars, values }];
-        self.chart("Loss, by the time of sending", axis, series, show::ratio)
+        let note = if most > 0.0 { "" } else { "nothing was lost" };
+        Chart { note, ..self.chart("Loss, by the time of sending", axis, series, show::ratio) }
     }
 
     /// None if no copy arrived.
@@ -105,7 +108,7 @@ impl<'a> Pieces<'a> {
     fn chart(&self, title: &'static str, axis: Axis, series: Vec<Series>, text: fn(f64) -> String) -> Chart {
         let width = 1.0 / self.slots.len() as f64;
         let (places, ticks) = (self.places.clone(), time_ticks(self.whole));
-        Chart { title, across: "Time", places, width, ticks, axis, series, text, wide: false }
+        Chart { title, across: "Time", places, width, ticks, axis, series, text, note: "", wide: false }
     }
 }
 
@@ -118,7 +121,7 @@ pub(super) fn percentiles(outcome: &Outcome) -> Option<Chart> {
     ];
     let recorded: Vec<_> = all.into_iter().filter(|(_, _, times)| times.count() > 0).collect();
     let most = recorded.iter().map(|(_, _, times)| times.count()).max()?;
-    let nines = (most as f64).log10().ceil().clamp(1.0, 9.0) as u32;
+    let nines = (most as f64).log10().ceil().clamp(1.0, MOST_NINES) as u32;
     let series: Vec<_> = recorded
         .iter()
         .map(|(name, class, times)| Series { name, class, form: Form::Line, values: curve(times, nines) })
@@ -132,6 +135,7 @@ pub(super) fn percentiles(outcome: &Outcome) -> Option<Chart> {
         axis: times_axis(&series)?,
         series,
         text: time_text,
+        note: "",
         wide: true,
     })
 }

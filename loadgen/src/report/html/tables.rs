@@ -48,9 +48,9 @@ fn panel(title: &str, body: &Markup) -> Markup {
 /// Two columns; rows without a value are left out.
 fn pairs(rows: &[(&str, String)]) -> Markup {
     html! {
-        table {
+        table.pairs {
             @for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-                tr { th scope="row" { (name) } td.n { (value) } }
+                tr { th scope="row" { (name) } td.v { (value) } }
             }
         }
     }
@@ -180,8 +180,8 @@ fn plan(report: &Report) -> Markup {
         ("Clients", format!("{} in {}", count(plan.clients.into()), plural(plan.groups.into(), "group"))),
         ("Members at the end", count(report.outcome.members)),
         ("Senders", words::senders(plan)),
-        ("Load", words::load(plan)),
-        ("Payload", words::payload(plan)),
+        ("Load", some(!words::is_silent(plan), words::load(plan))),
+        ("Payload", some(!words::is_silent(plan), words::payload(plan))),
         ("Heartbeat", words::heartbeat(plan)),
         ("Churn", some(plan.churn > 0.0, format!("{} members/s leave and join again", plan.churn))),
         ("Silent clients", some(plan.silent > 0.0, ratio(plan.silent))),

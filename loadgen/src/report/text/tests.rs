@@ -51,7 +51,7 @@ fn what_did_not_happen_is_left_out() {
 #[test]
 fn the_verdict_and_its_reasons_come_last() {
     let text = to_text(&samples::invalid());
-    let (_, last) = text.split_once("! Invalid").unwrap();
+    let (_, last) = text.split_once("\n! Invalid run").unwrap();
     assert_eq!(last.lines().filter(|line| line.starts_with("  - ")).count(), 2, "{last}");
     assert!(text.contains("Relay           127.0.0.1:9500 did not answer"), "{text}");
 }
