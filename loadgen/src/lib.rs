@@ -3,12 +3,22 @@
 //! A [`plan::Plan`] says what to do; threads (here or in worker processes) do a part of it each and tell an
 //! [`outcome::Outcome`]; merged, it becomes a [`report::Report`].
 
+pub mod args;
 pub mod capacity;
+pub mod crew;
 pub mod exporter;
 pub mod hdr;
+pub mod lane;
 pub mod machine;
+pub mod observer;
 pub mod outcome;
+pub mod payload;
 pub mod plan;
+pub mod program;
 pub mod relay_view;
 pub mod report;
+pub mod run;
+pub mod session;
+pub mod verdict;
 pub mod view;
+pub mod worker;

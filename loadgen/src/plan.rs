@@ -1,11 +1,17 @@
 //! What a run is to do, resolved and checked; what workers are sent.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::payload::STAMP;
+
+/// The most clients of a plan: as many as addresses in the loopback network.
+pub const MAX_CLIENTS: u32 = 16_000_000;
 
 /// A run, whole: the same on every machine that takes part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +80,15 @@ pub enum Load {
     /// Closed loop: in each group so many payloads are on their way, and the next leaves when one has reached every
     /// member. It finds out what a relay can do at most; its latencies are no forecast.
     InFlight(u16),
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Load::Open { rate, .. } => write!(f, "--rate {rate}"),
+            Load::InFlight(window) => write!(f, "--in-flight {window}"),
+        }
+    }
 }
 
 /// How the intended times of payloads are spread.
@@ -162,6 +177,40 @@ impl Plan {
     /// All of it.
     pub fn whole(&self) -> Share {
         Share { groups: 0..self.groups }
+    }
+
+    /// Why a plan from elsewhere cannot be done.
+    pub fn fault(&self, share: &Share) -> Option<String> {
+        let sizes = match self.payload {
+            PayloadSize::Fixed(size) => size..=size,
+            PayloadSize::Between(least, most) => least..=most,
+            PayloadSize::Mix => STAMP as u16..=STAMP as u16,
+        };
+        let numbers = match self.load {
+            Load::Open { rate, .. } => [rate, self.churn, self.silent],
+            Load::InFlight(window) => [f64::from(window), self.churn, self.silent],
+        };
+        let is_sound = (1..=self.clients).contains(&self.groups)
+            && self.clients <= MAX_CLIENTS
+            && share.groups.start < share.groups.end
+            && share.groups.end <= self.groups
+            && usize::from(*sizes.start()) >= STAMP
+            && usize::from(*sizes.end()) <= wire::MAX_DATAGRAM
+            && sizes.start() <= sizes.end()
+            && numbers.iter().all(|number| number.is_finite() && *number >= 0.0)
+            && self.silent < 1.0;
+        (!is_sound).then(|| "the plan is not one that a loadgen makes".to_owned())
+    }
+
+    /// Copies that the relay is to deliver in a second; 0 in the closed loop, where it decides.
+    pub fn deliveries_per_second(&self) -> f64 {
+        let Load::Open { rate, .. } = self.load else { return 0.0 };
+        let size = f64::from(self.clients) / f64::from(self.groups);
+        let senders = match self.senders {
+            Senders::All => size * (1.0 - self.silent),
+            Senders::PerGroup(count) => f64::from(count).min(size),
+        };
+        f64::from(self.groups) * senders * rate * (size - 1.0)
     }
 
     /// Senders of a group of so many members that are not silent.

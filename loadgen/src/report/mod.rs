@@ -2,6 +2,7 @@
 
 pub mod html;
 pub mod json;
+mod merge;
 #[cfg(test)]
 pub(crate) mod samples;
 mod show;
@@ -58,7 +59,7 @@ pub struct Setup {
 }
 
 /// The judgement of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every objective was met, or there was none.

@@ -1,0 +1,251 @@
+//! One thread: a lane on a driver.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use net::{Arrival, Driver, Run, SocketGauge, SocketIndex};
+
+use super::address::Book;
+use super::{Command, News};
+use crate::lane::{Lane, Measurement, Outlet};
+use crate::outcome::{Own, Phase};
+use crate::plan::Plan;
+
+/// Progress is told in this distance.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// For each socket, the drops are read in this distance: reading takes a microsecond, and so a thousandth of the time.
+const DROPS: Duration = Duration::from_millis(1);
+
+/// After a measurement's command, the last copies and the leaving of clients need no faster turn than this.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// Clients leave for so long at most; the relay forgets the others by itself.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A lane on its driver.
+pub struct Worker {
+    /// How datagrams travel.
+    pub driver: Box<dyn Driver>,
+    /// The clients.
+    pub lane: Lane,
+    /// Their addresses.
+    pub book: Book,
+    /// What is asked.
+    pub plan: Plan,
+    /// The processor that the thread is pinned to.
+    pub cpu: Option<usize>,
+    /// The sockets' queues.
+    pub gauges: Vec<SocketGauge>,
+    /// What to do.
+    pub commands: Receiver<Command>,
+    /// What to tell, with this member's number.
+    pub news: Sender<(usize, News)>,
+    /// This member's number.
+    pub number: usize,
+}
+
+/// What a turn remembers.
+struct Turn {
+    start: Instant,
+    pending: Option<(Measurement, Duration)>,
+    next_progress: Duration,
+    next_drops: Duration,
+    /// What each socket said last about its drops, which wraps at 2^32.
+    drops: Vec<u32>,
+    /// The thread's own times when the measurement began.
+    began: Option<Times>,
+    leaving: Option<Duration>,
+}
+
+/// A thread's own times.
+#[derive(Clone, Copy)]
+struct Times {
+    busy: Duration,
+    starved: Duration,
+    wall: Duration,
+}
+
+/// Hands a lane's datagrams to the driver.
+struct Post<'a> {
+    driver: &'a mut dyn Driver,
+    book: &'a Book,
+    to: std::net::SocketAddr,
+    sent: usize,
+}
+
+impl Outlet for Post<'_> {
+    fn send(&mut self, client: u32, bytes: &[u8]) {
+        let part = self.driver.compose(bytes);
+        let gather = self.driver.gather(&[part]);
+        let size = bytes.len() as u16;
+        let mut run =
+            Run { socket: SocketIndex(0), to: self.to, from: None, gather, size, bytes: size.into() };
+        self.book.address(client, &mut run);
+        // The budget of a turn is many batches, and a batch is all that a lane sends between two exchanges.
+        let taken = self.driver.send(&run);
+        debug_assert!(taken.is_ok());
+        self.sent += 1;
+    }
+}
+
+impl Worker {
+    /// Works until everybody has left or nobody listens any more.
+    pub fn run(mut self) {
+        let mut turn = Turn {
+            start: Instant::now(),
+            pending: None,
+            next_progress: Duration::ZERO,
+            next_drops: Duration::ZERO,
+            drops: vec![0; self.gauges.len()],
+            began: None,
+            leaving: None,
+        };
+        self.drops(&mut turn);
+        let mut arrivals = Vec::new();
+        loop {
+            if !self.obey(&mut turn) {
+                return;
+            }
+            let wait = self.send(&mut turn);
+            if let Err(error) = self.driver.exchange(&mut arrivals, Some(wait)) {
+                return self.tell(News::Failed(format!("a socket cannot be used any more: {error}")));
+            }
+            self.receive(&turn, &mut arrivals);
+            if !self.report(&mut turn) {
+                return;
+            }
+        }
+    }
+
+    /// Takes commands; false when it is over.
+    fn obey(&mut self, turn: &mut Turn) -> bool {
+        let now = turn.start.elapsed();
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Measure(measurement, wait)) => turn.pending = Some((measurement, now + wait)),
+                Ok(Command::Stop) => self.lane.stop(now),
+                Ok(Command::Leave) => {
+                    self.lane.leave();
+                    turn.leaving = Some(now + FAREWELL);
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        if let Some((measurement, at)) = turn.pending
+            && at <= now
+        {
+            turn.pending = None;
+            self.lane.measure(measurement, now);
+        }
+        true
+    }
+
+    /// Sends what is due, and returns how long nothing more will be.
+    fn send(&mut self, turn: &mut Turn) -> Duration {
+        let now = turn.start.elapsed();
+        let mut post = Post { driver: &mut *self.driver, book: &self.book, to: self.plan.target, sent: 0 };
+        self.lane.due(now, &mut post);
+        if post.sent > 0 {
+            self.driver.flush();
+            self.lane.handed_over(turn.start.elapsed());
+        }
+        self.count_failures();
+        let due = self.lane.next_due().unwrap_or(Duration::MAX).min(turn.next_progress);
+        let due = turn.pending.map_or(due, |(_, at)| due.min(at));
+        due.saturating_sub(turn.start.elapsed()).min(IDLE)
+    }
+
+    fn count_failures(&mut self) {
+        let report = self.driver.report();
+        let failed = report.failed();
+        report.clear();
+        if failed > 0 {
+            self.lane.lost_here(failed, 0);
+        }
+    }
+
+    fn receive(&mut self, turn: &Turn, arrivals: &mut Vec<Arrival>) {
+        let now = turn.start.elapsed();
+        for arrival in arrivals.drain(..) {
+            if arrival.source == self.plan.target
+                && let Some(client) = self.book.client(&arrival)
+            {
+                let bytes = self.driver.bytes(&arrival);
+                for datagram in arrival.datagrams() {
+                    self.lane.receive(client, &bytes[datagram], now);
+                }
+            }
+            self.driver.release(arrival.buffer);
+        }
+    }
+
+    /// Tells what there is to tell; false when it is over.
+    fn report(&mut self, turn: &mut Turn) -> bool {
+        if let Some(failure) = self.lane.take_failure() {
+            self.tell(News::Failed(failure));
+            return false;
+        }
+        if self.lane.phase() == Phase::Measuring && turn.began.is_none() {
+            turn.began = Some(times(turn));
+            self.drops(turn);
+        }
+        if let Some(mut outcome) = self.lane.take_outcome() {
+            outcome.totals.own_drops += self.drops(turn);
+            outcome.own =
+                turn.began.take().map(|began| own(self.cpu, began, times(turn))).into_iter().collect();
+            self.tell(News::Outcome(Box::new(outcome)));
+        }
+        let now = turn.start.elapsed();
+        if turn.leaving.is_some_and(|end| end <= now || self.lane.is_quiet()) {
+            self.tell(News::Left);
+            return false;
+        }
+        if now >= turn.next_progress {
+            turn.next_progress = now + PROGRESS;
+            if now >= turn.next_drops {
+                turn.next_drops = now + DROPS * self.gauges.len() as u32;
+                let drops = self.drops(turn);
+                self.lane.lost_here(0, drops);
+            }
+            let progress = self.lane.progress(now);
+            self.tell(News::Progress(Box::new(progress)));
+        }
+        true
+    }
+
+    /// Copies that the sockets have dropped since the last time.
+    fn drops(&mut self, turn: &mut Turn) -> u64 {
+        let mut more = 0;
+        for (gauge, before) in self.gauges.iter().zip(&mut turn.drops) {
+            if let Ok(Some(memory)) = gauge.read() {
+                more += u64::from(memory.drops.wrapping_sub(*before));
+                *before = memory.drops;
+            }
+        }
+        more
+    }
+
+    fn tell(&self, news: News) {
+        // Whoever listened is gone, and so are the commands: the next turn ends.
+        let _ = self.news.send((self.number, news));
+    }
+}
+
+fn times(turn: &Turn) -> Times {
+    Times {
+        busy: net::thread_cpu_time(),
+        starved: net::thread_run_delay().unwrap_or_default(),
+        wall: turn.start.elapsed(),
+    }
+}
+
+fn own(cpu: Option<usize>, began: Times, ended: Times) -> Own {
+    Own {
+        cpu,
+        busy: ended.busy.saturating_sub(began.busy),
+        starved: ended.starved.saturating_sub(began.starved),
+        wall: ended.wall.saturating_sub(began.wall),
+    }
+}
