@@ -23,6 +23,14 @@ pub(crate) fn all() -> Vec<(&'static str, Report)> {
     ]
 }
 
+/// Writes what became of a sample into the folder `LOADGEN_SAMPLES`, if somebody wants to look at it.
+pub(crate) fn keep(name: &str, ending: &str, text: &str) {
+    if let Some(folder) = std::env::var_os("LOADGEN_SAMPLES") {
+        let path = std::path::Path::new(&folder).join(name).with_extension(ending);
+        std::fs::write(path, text).unwrap();
+    }
+}
+
 /// Nothing was lost.
 pub(crate) fn perfect() -> Report {
     let plan =

@@ -37,7 +37,7 @@ fn traffic(report: &Report) -> Vec<Card> {
     let (outcome, totals) = (&report.outcome, &report.outcome.totals);
     let (time, lost) = (outcome.duration, totals.lost());
     let (payloads, copies) = words::rates(outcome);
-    let bits = |bytes| throughput(bytes, time);
+    let bits = |bytes| throughput(bytes, time).replace(' ', "\u{a0}");
     let of = format!("{} of {}", short_count(lost), short_count(totals.expected));
     vec![
         card("Lost", percent(lost, totals.expected), of, lost > 0),
@@ -79,7 +79,7 @@ fn pongs(report: &Report) -> Card {
 
 fn pacing(report: &Report) -> Card {
     let (outcome, late) = (&report.outcome, report.outcome.totals.late_sends);
-    let error = format!("pacing error p99 {}", duration(outcome.lateness.quantile(0.99)));
+    let error = format!("pacing p99 {}", duration(outcome.lateness.quantile(0.99)));
     card("Late sends", percent(late, outcome.totals.sent), error, late > 0)
 }
 

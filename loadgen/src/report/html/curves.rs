@@ -44,8 +44,8 @@ impl<'a> Pieces<'a> {
         let begins = (0..slots.len()).map(|index| index as f64 * slot);
         let lengths: Vec<f64> = begins.clone().map(|begin| (whole - begin).min(slot)).collect();
         let place = |(begin, length): (f64, &f64)| {
-            let range = format!("{} – {}", show::si(begin), show::si(begin + length));
-            ((begin + length / 2.0) / whole, range + " s")
+            let [from, to] = [begin, begin + length].map(|time| show::seconds(Duration::from_secs_f64(time)));
+            ((begin + length / 2.0) / whole, format!("{from} – {to}"))
         };
         let places = begins.zip(&lengths).map(place).collect();
         Pieces { slots, lengths, whole: Duration::from_secs_f64(whole), places }
