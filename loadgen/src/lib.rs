@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod crew;
 pub mod exporter;
 pub mod hdr;
+pub mod laboratory;
 pub mod lane;
 pub mod machine;
 pub mod observer;

@@ -9,13 +9,22 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 
-use crate::args::{Args, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, RunArgs, Task};
+use crate::args::{
+    Args, CapacityArgs, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, RunArgs, Task, UsageError,
+};
+use crate::exporter::Exporter;
 use crate::observer::Observer;
+use crate::laboratory;
 use crate::report::{Report, html, json, text};
 use crate::run::{Context, Run};
 use crate::session::{Watch, Watchers, probe};
-use crate::view::{self, View, Wish};
+use crate::verdict::Objectives;
+use crate::view::{self, Status, View, Wish};
 use crate::worker;
+
+/// Part of the copies that a search allows to be lost if no objective was given: RFC 9971 recommends a partial drop
+/// rate beside the zero loss of RFC 2544, which a single late interrupt would decide.
+const DEFAULT_LOSS: f64 = 0.001;
 
 /// Does what was typed, and gives the exit code.
 ///
@@ -29,7 +38,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             worker::work(args)?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Capacity(_) => anyhow::bail!("not there yet"),
+        Task::Capacity(args) => search(args),
     }
 }
 
@@ -48,6 +57,28 @@ fn measure(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let report = outcome?;
     write(&report, output.json.as_deref(), output.html.as_deref())?;
     Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
+fn search(args: &CapacityArgs) -> anyhow::Result<ExitCode> {
+    let output = &args.output;
+    if output.html.is_some() {
+        return Err(UsageError::Other("--html shows one run; a search writes its card with --json".into()).into());
+    }
+    let mut context = prepare(&args.load, &args.objectives, output)?;
+    if context.objectives == Objectives::default() {
+        context.objectives.loss = Some(DEFAULT_LOSS);
+    }
+    let mut watchers = watchers(output)?;
+    let card = laboratory::search(&context, args, &mut watchers);
+    watchers.view.finish()?;
+    let card = card?;
+    if let Some(path) = &output.json {
+        save(path, &serde_json::to_string_pretty(&card)?)?;
+    }
+    if !output.json.as_deref().is_some_and(is_stdout) {
+        print(&format!("{card}\n"))?;
+    }
+    Ok(ExitCode::from(card.exit_code()))
 }
 
 /// Checks everything that can be checked before the first client joins.
@@ -79,8 +110,12 @@ fn watchers(output: &OutputArgs) -> anyhow::Result<Watchers> {
     Ok(Watchers { view, exporter: exporter(output)?, stop })
 }
 
-fn exporter(_output: &OutputArgs) -> anyhow::Result<Option<Watch>> {
-    Ok(None)
+fn exporter(output: &OutputArgs) -> anyhow::Result<Option<Watch>> {
+    let Some(address) = output.metrics_listen else { return Ok(None) };
+    let (exporter, address) =
+        Exporter::start(address).with_context(|| format!("cannot serve metrics on {address}"))?;
+    eprintln!("loadgen: its own metrics are at http://{address}/metrics");
+    Ok(Some(Box::new(move |status| exporter.update(status))))
 }
 
 /// Shows nothing: standard output is for the report.

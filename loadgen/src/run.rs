@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::args::Resolved;
+use crate::capacity::{Cores, InvalidGoal};
 use crate::crew::{Crew, CrewError};
 use crate::lane::Measurement;
 use crate::observer::Observer;
@@ -45,7 +46,7 @@ pub enum RunError {
     Session(#[from] SessionError),
     /// A search that cannot be.
     #[error(transparent)]
-    Goal(#[from] crate::capacity::goal::InvalidGoal),
+    Goal(#[from] InvalidGoal),
 }
 
 impl<'a> Run<'a> {
@@ -53,12 +54,15 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Why they cannot.
+    ///
+    /// What its owner should know is said on standard error.
     pub fn begin(context: &'a Context, plan: &Plan, watchers: &'a mut Watchers) -> Result<Self, RunError> {
         let crew = if context.workers.is_empty() {
             Crew::local(plan, &plan.whole())?
         } else {
             Crew::remote(plan, &context.workers, context.token.as_deref())?
         };
+        crew.facts().notes.iter().for_each(|note| eprintln!("loadgen: {note}"));
         let mut session = Session::new(crew, &context.resolved.target, plan, watchers);
         session.join()?;
         Ok(Run { context, plan: plan.clone(), session })
@@ -76,6 +80,11 @@ impl<'a> Run<'a> {
         let relay = self.context.observer.view(before.as_ref(), after.as_ref());
         let plan = Plan { load, duration, ..self.plan.clone() };
         Ok(self.report(plan, outcome, relay, started))
+    }
+
+    /// Where it and the relay run.
+    pub fn cores(&self) -> Cores {
+        self.session.facts().cores.clone()
     }
 
     /// Lets the clients leave.

@@ -7,6 +7,7 @@ mod profile;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -86,7 +87,7 @@ pub struct CapacityArgs {
     /// The load; its rate or its clients are varied.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// The objectives.
+    /// The objectives; without any, --max-loss 0.1%.
     #[command(flatten)]
     pub objectives: ObjectiveArgs,
     /// What is shown and written.
@@ -104,6 +105,12 @@ pub struct CapacityArgs {
     /// How close the bounds must come, as part of the load
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent, default_value = "5%", help_heading = "Search")]
     pub width: f64,
+    /// Length of the trials that prove a load good; first trials take a fifth, and each load is tried three times as long
+    #[arg(long, value_name = "D", value_parser = parse::duration, default_value = "10s", help_heading = "Search")]
+    pub trial: Duration,
+    /// Length of all trials of the search at most
+    #[arg(long, value_name = "D", value_parser = parse::duration, default_value = "20m", help_heading = "Search")]
+    pub max_time: Duration,
 }
 
 /// What a search varies.

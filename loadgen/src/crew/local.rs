@@ -11,7 +11,9 @@ use net::{Driver, DriverConfig, Epoll, Mmsg, SetupFailure, Socket, Uring, Waker}
 use super::address::{AddressError, Addresses};
 use super::thread::Worker;
 use super::{Command, Crew, Facts, Member, News};
+use crate::capacity::Cores;
 use crate::lane::{Lane, clients_of};
+use crate::machine::{Neighbour, cores_of};
 use crate::plan::{Backend, Load, Plan, Share};
 
 /// Deliveries per second that one thread takes in with room to spare: a fifth of what one core can receive, see
@@ -95,8 +97,19 @@ impl Crew {
             members.push(Box::new(Hand { commands, waker }));
             facts.join(cpu, backend, note);
         }
+        facts.cores = cores(plan, &facts.cpus);
         Ok(Crew::new(members, news, facts))
     }
+}
+
+/// Where the relay and these threads run.
+fn cores(plan: &Plan, own: &[usize]) -> Cores {
+    let (same_machine, relay) = match cores_of(plan.target) {
+        Neighbour::Elsewhere => (Some(false), None),
+        Neighbour::Here { cpus, .. } => (Some(true), Some(cpus)),
+        Neighbour::HereUnknown => (Some(true), None),
+    };
+    Cores { same_machine, generator: Some(own.to_vec()), relay }
 }
 
 impl Facts {

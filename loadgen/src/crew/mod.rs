@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::Cores;
 use crate::lane::Measurement;
 use crate::outcome::{Outcome, Phase, Progress};
 
@@ -57,6 +58,8 @@ pub struct Facts {
     pub threads: u32,
     /// The processors that they are pinned to; empty if they are not.
     pub cpus: Vec<usize>,
+    /// Where it and the relay run, as far as that can be seen.
+    pub cores: Cores,
     /// What its owner should know, such as why io_uring is not used.
     pub notes: Vec<String>,
 }

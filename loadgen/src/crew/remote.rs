@@ -7,6 +7,7 @@ use std::thread;
 
 use super::messages::{FromWorker, Hello, PATIENCE, Reader, VERSION, write};
 use super::{Command, Crew, CrewError, Facts, Member, News};
+use crate::capacity::Cores;
 use crate::plan::{Plan, Share};
 
 /// A worker, as seen from here. Dropped, it ends its work at once.
@@ -45,7 +46,8 @@ impl Crew {
             .collect::<Result<Vec<_>, _>>()?;
         let (sender, news) = channel();
         let mut members: Vec<Box<dyn Member>> = Vec::new();
-        let mut facts = Facts::default();
+        let elsewhere = Cores { same_machine: Some(false), ..Cores::default() };
+        let mut facts = Facts { cores: elsewhere, ..Facts::default() };
         for (number, (worker, (stream, mut reader))) in workers.iter().zip(connections).enumerate() {
             facts.add(ready(&mut reader).map_err(|error| lost(worker, &error))?);
             stream.set_read_timeout(None).map_err(|error| lost(worker, &error))?;
@@ -109,6 +111,22 @@ fn listen(mut reader: Reader, number: usize, worker: &str, news: &Sender<(usize,
     }
 }
 
+impl Cores {
+    /// Those who run beside the relay decide; of others nothing need be known.
+    fn add(&mut self, other: Cores) {
+        match (self.same_machine, other.same_machine) {
+            (_, Some(false)) | (None, _) => {}
+            (_, None) => *self = Cores::default(),
+            (Some(false), Some(true)) => *self = other,
+            (Some(true), Some(true)) => {
+                let both = |one: Option<Vec<usize>>, other: Option<Vec<usize>>| Some([one?, other?].concat());
+                self.generator = both(self.generator.take(), other.generator);
+                self.relay = both(self.relay.take(), other.relay);
+            }
+        }
+    }
+}
+
 impl Facts {
     fn add(&mut self, other: Facts) {
         self.threads += other.threads;
@@ -119,6 +137,7 @@ impl Facts {
                 self.backends.push(backend);
             }
         }
+        self.cores.add(other.cores);
         self.notes.extend(other.notes);
     }
 }
