@@ -7,55 +7,72 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use super::pace::Pace;
-use super::screen;
+use super::screen::Screen;
 use super::{Status, View, Wish};
 
 /// Draws on the whole terminal.
 pub struct Live {
-    /// None once the terminal was given back.
-    terminal: Option<DefaultTerminal>,
+    terminal: Terminal,
     pace: Pace,
     is_coloured: bool,
     wish: Wish,
 }
 
-impl Live {
-    /// Takes the terminal. A panic gives it back before it is reported.
-    ///
-    /// # Errors
-    /// What keeps it from being one that can be drawn on.
-    pub fn start() -> io::Result<Self> {
-        let terminal = ratatui::try_init().inspect_err(|_| drop(ratatui::try_restore()))?;
-        // See https://no-color.org.
-        let is_coloured = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Ok(Live { terminal: Some(terminal), pace: Pace::new(), is_coloured, wish: Wish::GoOn })
-    }
+enum Terminal {
+    /// Nothing was shown yet: who fails before that fails on the terminal as it is.
+    Untouched,
+    Taken(DefaultTerminal),
+    GivenBack,
 }
 
-impl View for Live {
-    fn show(&mut self, status: &Status) -> io::Result<Wish> {
-        self.pace.update(status);
+impl Live {
+    /// A view that takes the terminal when it first shows something. A panic gives it back before it is reported.
+    pub fn new() -> Self {
+        // See https://no-color.org.
+        let is_coloured = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Live { terminal: Terminal::Untouched, pace: Pace::new(), is_coloured, wish: Wish::GoOn }
+    }
+
+    fn listen(&mut self) {
         // Without a keyboard there is a view all the same.
         while event::poll(Duration::ZERO).unwrap_or(false) {
             if event::read().is_ok_and(|event| asks_to_stop(&event)) {
                 self.wish = Wish::Stop;
             }
         }
-        if let Some(terminal) = &mut self.terminal {
-            let screen = screen::Screen {
-                status,
-                pace: &self.pace,
-                is_coloured: self.is_coloured,
-                is_ending: self.wish == Wish::Stop,
-            };
-            terminal.draw(|frame| screen.draw(frame))?;
+    }
+
+    fn draw(&mut self, status: &Status) -> io::Result<()> {
+        let Terminal::Taken(terminal) = &mut self.terminal else { return Ok(()) };
+        let (pace, is_coloured, is_ending) = (&self.pace, self.is_coloured, self.wish == Wish::Stop);
+        let screen = Screen { status, pace, is_coloured, is_ending };
+        terminal.draw(|frame| screen.draw(frame)).map(drop)
+    }
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Live::new()
+    }
+}
+
+impl View for Live {
+    fn show(&mut self, status: &Status) -> io::Result<Wish> {
+        self.pace.update(status);
+        if matches!(self.terminal, Terminal::Untouched) {
+            let taken = ratatui::try_init().inspect_err(|_| drop(ratatui::try_restore()))?;
+            self.terminal = Terminal::Taken(taken);
         }
+        self.listen();
+        self.draw(status)?;
         Ok(self.wish)
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let Some(mut terminal) = self.terminal.take() else { return Ok(()) };
-        ratatui::try_restore().and(terminal.show_cursor())
+        match std::mem::replace(&mut self.terminal, Terminal::GivenBack) {
+            Terminal::Taken(mut terminal) => ratatui::try_restore().and(terminal.show_cursor()),
+            Terminal::Untouched | Terminal::GivenBack => Ok(()),
+        }
     }
 }
 

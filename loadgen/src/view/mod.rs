@@ -63,10 +63,10 @@ pub trait View {
 /// The view that suits standard output: the live one on a terminal, unless plain lines are asked for; lines elsewhere.
 pub fn pick(plain: bool) -> Box<dyn View> {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    let is_live = !plain && !is_dumb && stdout().is_terminal();
-    match is_live.then(Live::start) {
-        Some(Ok(live)) => Box::new(live),
-        _ => Box::new(Lines::to(stdout())),
+    if !plain && !is_dumb && stdout().is_terminal() {
+        Box::new(Live::new())
+    } else {
+        Box::new(Lines::to(stdout()))
     }
 }
 

@@ -30,6 +30,12 @@ struct Moment {
     latency: Option<Durations>,
 }
 
+impl Moment {
+    fn empty(elapsed: Duration) -> Self {
+        Moment { elapsed, totals: Totals::default(), missing: 0, latency: None }
+    }
+}
+
 /// A second of the past.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Second {
@@ -77,12 +83,18 @@ impl Pace {
 
     fn begin_again_if_sums_did(&mut self, status: &Status) {
         let phase = status.progress.phase;
+        let begins = |wanted| phase == wanted && self.phase != wanted;
         let before = self.moments.back().map(|moment| moment.totals).unwrap_or_default();
         let now = status.progress.totals;
-        let begins = phase != self.phase && matches!(phase, Phase::WarmUp | Phase::Measuring);
-        if begins || now.sent < before.sent || now.pings_sent < before.pings_sent {
-            self.moments.clear();
+        let went_back = now.sent < before.sent || now.pings_sent < before.pings_sent;
+        if went_back || begins(Phase::WarmUp) || begins(Phase::Measuring) {
             self.whole.clear();
+        }
+        if begins(Phase::Measuring) {
+            let beginning = Moment::empty(status.elapsed.saturating_sub(status.phase_elapsed));
+            self.moments = VecDeque::from([beginning]);
+        } else if went_back {
+            self.moments.clear();
         }
         self.phase = phase;
     }
@@ -192,6 +204,16 @@ mod tests {
         assert_eq!(after(40, 100, 0).loss(), 1.0);
         assert_eq!(after(0, 0, 0).loss(), 0.0);
         assert_eq!(Pace::new().loss(), 0.0);
+    }
+
+    #[test]
+    fn a_measurement_has_rates_from_its_first_moment() {
+        let mut pace = Pace::new();
+        pace.update(&example(Duration::from_millis(800), Phase::Ready));
+        let mut first = told(4, 0, 0);
+        first.phase_elapsed = Duration::from_millis(250);
+        pace.update(&first);
+        assert_eq!(pace.per_second(|totals| totals.sent), 400.0);
     }
 
     #[test]
