@@ -87,7 +87,7 @@ impl Lane {
             let it = &mut self.clients[client as usize];
             if it.state == State::Joined && !it.silent {
                 it.pinged = (now.as_nanos() as u64).max(1);
-                self.ledger.totals().pings_sent += 1;
+                self.ledger.pinged();
                 out.send(client, b"!PING");
                 sent += 1;
             }

@@ -13,6 +13,8 @@ pub struct Ledger {
     /// True from the beginning of a measurement until its outcome is taken.
     counting: bool,
     began: Duration,
+    /// When the sending ended, until the outcome is taken.
+    ended: Option<Duration>,
     /// Latency since the last interval.
     interval: Durations,
     /// Latency since the last progress, to two digits.
@@ -31,6 +33,7 @@ impl Ledger {
             epoch: 0,
             counting: false,
             began: Duration::ZERO,
+            ended: None,
             interval: Durations::default(),
             recent: Durations::with_digits(2),
             number: 0,
@@ -52,6 +55,7 @@ impl Ledger {
     pub fn take(&mut self, now: Duration) -> Outcome {
         self.close_interval(now);
         self.counting = false;
+        (self.began, self.ended) = (now, None);
         std::mem::replace(&mut self.outcome, Outcome::planned(Duration::from_secs(1)))
     }
 
@@ -70,19 +74,10 @@ impl Ledger {
         self.number
     }
 
-    /// When the measurement began.
-    pub fn began(&self) -> Duration {
-        self.began
-    }
-
-    /// The sending has ended.
-    pub fn set_duration(&mut self, now: Duration) {
+    /// The sending has ended; PINGs go on, and do not count any more.
+    pub fn end(&mut self, now: Duration) {
+        self.ended = Some(now);
         self.outcome.duration = now.saturating_sub(self.began);
-    }
-
-    /// How long the sending took.
-    pub fn duration(&self) -> Duration {
-        self.outcome.duration
     }
 
     /// The measurement was ended before its time.
@@ -130,9 +125,14 @@ impl Ledger {
         self.interval.record(now.saturating_sub(intended));
     }
 
-    /// Takes note of a PONG.
+    /// Takes note of a PING.
+    pub fn pinged(&mut self) {
+        self.outcome.totals.pings_sent += u64::from(self.ended.is_none());
+    }
+
+    /// Takes note of a PONG. Only those count whose PING did.
     pub fn ponged(&mut self, pinged: Duration, now: Duration) {
-        if !self.counting || pinged >= self.began {
+        if pinged >= self.began && self.ended.is_none_or(|ended| pinged < ended) {
             self.outcome.totals.pongs_received += 1;
             self.outcome.round_trip.record(now.saturating_sub(pinged));
         }

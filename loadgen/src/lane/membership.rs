@@ -149,7 +149,8 @@ impl Lane {
             self.membership.retiring.pop_front();
             self.membership.queue.push_back((client, State::Leaving));
         }
-        let Some(hint) = self.heart.hint() else { return };
+        // Nothing is sent to them before everybody has joined, and everybody includes them.
+        let Some(hint) = self.heart.hint().filter(|_| self.phase != Phase::Joining) else { return };
         let silence = (3 * hint).saturating_sub(2 * SETTLE);
         while let Some(&(joined, client)) = self.membership.silent.front()
             && Duration::from_millis(joined.into()) + silence <= now

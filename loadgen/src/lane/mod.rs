@@ -80,6 +80,8 @@ pub struct Lane {
     phase_ends: Option<Duration>,
     /// When a copy arrived last.
     heard: Duration,
+    /// When copies are waited for no longer.
+    drain_ends: Duration,
     interval_ends: Duration,
     outcome: Option<Outcome>,
     failure: Option<String>,
@@ -106,6 +108,7 @@ impl Lane {
             phase: Phase::Joining,
             phase_ends: None,
             heard: Duration::ZERO,
+            drain_ends: Duration::ZERO,
             interval_ends: Duration::ZERO,
             outcome: None,
             failure: None,
@@ -159,7 +162,7 @@ impl Lane {
         room -= self.repeat(room, now, out);
         self.start_more(room, now);
         room -= self.request(room, now, out);
-        if !matches!(self.phase, Phase::Draining | Phase::Leaving) {
+        if self.phase != Phase::Leaving {
             room -= self.ping(room, now, out);
         }
         if self.traffic.is_some() {
@@ -174,7 +177,7 @@ impl Lane {
         if self.membership.is_behind() {
             return Some(Duration::ZERO);
         }
-        let heart = self.heart.next().filter(|_| !matches!(self.phase, Phase::Draining | Phase::Leaving));
+        let heart = self.heart.next().filter(|_| self.phase != Phase::Leaving);
         let traffic = self.traffic.as_ref().and_then(Traffic::next);
         let times = [self.next_start(), self.membership.next(), heart, traffic, self.phase_ends];
         times.into_iter().flatten().min()
@@ -269,8 +272,8 @@ impl Lane {
             Phase::WarmUp if self.phase_ends.is_some_and(|end| end <= now) => self.begin_counting(now),
             Phase::Measuring if self.phase_ends.is_some_and(|end| end <= now) => {
                 self.traffic = None;
-                self.ledger.set_duration(now);
-                self.heard = now;
+                self.ledger.end(now);
+                (self.heard, self.drain_ends) = (now, now + LONGEST_DRAIN);
                 self.enter(Phase::Draining, Some(now + INTERVAL));
             }
             Phase::Draining => self.check_drained(now),
@@ -291,8 +294,7 @@ impl Lane {
     fn check_drained(&mut self, now: Duration) {
         let totals = *self.ledger.totals();
         let complete = totals.lost() == 0 && totals.pongs_lost() == 0;
-        let began = self.ledger.began() + self.ledger.duration();
-        if complete || now >= self.heard + QUIET || now >= began + LONGEST_DRAIN {
+        if complete || now >= self.heard + QUIET || now >= self.drain_ends {
             let mut outcome = self.ledger.take(now);
             outcome.members = self.membership.members.into();
             self.outcome = Some(outcome);

@@ -1,0 +1,208 @@
+//! Stories of a lane against the relay's own engine.
+
+mod world;
+
+#[path = "../../../../crates/engine/tests/common/mod.rs"]
+mod relay;
+
+use std::time::Duration;
+
+use engine::{Cap, Settings};
+
+use self::world::{Faults, Truth, World};
+use super::*;
+use crate::outcome::Totals;
+use crate::plan::{Arrivals, Heartbeat, Senders, example};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn open(rate: f64) -> Load {
+    Load::Open { rate, arrivals: Arrivals::Constant }
+}
+
+#[test]
+fn everybody_joins_within_the_ramp() {
+    let plan = Plan { clients: 1000, groups: 7, ramp: 3 * SECOND, ..example() };
+    let mut world = World::new(&plan, Settings { cap: Cap::Unlimited, ..Settings::default() });
+    world.pass(SECOND);
+    let progress = world.lane.progress(world.now);
+    assert!((300..=345).contains(&progress.members), "{progress:?}");
+    world.until(|lane| lane.phase() == Phase::Ready);
+    assert!(world.now < plan.ramp + SECOND);
+    assert_eq!((world.relay.clients(), world.lane.progress(world.now).groups), (1000, 7));
+}
+
+#[test]
+fn without_faults_everything_arrives() {
+    let mut world = World::joined(&example());
+    let outcome = world.measure(open(10.0), 5 * SECOND);
+    let totals = outcome.totals;
+    assert_eq!((totals.sent, totals.expected, totals.received), (5000, 45_000, 45_000));
+    assert_eq!((totals.received, outcome.latency.count()), (world.truth.copies, 45_000));
+    assert_eq!((outcome.members, outcome.lateness.count(), totals.late_sends), (100, 5000, 0));
+    assert_eq!(outcome.series.iter().map(|slot| slot.received).sum::<u64>(), 45_000);
+    assert_eq!(outcome.series.iter().map(|slot| slot.latency.count()).sum::<u64>(), 45_000);
+}
+
+#[test]
+fn only_the_chosen_send() {
+    let plan = Plan { senders: Senders::PerGroup(1), silent: 0.3, ..example() };
+    let mut world = World::joined(&plan);
+    let totals = world.measure(open(10.0), 5 * SECOND).totals;
+    assert_eq!((totals.sent, totals.expected, totals.received), (500, 4500, 4500));
+}
+
+#[test]
+fn every_fault_is_counted_for_what_it_is() {
+    let faults = Faults { drop: 0.03, repeat: 0.02, hold: 0.05, corrupt: 0.01, mute: 0.2 };
+    for load in [open(20.0), Load::Open { rate: 20.0, arrivals: Arrivals::Poisson }] {
+        let plan = Plan { heartbeat: Heartbeat::Every(SECOND), ..example() };
+        let mut world = World::joined(&plan);
+        (world.faults, world.truth) = (faults, Truth::default());
+        let totals = world.measure(load, 5 * SECOND).totals;
+        let Truth { copies, dropped, repeated, reordered, corrupted, muted } = world.truth;
+        assert!(
+            dropped > 2000 && repeated > 1000 && reordered > 100 && corrupted > 500 && muted > 50,
+            "{:?}",
+            world.truth
+        );
+        assert_eq!((totals.expected, totals.lost(), totals.corrupted), (copies, dropped, corrupted));
+        assert_eq!((totals.duplicated, totals.reordered, totals.pongs_lost()), (repeated, reordered, muted));
+    }
+}
+
+#[test]
+fn what_is_in_transition_is_neither_expected_nor_lost() {
+    let plan = Plan { clients: 60, groups: 3, churn: 40.0, ..example() };
+    let mut world = World::joined(&plan);
+    let totals = world.measure(open(30.0), 10 * SECOND).totals;
+    assert!(totals.leaves > 300 && totals.joins > 300 && totals.in_transition > 1000, "{totals:?}");
+    assert_eq!((totals.lost(), totals.received, totals.duplicated), (0, totals.expected, 0));
+    assert_eq!(totals.received + totals.in_transition, world.truth.copies);
+}
+
+#[test]
+fn under_churn_what_is_dropped_is_lost_or_was_in_transition() {
+    let plan = Plan { clients: 60, groups: 3, churn: 10.0, ..example() };
+    let mut world = World::joined(&plan);
+    world.faults = Faults { drop: 0.1, ..Faults::default() };
+    world.truth = Truth::default();
+    let totals = world.measure(open(30.0), 10 * SECOND).totals;
+    assert_eq!(totals.expected, totals.received + totals.lost());
+    let arrived = world.truth.copies - world.truth.dropped;
+    assert_eq!(totals.received + totals.in_transition, arrived);
+    assert!(totals.lost() < world.truth.dropped && totals.lost() * 10 > world.truth.dropped * 5);
+}
+
+#[test]
+fn the_silent_are_forgotten_and_nobody_is_accused() {
+    let plan = Plan { silent: 0.3, ..example() };
+    let settings = Settings { heartbeat: 2 * SECOND, sweep: SECOND, ..Settings::default() };
+    let mut world = World::new(&plan, settings);
+    world.until(|lane| lane.phase() == Phase::Ready);
+    let outcome = world.measure(open(5.0), 20 * SECOND);
+    assert_eq!((outcome.members, outcome.totals.evictions, outcome.totals.lost()), (70, 0, 0));
+    assert_eq!((world.relay.clients(), outcome.totals.pongs_lost()), (70, 0));
+}
+
+#[test]
+fn whoever_pings_too_seldom_is_forgotten_and_comes_back() {
+    let plan = Plan { heartbeat: Heartbeat::Every(10 * SECOND), senders: Senders::PerGroup(0), ..example() };
+    let settings = Settings { heartbeat: SECOND, sweep: SECOND, ..Settings::default() };
+    let mut world = World::new(&plan, settings);
+    world.until(|lane| lane.phase() == Phase::Ready);
+    let totals = world.measure(open(0.0), 30 * SECOND).totals;
+    assert!(totals.evictions > 200 && totals.joins >= totals.evictions, "{totals:?}");
+}
+
+#[test]
+fn a_relay_that_begins_anew_is_joined_anew() {
+    let plan = Plan { heartbeat: Heartbeat::Every(SECOND), ..example() };
+    let mut world = World::joined(&plan);
+    let (now, settings) = (world.relay.now, Settings::default());
+    world.relay = relay::Relay::new(1, settings);
+    world.relay.begin_turn(now);
+    let outcome = world.measure(open(1.0), 5 * SECOND);
+    assert_eq!((outcome.totals.evictions, outcome.members, world.relay.clients()), (100, 100, 100));
+    assert_eq!(world.lane.progress(world.now).groups, 10);
+}
+
+#[test]
+fn in_the_closed_loop_no_more_are_on_their_way() {
+    let plan = Plan { clients: 20, groups: 2, ..example() };
+    let mut world = World::joined(&plan);
+    let totals = world.measure(Load::InFlight(4), SECOND / 20).totals;
+    assert!(totals.sent > 500, "{totals:?}");
+    assert_eq!(totals.received, totals.expected);
+    world.faults = Faults { drop: 1.0, ..Faults::default() };
+    let stuck = world.measure(Load::InFlight(4), 5 * SECOND).totals;
+    assert_eq!((stuck.sent, stuck.received), (2 * 4 * 5, 0));
+}
+
+#[test]
+fn an_early_end_still_has_an_outcome() {
+    let mut world = World::joined(&example());
+    world.lane.measure(Measurement { load: open(10.0), warm_up: SECOND, duration: 60 * SECOND }, world.now);
+    world.pass(3 * SECOND);
+    world.lane.stop(world.now);
+    world.until(|lane| lane.phase() == Phase::Ready);
+    let outcome = world.lane.take_outcome().unwrap();
+    assert!(outcome.interrupted && outcome.duration.as_secs() == 2, "{:?}", outcome.duration);
+    assert_eq!((outcome.totals.sent, outcome.totals.lost()), (2000, 0));
+}
+
+#[test]
+fn everybody_leaves() {
+    let mut world = World::joined(&example());
+    world.lane.leave();
+    world.pass(SECOND);
+    assert_eq!((world.relay.clients(), world.lane.is_quiet()), (0, true));
+}
+
+#[test]
+fn refusals_that_cannot_pass_are_told_with_a_remedy() {
+    let full = Settings { cap: Cap::Members(5), ..Settings::default() };
+    let mut world = World::new(&example(), full);
+    world.pass(SECOND);
+    let failure = world.lane.take_failure().unwrap();
+    assert!(failure.contains("ERR GROUP_FULL") && failure.contains("--group-size"), "{failure}");
+    let none = Settings { max_groups_per_client: 0, ..Settings::default() };
+    let mut world = World::new(&example(), none);
+    world.pass(SECOND);
+    assert!(world.lane.take_failure().unwrap().contains("ERR CLIENT_LIMIT"));
+}
+
+#[test]
+fn nobody_who_answers_nobody_who_joins() {
+    let mut world = World::new(&example(), Settings::default());
+    let mut sent = 0;
+    struct Void<'a>(&'a mut usize);
+    impl Outlet for Void<'_> {
+        fn send(&mut self, _: u32, _: &[u8]) {
+            *self.0 += 1;
+        }
+    }
+    while world.lane.take_failure().is_none() {
+        world.lane.due(world.now, &mut Void(&mut sent));
+        world.now += Duration::from_millis(10);
+        assert!(world.now < 30 * SECOND);
+    }
+    // Each of ten creators asked at 0, 0.5, 1.5, 3.5 and 7.5 s.
+    assert_eq!((sent, *world.lane.ledger.totals()), (50, Totals { repeats: 40, ..Totals::default() }));
+}
+
+#[test]
+fn strangers_and_echoes_are_not_taken_for_copies() {
+    let mut world = World::joined(&example());
+    let mut filler = Filler::new(3);
+    let stamp =
+        |run, sender| Stamp { epoch: 1, run, sender, sequence: 0, intended: world.now, number: 0, place: 0 };
+    let (run, now) = (world.lane.run, world.now);
+    let copies = [(run ^ 1, 0), (run, 5), (run, 15), (run, 1000)].map(|(run, sender)| stamp(run, sender));
+    for copy in copies {
+        world.lane.receive(5, filler.payload(&copy, 64), now);
+    }
+    world.lane.receive(5, b"no reply of the protocol", now);
+    let totals = *world.lane.ledger.totals();
+    assert_eq!((totals.misdelivered, totals.corrupted, totals.received), (4, 1, 0));
+}
