@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -65,7 +65,7 @@ impl RelayOptions {
 
     /// The release binary without any flag.
     pub fn plain() -> Self {
-        Self::of(Path::new(env!("CARGO_BIN_EXE_relay")))
+        Self::of(&binary())
     }
 
     /// A copy of the binary without any flag.
@@ -268,6 +268,12 @@ impl Drop for Relay {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The relay that was built with these tests: they lie in a folder beside it. Tests of other packages use this file, too.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("the path of this program");
+    own.ancestors().nth(2).expect("target/PROFILE/deps").join("relay")
 }
 
 /// A field of a log line: `name="value"`, `name=value` or `"name":"value"`.

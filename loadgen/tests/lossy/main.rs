@@ -1,0 +1,11 @@
+//! The generator against a relay that loses, repeats, reorders and spoils copies: what it reports is exactly what happened.
+
+mod accounts;
+mod churn;
+mod closed;
+mod faults;
+mod restart;
+mod silent;
+
+#[path = "../common/mod.rs"]
+mod common;
