@@ -136,7 +136,9 @@ fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
     for path in &args.reports {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        reports.push(json::from_json(&text).with_context(|| format!("{} is no report", path.display()))?);
+        let report = json::from_json(&text);
+        // The error says all of it, its source included.
+        reports.push(report.map_err(|error| anyhow::anyhow!("{} {error}", path.display()))?);
     }
     let report = Report::merged(reports)?;
     args.json.iter().chain(&args.html).try_for_each(|path| writable(path))?;

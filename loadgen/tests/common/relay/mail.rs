@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, UdpSocket};
 
 use loadgen::payload::Stamp;
+use wire::Text;
 
 use super::faults::{Dice, Fate, Faults, Truth};
 
@@ -13,6 +14,8 @@ pub struct Mail {
     pub dice: Dice,
     pub truth: Truth,
     held: Vec<Held>,
+    /// PONGs that are dropped when the next payload shows that PINGs still count.
+    pongs: Vec<(SocketAddr, Text)>,
     /// Members that have spoken since they joined.
     spoke: HashSet<SocketAddr>,
     /// The highest sequence number that each receiver was sent of each sender.
@@ -37,7 +40,8 @@ enum Until {
 impl Mail {
     pub fn new(socket: UdpSocket, faults: Faults) -> Self {
         let (dice, truth) = (Dice::new(faults), Truth::default());
-        Self { socket, dice, truth, held: Vec::new(), spoke: HashSet::new(), highest: HashMap::new() }
+        let (held, pongs, spoke, highest) = (Vec::new(), Vec::new(), HashSet::new(), HashMap::new());
+        Self { socket, dice, truth, held, pongs, spoke, highest }
     }
 
     /// Sends bytes as they are.
@@ -51,8 +55,14 @@ impl Mail {
         self.truth.payloads > 0
     }
 
+    /// Drops a PONG, or sends it late if no payload follows.
+    pub fn withhold(&mut self, to: SocketAddr, pong: Text) {
+        self.pongs.push((to, pong));
+    }
+
     /// A member has said something that counts: what waited for this proof is dropped.
     pub fn spoken(&mut self, client: SocketAddr) {
+        self.truth.pongs_dropped += self.pongs.drain(..).len() as u64;
         self.spoke.insert(client);
         let before = self.held.len();
         self.held.retain(|held| held.to != client || !matches!(held.until, Until::Spoken));
@@ -67,6 +77,7 @@ impl Mail {
 
     /// Nothing more comes: everything that waited is sent.
     pub fn flush(&mut self) {
+        std::mem::take(&mut self.pongs).iter().for_each(|(to, pong)| self.send(*to, pong.as_bytes()));
         self.release(|_| true);
     }
 

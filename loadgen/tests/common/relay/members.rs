@@ -16,6 +16,8 @@ pub struct Members {
     made: HashMap<SocketAddr, u32>,
     /// Groups ever.
     count: u32,
+    /// Joins ever.
+    pub joins: u64,
 }
 
 /// One who is in a group.
@@ -28,7 +30,7 @@ impl Members {
     /// Nobody yet. At most `cap` to a group, and at most `quota` groups of one creator.
     pub fn new(cap: usize, quota: u32) -> Self {
         let (groups, members, made) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { cap, quota, groups, members, made, count: 0 }
+        Self { cap, quota, groups, members, made, count: 0, joins: 0 }
     }
 
     /// What a relay that was started anew knows. Ids are never used twice.
@@ -36,6 +38,10 @@ impl Members {
         self.groups.clear();
         self.members.clear();
         self.made.clear();
+    }
+
+    pub fn count(&self) -> usize {
+        self.members.len()
     }
 
     pub fn create(&mut self, client: SocketAddr) -> Reply {
@@ -60,6 +66,7 @@ impl Members {
                 return Reply::Refused(Refusal::GroupFull(id));
             }
             self.remove(client);
+            self.joins += 1;
             self.groups.entry(id).or_default().push(client);
         }
         self.members.insert(client, Member { group: id, heard: Instant::now() });

@@ -91,6 +91,16 @@ impl LossyRelay {
         self.desk().mail.truth
     }
 
+    /// Members now.
+    pub fn members(&self) -> usize {
+        self.desk().members.count()
+    }
+
+    /// Clients that have joined so far, each as often as it has.
+    pub fn joins(&self) -> u64 {
+        self.desk().members.joins
+    }
+
     /// Forgets everybody, as if it were started anew.
     pub fn restart(&self) {
         self.desk().members.forget();
@@ -173,13 +183,12 @@ impl Desk {
         if self.members.hear(from).is_none() {
             return Some(Reply::Refused(Refusal::NotJoined));
         }
-        // Before the first payload and after the last one, PINGs do not count.
-        let counts = self.mail.counts() && self.last_payload.elapsed() < PAUSE;
-        if counts && self.mail.dice.drops_pong() {
-            self.mail.truth.pongs_dropped += 1;
+        let pong = Reply::Pong(Heartbeat(self.options.heartbeat.as_millis() as u64));
+        if self.mail.counts() && self.mail.dice.drops_pong() {
+            self.mail.withhold(from, pong.encode());
             return None;
         }
-        Some(Reply::Pong(Heartbeat(self.options.heartbeat.as_millis() as u64)))
+        Some(pong)
     }
 
     fn payload(&mut self, from: SocketAddr, payload: &[u8]) -> Option<Reply> {

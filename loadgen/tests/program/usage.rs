@@ -1,0 +1,67 @@
+//! What is typed wrongly is said in the first line, and nothing else happens.
+
+use crate::common::program::{Ended, Program};
+
+/// What is typed, and what the first line says about it.
+const MISTAKES: [(&str, &[&str]); 20] = [
+    ("run --bogus", &["--bogus"]),
+    ("jump", &["jump"]),
+    ("run --clients 0", &["'0'", "--clients"]),
+    ("run --clients many", &["'many'", "--clients"]),
+    ("run --rate nan", &["'nan'", "--rate", "not a number"]),
+    ("run --rate -1", &["-1"]),
+    ("run --payload 39", &["'39'", "--payload", "40 to 4096"]),
+    ("run --payload 9..8", &["'9..8'", "--payload"]),
+    ("run --duration 0", &["'0'", "--duration"]),
+    ("run --max-loss 200%", &["'200%'", "--max-loss", "0% to 100%"]),
+    ("run --senders none", &["'none'", "--senders"]),
+    ("run --group-size 2 --groups 3", &["--group-size", "--groups"]),
+    ("run --rate 3 --in-flight 3", &["--rate", "--in-flight"]),
+    ("run --groups 20 --clients 10", &["--groups 20", "--clients 10", "a group needs a client"]),
+    ("run --silent 100%", &["--silent 100%"]),
+    ("run --sockets per-client --backend mmsg", &["--backend", "--sockets per-client"]),
+    ("run --cpus x", &["--cpus x", "list of processors"]),
+    ("run --target nonsense", &["--target nonsense", "HOST:PORT"]),
+    ("run --target 127.0.0.1:0", &["--target 127.0.0.1:0", "port 0"]),
+    ("run --target [::]:5000", &["--target [::]:5000", "no address of one machine"]),
+];
+
+#[track_caller]
+fn assert_mistaken(ended: &Ended, words: &str, texts: &[&str]) {
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{words}: {ended:?}");
+    let first = &ended.stderr[0];
+    assert!(first.starts_with("error: ") || first.starts_with("loadgen: "), "{words}: {first}");
+    assert!(texts.iter().all(|text| first.contains(text)), "{words}: {texts:?} not in {first:?}");
+}
+
+#[test]
+fn the_first_line_says_what_is_wrong() {
+    for (words, texts) in MISTAKES {
+        assert_mistaken(&Program::new(words).end(), words, texts);
+    }
+}
+
+#[test]
+fn what_only_the_program_can_know_is_one_line() {
+    for (words, texts) in MISTAKES.iter().skip(13) {
+        Program::new(words).end().failed(2, texts);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for words in ["--help", "run --help", "capacity --help", "worker --help", "merge --help", "--version"] {
+        let ended = Program::new(words).end();
+        assert_eq!((ended.code, ended.stderr.len()), (Some(0), 0), "{words}: {ended:?}");
+        assert!(ended.stdout.contains("loadgen") || ended.stdout.contains("Usage"), "{words}");
+    }
+}
+
+#[test]
+fn a_worker_for_everybody_needs_a_token() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:9600"] {
+        Program::new(&format!("worker --listen {address}"))
+            .end()
+            .failed(1, &["--listen", address, "--token"]);
+    }
+}
