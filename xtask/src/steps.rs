@@ -18,10 +18,11 @@ const STEPS: [Step; 9] = [
         Ok(cmd!(shell, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
     }),
     ("unit, property and contract tests", |shell| {
-        Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay").run()?)
+        Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay --exclude loadgen").run()?)
     }),
-    ("the relay's unit tests and turns", |shell| {
-        Ok(cmd!(shell, "cargo test --locked -p relay --lib --bins --test turns").run()?)
+    ("unit tests of the relay and the load generator", |shell| {
+        cmd!(shell, "cargo test --locked -p relay --lib --bins --test turns").run()?;
+        Ok(cmd!(shell, "cargo test --locked -p loadgen --lib --bins").run()?)
     }),
     ("loom", loom),
     ("end to end, on the release binaries", end_to_end),
@@ -63,5 +64,6 @@ fn loom(shell: &Shell) -> anyhow::Result<()> {
 
 fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
     cmd!(shell, "cargo build --locked --release --bins").run()?;
-    Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e").run()?)
+    cmd!(shell, "cargo test --locked --release -p relay --test e2e").run()?;
+    Ok(cmd!(shell, "cargo test --locked --release -p loadgen --test *").run()?)
 }

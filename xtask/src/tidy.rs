@@ -22,7 +22,9 @@ pub fn check(shell: &Shell) -> anyhow::Result<()> {
     check_words(&files, &mut faults)?;
     check_documented("docs/operations.md", &metric_names("relay/src/metrics/catalogue.rs")?, &mut faults)?;
     check_documented("docs/loadgen.md", &metric_names("loadgen/src/exporter/catalogue.rs")?, &mut faults)?;
-    check_documented("docs/operations.md", &flags(shell)?, &mut faults)?;
+    check_documented("docs/operations.md", &flags(shell, "relay", &[""])?, &mut faults)?;
+    let tasks = ["run", "capacity", "worker", "merge"];
+    check_documented("docs/loadgen.md", &flags(shell, "loadgen", &tasks)?, &mut faults)?;
     if !faults.is_empty() {
         bail!("{} faults\n{}", faults.len(), faults.join("\n"));
     }
@@ -148,11 +150,16 @@ fn metric_names(catalogue: &str) -> anyhow::Result<BTreeSet<String>> {
     Ok(words.filter(|word| !word.contains(' ')).map(str::to_owned).collect())
 }
 
-/// The flags that the relay's own help names.
-fn flags(shell: &Shell) -> anyhow::Result<BTreeSet<String>> {
-    let help = cmd!(shell, "cargo run --quiet --locked --bin relay -- --help").quiet().read()?;
-    let words = help.split(|c: char| c != '-' && !c.is_ascii_lowercase());
-    Ok(words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned).collect())
+/// The flags that a program's own help names, for each of its tasks.
+fn flags(shell: &Shell, program: &str, tasks: &[&str]) -> anyhow::Result<BTreeSet<String>> {
+    let mut flags = BTreeSet::new();
+    for task in tasks {
+        let task = task.split_whitespace();
+        let help = cmd!(shell, "cargo run --quiet --locked --bin {program} -- {task...} --help").quiet().read()?;
+        let words = help.split(|c: char| c != '-' && !c.is_ascii_alphanumeric());
+        flags.extend(words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned));
+    }
+    Ok(flags)
 }
 
 /// Everything that exists is in the document, and everything of the same form in the document exists.
