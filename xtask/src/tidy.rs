@@ -155,7 +155,8 @@ fn flags(shell: &Shell, program: &str, tasks: &[&str]) -> anyhow::Result<BTreeSe
     let mut flags = BTreeSet::new();
     for task in tasks {
         let task = task.split_whitespace();
-        let help = cmd!(shell, "cargo run --quiet --locked --bin {program} -- {task...} --help").quiet().read()?;
+        let help =
+            cmd!(shell, "cargo run --quiet --locked --bin {program} -- {task...} --help").quiet().read()?;
         let words = help.split(|c: char| c != '-' && !c.is_ascii_alphanumeric());
         flags.extend(words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned));
     }
