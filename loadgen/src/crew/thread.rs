@@ -1,9 +1,10 @@
 //! One thread: a lane on a driver.
 
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use net::{Arrival, Driver, Run, SocketGauge, SocketIndex};
+use net::{Arrival, Driver, Part, Run, SocketGauge, SocketIndex};
 
 use super::address::Book;
 use super::{Command, News};
@@ -55,6 +56,8 @@ struct Turn {
     drops: Vec<u32>,
     /// The thread's own times when the measurement began.
     began: Option<Times>,
+    /// Kept for its allocation.
+    row: Vec<Part>,
     leaving: Option<Duration>,
 }
 
@@ -66,26 +69,51 @@ struct Times {
     wall: Duration,
 }
 
-/// Hands a lane's datagrams to the driver.
+/// Hands a lane's datagrams to the driver. What one client sends in a row travels together (`UDP_SEGMENT`).
 struct Post<'a> {
     driver: &'a mut dyn Driver,
     book: &'a Book,
-    to: std::net::SocketAddr,
+    to: SocketAddr,
+    /// Of one client, all of the same size.
+    row: &'a mut Vec<Part>,
+    client: u32,
     sent: usize,
 }
 
 impl Outlet for Post<'_> {
     fn send(&mut self, client: u32, bytes: &[u8]) {
-        let part = self.driver.compose(bytes);
-        let gather = self.driver.gather(&[part]);
-        let size = bytes.len() as u16;
-        let mut run =
-            Run { socket: SocketIndex(0), to: self.to, from: None, gather, size, bytes: size.into() };
-        self.book.address(client, &mut run);
+        let fits = |first: &Part| {
+            client == self.client
+                && bytes.len() == first.len()
+                && self.row.len() < Run::MAX_DATAGRAMS
+                && (self.row.len() + 1) * bytes.len() <= Run::MAX_BYTES
+        };
+        if !self.row.first().is_some_and(fits) {
+            self.send_row();
+        }
+        self.client = client;
+        self.row.push(self.driver.compose(bytes));
+        self.sent += 1;
+    }
+}
+
+impl Post<'_> {
+    fn send_row(&mut self) {
+        let Some(first) = self.row.first() else { return };
+        let size = first.len();
+        let mut run = Run {
+            socket: SocketIndex(0),
+            to: self.to,
+            from: None,
+            gather: self.driver.gather(self.row),
+            size: size as u16,
+            bytes: (size * self.row.len()) as u32,
+        };
+        self.book.address(self.client, &mut run);
         // The budget of a turn is many batches, and a batch is all that a lane sends between two exchanges.
         let taken = self.driver.send(&run);
         debug_assert!(taken.is_ok());
-        self.sent += 1;
+        self.row.clear();
     }
 }
 
@@ -99,6 +127,7 @@ impl Worker {
             next_drops: Duration::ZERO,
             drops: vec![0; self.gauges.len()],
             began: None,
+            row: Vec::with_capacity(Run::MAX_DATAGRAMS),
             leaving: None,
         };
         self.drops(&mut turn);
@@ -145,9 +174,17 @@ impl Worker {
     /// Sends what is due, and returns how long nothing more will be.
     fn send(&mut self, turn: &mut Turn) -> Duration {
         let now = turn.start.elapsed();
-        let mut post = Post { driver: &mut *self.driver, book: &self.book, to: self.plan.target, sent: 0 };
+        let mut post = Post {
+            driver: &mut *self.driver,
+            book: &self.book,
+            to: self.plan.target,
+            row: &mut turn.row,
+            client: 0,
+            sent: 0,
+        };
         self.lane.due(now, &mut post);
         if post.sent > 0 {
+            post.send_row();
             self.driver.flush();
             self.lane.handed_over(turn.start.elapsed());
         }
