@@ -20,6 +20,7 @@ pub mod relay_view;
 pub mod report;
 pub mod run;
 pub mod session;
+mod show;
 pub mod verdict;
 pub mod view;
 pub mod worker;

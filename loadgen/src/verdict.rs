@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{LATE, Outcome, Own};
 use crate::plan::{Load, Plan};
 use crate::report::{Losses, Objective, RelayView, Verdict};
+use crate::show::{duration, flag_value, percent, precise, ratio};
 
 /// More late sends than this part of all, and the load was not the one that was asked for.
 const MANY_LATE: f64 = 0.1;
@@ -84,8 +85,8 @@ fn measured(objectives: &Objectives, outcome: &Outcome) -> Vec<Objective> {
         let none = outcome.latency.count() == 0;
         measured.push(Objective {
             flag: flag.clone(),
-            limit: show(*limit),
-            measured: if none { "no copy arrived".into() } else { show(value) },
+            limit: time(*limit),
+            measured: if none { "no copy arrived".into() } else { time(value) },
             met: !none && value <= *limit,
         });
     }
@@ -100,9 +101,10 @@ fn part(flag: &str, limit: f64, lost: u64, all: u64) -> Objective {
     let text = if all == 0 {
         "nothing was sent".to_owned()
     } else {
-        format!("{} ({lost} of {all})", percent(measured))
+        format!("{} ({lost} of {all})", flag_value(&percent(lost, all)))
     };
-    Objective { flag: flag.into(), limit: percent(limit), measured: text, met: all > 0 && measured <= limit }
+    let limit_text = format!("{}%", precise(limit * 100.0));
+    Objective { flag: flag.into(), limit: limit_text, measured: text, met: all > 0 && measured <= limit }
 }
 
 /// Reasons to say nothing about the relay, because it was the generator that could not keep up.
@@ -114,8 +116,8 @@ fn distrust(plan: &Plan, outcome: &Outcome, missed: bool) -> Vec<String> {
             "the generator could not keep its schedule: {} of {} payloads left more than {} late (p99 {})",
             totals.late_sends,
             totals.sent,
-            show(LATE),
-            show(outcome.lateness.quantile(0.99)),
+            time(LATE),
+            time(outcome.lateness.quantile(0.99)),
         ));
     }
     let felt = |lost: u64, all: u64| lost > 0 && (missed || lost as f64 > OWN_LOSS * all as f64);
@@ -140,8 +142,8 @@ fn lateness(objectives: &Objectives, outcome: &Outcome) -> Vec<String> {
         if latency > *limit && lateness.as_secs_f64() > OWN_LATENESS * latency.as_secs_f64() {
             reasons.push(format!(
                 "{flag} cannot be judged: of the {}, the generator itself was {} late",
-                show(latency),
-                show(lateness)
+                time(latency),
+                time(lateness)
             ));
         }
     }
@@ -159,13 +161,13 @@ fn tired(own: &Own) -> Option<String> {
     if part(own.starved) > STARVED {
         return Some(format!(
             "the generator waited for {cpu} {} of the time, because something else ran there",
-            percent(part(own.starved))
+            flag_value(&ratio(part(own.starved)))
         ));
     }
     (part(own.busy) > BUSY).then(|| {
         format!(
             "the generator's thread on {cpu} was busy {} of the time: it was the limit",
-            percent(part(own.busy))
+            flag_value(&ratio(part(own.busy)))
         )
     })
 }
@@ -198,7 +200,7 @@ fn remarks(outcome: &Outcome) -> Vec<String> {
         ));
     }
     if outcome.interrupted {
-        remarks.push(format!("ended early, after {}", show(outcome.duration)));
+        remarks.push(format!("ended early, after {}", time(outcome.duration)));
     }
     remarks
 }
@@ -225,22 +227,9 @@ pub fn attribute(outcome: &Outcome, relay: Option<&RelayView>) -> Losses {
     Losses { generator_send, relay_dropped, relay_kernel, receiver_kernel, unexplained: left }
 }
 
-/// A part of a whole, never 0 % when it is not 0.
-fn percent(part: f64) -> String {
-    let percent = part * 100.0;
-    let digits = if percent == 0.0 { 0 } else { (1.0 - percent.log10().floor()).clamp(0.0, 9.0) as usize };
-    let text = format!("{percent:.digits$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}%")
-}
-
-fn show(duration: Duration) -> String {
-    let nanos = duration.as_nanos() as f64;
-    match nanos {
-        _ if nanos < 1e6 => format!("{:.1}us", nanos / 1e3),
-        _ if nanos < 1e9 => format!("{:.2}ms", nanos / 1e6),
-        _ => format!("{:.2}s", nanos / 1e9),
-    }
+/// A duration as flags are spelled.
+fn time(time: Duration) -> String {
+    flag_value(&duration(time))
 }
 
 #[cfg(test)]
@@ -355,11 +344,5 @@ mod tests {
         assert_eq!(losses, expected);
         let few = seen(Totals { received: 8950, own_drops: 100, ..good() });
         assert_eq!(attribute(&few, Some(&relay)), Losses { receiver_kernel: 50, ..Losses::default() });
-    }
-
-    #[test]
-    fn small_parts_are_never_shown_as_nothing() {
-        let shown = [0.0, 1.0, 0.001, 0.0011, 0.000_000_12, 0.5, 0.1234].map(percent);
-        assert_eq!(shown, ["0%", "100%", "0.1%", "0.11%", "0.000012%", "50%", "12%"]);
     }
 }

@@ -5,7 +5,6 @@ mod classify;
 pub mod goal;
 pub mod run;
 pub mod search;
-mod show;
 pub mod standing;
 pub mod trial;
 

@@ -119,6 +119,12 @@ impl Spread {
         let median = (middle((values.len() - 1) / 2) + middle(values.len() / 2)) / 2.0;
         Some(Spread { median, min, max })
     }
+
+    /// The median, and the ends where they differ from it.
+    pub(crate) fn shown(&self, show: impl Fn(f64) -> String) -> String {
+        let [median, min, max] = [self.median, self.min, self.max].map(show);
+        if min == max { median } else { format!("{median} ({min} to {max})") }
+    }
 }
 
 #[cfg(test)]

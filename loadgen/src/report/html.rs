@@ -2,8 +2,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::show::{count, plural, seconds};
 use super::{Report, Verdict, words};
+use crate::show::{count, plural, seconds};
 
 mod axis;
 mod cards;

@@ -5,7 +5,6 @@ pub mod json;
 mod merge;
 #[cfg(test)]
 pub(crate) mod samples;
-mod show;
 pub mod text;
 mod words;
 

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::show::{
-    count, duration, harmless, limit, memory, percent, plural, ratio, seconds, si, throughput,
-};
 use super::{RelayView, Report, Verdict, words};
 use crate::hdr::Durations;
 use crate::outcome::{LATE, Outcome, Totals};
+use crate::show::{
+    count, duration, harmless, limit, memory, percent, plural, ratio, seconds, si, throughput,
+};
 
 mod bars;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::show::{per_second, plural, seconds, si};
 use super::{Losses, RelayView, Report, Setup, Verdict};
 use crate::outcome::{Outcome, Own};
 use crate::plan::{Arrivals, Heartbeat, Load, PayloadSize, Plan, Senders};
+use crate::show::{per_second, plural, seconds, si};
 
 /// What is sent, by whom, and when.
 pub(super) fn work(plan: &Plan) -> String {

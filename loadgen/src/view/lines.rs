@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
 use super::pace::Pace;
-use super::words::{count, duration, harmless, percent, phase, rate};
+use super::words::{percent, phase};
 use super::{Status, View, Wish};
 use crate::outcome::{Phase, Totals};
+use crate::show::{count, duration, harmless, si};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -94,8 +95,8 @@ fn traffic(pace: &Pace) -> String {
     let latency = pace.latency();
     let mut said = format!(
         "{} payloads/s  {} deliveries/s  loss {}",
-        rate(pace.per_second(|totals| totals.sent)),
-        rate(pace.per_second(|totals| totals.received)),
+        si(pace.per_second(|totals| totals.sent)),
+        si(pace.per_second(|totals| totals.received)),
         percent(pace.loss())
     );
     if latency.count() > 0 {
@@ -108,7 +109,7 @@ fn traffic(pace: &Pace) -> String {
 fn heartbeats(members: &str, pace: &Pace) -> String {
     let [pings, pongs] =
         [pace.per_second(|totals| totals.pings_sent), pace.per_second(|totals| totals.pongs_received)]
-            .map(rate);
+            .map(si);
     format!("{members} members  {pings} PINGs/s  {pongs} PONGs/s  {} unanswered", count(pace.unanswered()))
 }
 

@@ -11,9 +11,10 @@ use ratatui::widgets::{LineGauge, Paragraph, RenderDirection, Sparkline};
 use super::Status;
 use super::lines::said;
 use super::pace::{Pace, Second};
-use super::words::{count, duration, harmless, percent, phase, rate};
+use super::words::{percent, phase};
 use crate::hdr::Durations;
 use crate::outcome::Phase;
+use crate::show::{count, duration, harmless, si};
 
 /// Below this width or height there is a short text.
 const SMALLEST: (u16, u16) = (60, 15);
@@ -126,8 +127,8 @@ impl Screen<'_> {
             Line::from(vec![Span::raw(name), Span::styled(value, self.fault(is_fault))])
         };
         vec![
-            row("payloads/s", rate(self.pace.per_second(|totals| totals.sent)), false),
-            row("deliveries/s", rate(self.pace.per_second(|totals| totals.received)), false),
+            row("payloads/s", si(self.pace.per_second(|totals| totals.sent)), false),
+            row("deliveries/s", si(self.pace.per_second(|totals| totals.received)), false),
             row("loss", percent(loss), loss > 0.0),
             row("duplicated", count(totals.duplicated), totals.duplicated > 0),
             row("reordered", count(totals.reordered), totals.reordered > 0),
@@ -203,9 +204,9 @@ impl Screen<'_> {
         let [upper, lower] =
             Layout::vertical([Constraint::Fill(1); 2]).spacing(u16::from(area.height >= 5)).areas(area);
         if totals.sent == 0 && totals.pings_sent > 0 {
-            self.draw_picture(frame, upper, "PONGs/s", |second| Some(second.pongs), rate);
+            self.draw_picture(frame, upper, "PONGs/s", |second| Some(second.pongs), si);
         } else {
-            self.draw_picture(frame, upper, "deliveries/s", |second| Some(second.deliveries), rate);
+            self.draw_picture(frame, upper, "deliveries/s", |second| Some(second.deliveries), si);
         }
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
         let shown = |micros: f64| duration(Duration::from_secs_f64(micros / 1e6));

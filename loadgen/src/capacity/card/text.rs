@@ -1,15 +1,14 @@
 //! The card as plain text of at most 100 columns.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::super::search::Ending;
-use super::super::show;
 use super::super::trial::{Purpose, Spread, Trial};
 use super::title::{load, unit};
 use super::{CapacityCard, Level, Varied};
 use crate::plan::{PayloadSize, Plan, Senders};
 use crate::report::Verdict;
+use crate::show;
 
 /// Columns that the text keeps to.
 const WIDTH: usize = 100;
@@ -78,7 +77,7 @@ impl CapacityCard {
         };
         let throughput = self.found.conditional_throughput.unwrap_or(bound);
         let also = if (throughput - bound).abs() > bound * 1e-9 {
-            format!("; conditional throughput {}", show::number(throughput))
+            format!("; conditional throughput {}", show::exact(throughput))
         } else {
             String::new()
         };
@@ -91,8 +90,8 @@ impl CapacityCard {
             (Some(upper), Some(lower), _) => format!(
                 "{}; the bounds are {} apart, {} was aimed at",
                 load(self, upper),
-                show::percent((upper - lower) / upper),
-                show::percent(self.goal.width)
+                show::ratio((upper - lower) / upper),
+                show::ratio(self.goal.width)
             ),
             (Some(upper), None, _) => load(self, upper),
             (None, _, Some(limit)) => format!("none: the generator could not sustain {limit}"),
@@ -121,16 +120,16 @@ impl CapacityCard {
         let objectives: Vec<String> =
             self.objectives.iter().map(|limit| format!("{} {}", limit.flag, limit.limit)).collect();
         let machine = &self.machine;
-        let memory = machine.memory as f64 / f64::from(1 << 30);
         vec![
             ("Objectives", if objectives.is_empty() { "none".into() } else { objectives.join(", ") }),
             ("Relay", self.relay_name()),
             (
                 "Machine",
                 format!(
-                    "{}, {}, {memory:.1} GiB, Linux {}",
+                    "{}, {}, {}, Linux {}",
                     machine.processor,
-                    many(machine.cpus as u32, "core"),
+                    show::plural(machine.cpus as u64, "core"),
+                    show::memory(machine.memory),
                     machine.kernel
                 ),
             ),
@@ -170,14 +169,13 @@ impl CapacityCard {
 
     fn goal(&self) -> String {
         let goal = &self.goal;
-        let seconds = |duration: Duration| format!("{} s", quantity::show(&duration));
         format!(
             "final trials {}, initial trials {}, duration sum {}, exceed ratio {}, width {} of the upper bound",
-            seconds(goal.final_trial),
-            seconds(goal.initial_trial),
-            seconds(goal.duration_sum),
+            show::seconds(goal.final_trial),
+            show::seconds(goal.initial_trial),
+            show::seconds(goal.duration_sum),
             goal.exceed_ratio,
-            show::percent(goal.width)
+            show::ratio(goal.width)
         )
     }
 
@@ -193,49 +191,48 @@ impl CapacityCard {
             Ending::Stopped => "it was stopped (irregular)",
         };
         let range = match self.max {
-            Some(max) => format!("from {} to {}", show::number(self.min), load(self, max)),
+            Some(max) => format!("from {} to {}", show::exact(self.min), load(self, max)),
             None => format!("from {} up", load(self, self.min)),
         };
-        let minutes = show::seconds(found.measured.as_secs_f64());
+        let minutes = show::duration(found.measured);
         format!("{range}, {} of {minutes} in all; it ended because {why}", many(found.trials, "trial"))
     }
 }
 
 fn rates(level: &Level) -> Vec<(&'static str, String)> {
-    let per_second = |spread: &Spread| show::spread(spread, show::number) + " per second";
-    let p99 = level.p99_seconds.as_ref().map(|p99| ("  p99", show::spread(p99, show::seconds)));
+    let per_second = |spread: &Spread| spread.shown(show::exact) + " per second";
+    let p99 = level.p99_seconds.as_ref().map(|p99| ("  p99", p99.shown(show::from_seconds)));
     let mut rows = vec![
         ("  payloads", per_second(&level.payloads_per_second)),
         ("  deliveries", per_second(&level.deliveries_per_second)),
     ];
     rows.extend(p99);
-    rows.push(("  loss", show::spread(&level.loss, show::percent)));
+    rows.push(("  loss", level.loss.shown(show::ratio)));
     rows
 }
 
 /// What was measured where the objectives do not hold.
 fn overload(level: &Level) -> String {
-    let p99 = level.p99_seconds.map_or_else(|| "none".into(), |p99| show::seconds(p99.median));
+    let p99 = level.p99_seconds.map_or_else(|| "none".into(), |p99| show::from_seconds(p99.median));
     format!(
         "there: {} payloads/s, {} deliveries/s, p99 {p99}, loss {} (medians of {}; {} met the objectives)",
-        show::number(level.payloads_per_second.median),
-        show::number(level.deliveries_per_second.median),
-        show::percent(level.loss.median),
+        show::exact(level.payloads_per_second.median),
+        show::exact(level.deliveries_per_second.median),
+        show::ratio(level.loss.median),
         many(level.trials, "trial"),
         level.good
     )
 }
 
 fn costs(level: &Level) -> Option<(&'static str, String)> {
-    let cpu = show::spread(level.relay_cpu_percent.as_ref()?, show::three);
-    let each = level.relay_ns_per_delivery.as_ref().map(|each| show::spread(each, show::number));
+    let cpu = level.relay_cpu_percent.as_ref()?.shown(show::three);
+    let each = level.relay_ns_per_delivery.as_ref().map(|each| each.shown(show::exact));
     let each = each.map_or_else(String::new, |each| format!("; {each} ns per delivery"));
     Some(("  relay CPU", format!("{cpu} % of a core{each}")))
 }
 
 fn many(count: u32, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", show::number(f64::from(count)))
+    show::plural(count.into(), what)
 }
 
 fn senders(plan: &Plan) -> String {
@@ -255,7 +252,7 @@ fn payloads(plan: &Plan) -> String {
 
 fn each_load(plan: &Plan) -> String {
     match plan.load {
-        crate::plan::Load::Open { rate, .. } => format!("{} payloads/s from each sender", show::number(rate)),
+        crate::plan::Load::Open { rate, .. } => format!("{} payloads/s from each sender", show::exact(rate)),
         crate::plan::Load::InFlight(count) => format!("{count} in flight in each group"),
     }
 }
@@ -263,7 +260,7 @@ fn each_load(plan: &Plan) -> String {
 fn write_trials(f: &mut fmt::Formatter<'_>, card: &CapacityCard) -> fmt::Result {
     writeln!(
         f,
-        "{:>4} {:>12} {:>6} {:>12} {:>12} {:>9} {:>9} {:>7}  result",
+        "{:>4} {:>11} {:>5} {:>11} {:>12} {:>12} {:>9} {:>7}  result",
         "#", "load", "s", "payloads/s", "deliveries/s", "loss", "p99", "CPU %"
     )?;
     let mut before = Purpose::Search;
@@ -278,15 +275,15 @@ fn write_trials(f: &mut fmt::Formatter<'_>, card: &CapacityCard) -> fmt::Result 
 }
 
 fn row(number: usize, trial: &Trial) -> String {
-    let p99 = trial.p99_seconds.map_or_else(|| "-".into(), show::seconds);
+    let p99 = trial.p99_seconds.map_or_else(|| "-".into(), show::from_seconds);
     let cpu = trial.relay_cpu_percent.map_or_else(|| "-".into(), show::three);
     format!(
-        "{number:>4} {:>12} {:>6} {:>12} {:>12} {:>9} {p99:>9} {cpu:>7}  {}",
-        show::number(trial.load),
+        "{number:>4} {:>11} {:>5} {:>11} {:>12} {:>12} {p99:>9} {cpu:>7}  {}",
+        show::exact(trial.load),
         show::three(trial.seconds),
-        show::number(trial.payloads_per_second),
-        show::number(trial.deliveries_per_second),
-        show::percent(trial.loss),
+        show::exact(trial.payloads_per_second),
+        show::exact(trial.deliveries_per_second),
+        show::ratio(trial.loss),
         verdict(trial)
     )
 }

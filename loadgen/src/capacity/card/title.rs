@@ -1,8 +1,8 @@
 //! What a result is, in a sentence: never a capacity where it is none.
 
-use super::super::show;
 use super::super::standing::Standing;
 use super::{CapacityCard, Varied};
+use crate::show;
 
 /// The first line of a card.
 pub(super) fn title(card: &CapacityCard) -> String {
@@ -53,7 +53,7 @@ fn lower(card: &CapacityCard) -> String {
 
 /// A load with its unit.
 pub(super) fn load(card: &CapacityCard, load: f64) -> String {
-    format!("{} {}", show::number(load), unit(card))
+    format!("{} {}", show::exact(load), unit(card))
 }
 
 /// The unit of loads.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::report::show;
+use crate::show;
 
 /// A mark of an axis: its place, 0 to 1, and its text.
 pub(super) type Tick = (f64, String);

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::report::show::{count, duration, percent, short_count, si, throughput};
 use crate::report::{Report, words};
+use crate::show::{count, duration, percent, short_count, si, throughput};
 
 #[derive(Clone)]
 struct Card {

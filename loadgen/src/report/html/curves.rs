@@ -6,7 +6,7 @@ use super::axis::{Axis, Tick, time_ticks};
 use super::chart::{Chart, Form, Series};
 use crate::hdr::Durations;
 use crate::outcome::{Outcome, Slot};
-use crate::report::show;
+use crate::show;
 
 /// Less is as good as nothing on a scale of times: no clock tells more.
 const SHORTEST: Duration = Duration::from_micros(1);

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use crate::outcome::Own;
-use crate::report::show::{count, memory, percent, plural, ratio, seconds};
 use crate::report::{RelayView, Report, words};
+use crate::show::{count, memory, percent, plural, ratio, seconds};
 
 /// More threads than this are folded away.
 const FEW_THREADS: usize = 16;

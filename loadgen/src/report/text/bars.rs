@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::hdr::Durations;
-use crate::report::show::{count, limit as round, percent};
+use crate::show::{count, limit as round, percent};
 
 /// Characters of the longest bar.
 const WIDTH: usize = 48;

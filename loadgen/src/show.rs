@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 /// Exact, with a comma between thousands.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
+pub(crate) fn count(number: u64) -> String {
+    grouped(&number.to_string())
+}
+
+fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -16,7 +19,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// To three digits, with the prefix of a thousand, a million and so on.
-pub(super) fn si(number: f64) -> String {
+pub(crate) fn si(number: f64) -> String {
     let (scaled, prefix) = match number {
         999.5e9.. => (number / 1e12, " T"),
         999.5e6.. => (number / 1e9, " G"),
@@ -27,13 +30,29 @@ pub(super) fn si(number: f64) -> String {
     three(scaled) + prefix
 }
 
+/// To four digits, but whole numbers and those above 1000 to the last digit before the point, for where two must be
+/// told apart that are close.
+pub(crate) fn exact(number: f64) -> String {
+    let text = precise(number);
+    if text.contains('.') { text } else { grouped(&text) }
+}
+
+/// The same without commas, as a flag takes it.
+pub(crate) fn precise(number: f64) -> String {
+    if number >= 1000.0 || number.fract() == 0.0 {
+        return format!("{number:.0}");
+    }
+    let decimals = (3.0 - number.log10().floor()).clamp(0.0, 15.0) as usize;
+    trimmed(format!("{number:.decimals$}"))
+}
+
 /// A count for where there is little room: exact up to six digits.
-pub(super) fn short_count(number: u64) -> String {
+pub(crate) fn short_count(number: u64) -> String {
     if number < 1_000_000 { count(number) } else { si(number as f64) }
 }
 
 /// To three digits, in µs, ms or s.
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let ns = duration.as_nanos() as f64;
     match ns {
         100e9.. => count((ns / 1e9).round() as u64) + " s",
@@ -44,13 +63,18 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
+/// In seconds, to three digits in the unit that suits them.
+pub(crate) fn from_seconds(seconds: f64) -> String {
+    duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
 /// A round duration, without zeros at its end.
-pub(super) fn limit(time: Duration) -> String {
+pub(crate) fn limit(time: Duration) -> String {
     rounded(&duration(time))
 }
 
 /// A number with its unit, without zeros at its end.
-pub(super) fn rounded(text: &str) -> String {
+pub(crate) fn rounded(text: &str) -> String {
     match text.split_once(' ') {
         Some((number, unit)) => format!("{} {unit}", trimmed(number.to_owned())),
         None => trimmed(text.to_owned()),
@@ -58,12 +82,12 @@ pub(super) fn rounded(text: &str) -> String {
 }
 
 /// In seconds, to the millisecond.
-pub(super) fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     quantity::show(&Duration::from_millis((duration.as_secs_f64() * 1e3).round() as u64)) + " s"
 }
 
 /// A part of a whole in percent. It is `0 %` only if the part is 0, and `100 %` only if it is the whole.
-pub(super) fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     if part == whole && whole > 0 {
         return "100 %".into();
     }
@@ -79,7 +103,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// A part of 1 in percent, to three digits from 1 % on and to two below it.
-pub(super) fn ratio(part: f64) -> String {
+pub(crate) fn ratio(part: f64) -> String {
     let percent = part * 100.0;
     if percent <= 0.0 {
         "0 %".into()
@@ -93,8 +117,14 @@ pub(super) fn ratio(part: f64) -> String {
     }
 }
 
+/// As a flag takes it: `0.1%`, `5ms`, `200us`.
+pub(crate) fn flag_value(text: &str) -> String {
+    let (number, unit) = text.rsplit_once(' ').unwrap_or((text, ""));
+    trimmed(number.replace(',', "")) + &unit.replace('µ', "u")
+}
+
 /// Megabits per second.
-pub(super) fn throughput(bytes: u64, time: Duration) -> String {
+pub(crate) fn throughput(bytes: u64, time: Duration) -> String {
     let bits = per_second(bytes, time) * 8.0;
     match bits {
         999.5e6.. => three(bits / 1e9) + " Gbit/s",
@@ -105,28 +135,33 @@ pub(super) fn throughput(bytes: u64, time: Duration) -> String {
 }
 
 /// How many a second; 0 if no time passed.
-pub(super) fn per_second(count: u64, time: Duration) -> f64 {
+pub(crate) fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
 
 /// Bytes of memory.
-pub(super) fn memory(bytes: u64) -> String {
+pub(crate) fn memory(bytes: u64) -> String {
     three(bytes as f64 / f64::from(1 << 30)) + " GiB"
 }
 
 /// What comes from outside, without what a terminal would obey.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// One of something, or many of it.
-pub(super) fn plural(number: u64, one: &str) -> String {
+pub(crate) fn plural(number: u64, one: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {one}{ending}", count(number))
 }
 
+/// Numbers with commas between them.
+pub(crate) fn list(numbers: &[usize]) -> String {
+    numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
 /// Three digits of a number below 1000, two decimals at most.
-fn three(number: f64) -> String {
+pub(crate) fn three(number: f64) -> String {
     let decimals = match number {
         99.95.. => 0,
         9.995.. => 1,
@@ -159,6 +194,25 @@ mod tests {
         assert_eq!(rates, ["0", "0.25", "10", "33.3", "999", "1.00 k", "10.0 k", "1.23 M", "5.00 G"]);
         assert_eq!([999_999, 1_000_000].map(short_count), ["999,999", "1.00 M"]);
         assert_eq!([plural(1, "thread"), plural(0, "thread")], ["1 thread", "0 threads"]);
+    }
+
+    #[test]
+    fn four_digits_tell_what_is_close_apart() {
+        let numbers = [0.0, 0.5, 0.012_345_6, 7.0, 14.601_329, 123.45, 999.96, 1234.5, 1_234_567.0];
+        assert_eq!(
+            numbers.map(exact),
+            ["0", "0.5", "0.01235", "7", "14.6", "123.5", "1,000", "1,234", "1,234,567"]
+        );
+        assert_eq!([0.05, 1234.6, 12_345.0].map(precise), ["0.05", "1235", "12345"]);
+    }
+
+    #[test]
+    fn flags_have_their_own_spelling() {
+        let parts = [0.0, 1.0, 0.001, 0.0011, 0.000_000_12, 0.5, 1e-12].map(|part| flag_value(&ratio(part)));
+        assert_eq!(parts, ["0%", "100%", "0.1%", "0.11%", "0.000012%", "50%", "under 0.000000001%"]);
+        let times =
+            [200, 5_000, 2_500_000, 3_600_000_000].map(|us| flag_value(&duration(Duration::from_micros(us))));
+        assert_eq!(times, ["200us", "5ms", "2.5s", "3600s"]);
     }
 
     #[test]
