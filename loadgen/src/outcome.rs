@@ -66,7 +66,7 @@ pub struct Slot {
     pub expected: u64,
     /// Copies that did.
     pub received: u64,
-    /// Their latency, to two digits.
+    /// Latency of the copies that arrived meanwhile, to two digits.
     pub latency: Durations,
 }
 

@@ -95,7 +95,7 @@ impl<'a> Pieces<'a> {
             curve("p50", "c2", |latency| latency.quantile(0.5)),
         ];
         let axis = times_axis(&series)?;
-        Some(self.chart("Latency, by the time of sending", axis, series, time_text))
+        Some(self.chart("Latency, by the time of arrival", axis, series, time_text))
     }
 
     fn rates(&self, number: fn(&Slot) -> u64) -> Vec<Option<f64>> {
