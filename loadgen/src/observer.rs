@@ -34,8 +34,9 @@ impl Observer {
 
     /// Reads the metrics, when all that was counted so far has been published.
     pub fn look(&self) -> Option<Reading> {
+        let url = self.url.as_ref().ok()?;
         thread::sleep(PUBLISHED);
-        read(self.url.as_ref().ok()?).ok()
+        read(url).ok()
     }
 
     /// What the relay did between two readings, or why that cannot be said.
