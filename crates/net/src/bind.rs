@@ -166,6 +166,10 @@ fn bind_group(
         let socket = open(address, options)?;
         if address.ip().is_unspecified() {
             tell_local_address(&socket, address)?;
+            if address.is_ipv6() {
+                // It sends from any address that is routed to this machine, as IPv4 does without being asked.
+                socket.set_freebind_v6(true)?;
+            }
         }
         if shard > 0 {
             socket.set_reuse_port(true)?;
