@@ -314,6 +314,10 @@ impl Lane {
             let (members, clients) = (self.membership.members, self.clients.len());
             let reason = match self.membership.refusal {
                 Some(refusal) => format!("the relay last said \"{}\"", Reply::Refused(refusal)),
+                None if self.ledger.totals().send_failures > 0 => {
+                    "the kernel does not take their datagrams; is the --source-prefix routed to this machine?"
+                        .to_owned()
+                }
                 None => "the others had no answer".to_owned(),
             };
             self.failure = Some(format!(

@@ -81,9 +81,10 @@ fn whatever_is_sent() {
 
 #[test]
 fn traffic_before_the_measurement_does_not_count() {
+    // What is sent before meets the same faults.
     let truth = agree(
         Faults { flip: 0.0, ..ALL },
         "--clients 20 --group-size 5 --rate 20 --warm-up 1s --duration 1s --heartbeat 1s",
     );
-    assert_eq!(truth.payloads, 400);
+    assert!((1..=400).contains(&truth.payloads), "{truth:?}");
 }

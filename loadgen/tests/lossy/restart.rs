@@ -9,7 +9,8 @@ use crate::common::relay::LossyRelay;
 fn everybody_joins_again() {
     all_at_once(&WAYS, |way| {
         let relay = LossyRelay::with(Default::default());
-        let load = "--clients 40 --group-size 10 --rate 10 --ramp 200ms --duration 4s --json -";
+        let load =
+            "--clients 40 --group-size 10 --rate 10 --ramp 200ms --duration 4s --heartbeat 1h --json -";
         let running = Program::run(relay.address(), &format!("{load} {way}")).start();
         eventually("payloads", || (relay.truth().payloads > 400).then_some(()));
         relay.restart();
@@ -17,8 +18,8 @@ fn everybody_joins_again() {
         let truth = relay.truth();
 
         assert_eq!((seen.total("evictions"), seen.members()), (40, 40), "{way}");
-        // Everybody found out by a payload of its own.
-        assert_eq!(truth.refused, 40, "{way}");
+        // Everybody found out by a payload of its own, or by several before the first answer.
+        assert!(truth.refused >= 40, "{way}: {truth:?}");
         assert_eq!(seen.number("/sent"), truth.payloads + truth.refused, "{way}");
         assert_eq!(seen.number("/received") + seen.total("in_transition"), truth.delivered, "{way}");
         let (expected, received, lost) =

@@ -1,0 +1,53 @@
+//! Clients of shared sockets that have addresses of a prefix, which is routed to this machine.
+
+use crate::assert_reconciled;
+use crate::common::namespace::{add_ipv6, alone, ip};
+use crate::common::process::{Relay, RelayOptions, each_backend};
+use crate::common::program::Program;
+
+const LOAD: &str = "--clients 60 --group-size 12 --rate 10 --payload mix --duration 1s --sockets shared";
+
+/// Runs on both of the generator's backends.
+#[track_caller]
+fn run(relay: impl Fn() -> Relay, prefix: &str) {
+    for backend in ["uring", "mmsg"] {
+        let relay = relay();
+        let words = format!("{LOAD} --source-prefix {prefix} --backend {backend}");
+        let seen = Program::run(relay.address(), &words).report();
+        assert_eq!(seen.text("/details/setup/backend"), backend);
+        assert_eq!((seen.text("/details/setup/sockets"), seen.members()), ("shared", 60));
+        assert_reconciled(&seen, &relay);
+    }
+}
+
+#[test]
+fn ipv4() {
+    alone(|| {
+        ip("addr add 10.9.0.1/32 dev lo");
+        ip("route add local 10.77.0.0/16 dev lo");
+        each_backend(|backend| {
+            run(|| RelayOptions::new(backend).with(["--host", "10.9.0.1"]).start(), "10.77.0.0/16");
+        });
+    });
+}
+
+#[test]
+fn ipv6() {
+    alone(|| {
+        add_ipv6("fd09::1/128", "lo");
+        ip("-6 route add local fd77::/64 dev lo");
+        each_backend(|backend| {
+            run(|| RelayOptions::new(backend).with(["--host", "fd09::1"]).start(), "fd77::/64");
+        });
+    });
+}
+
+#[test]
+fn a_prefix_that_nobody_has_is_one_line() {
+    alone(|| {
+        let relay = RelayOptions::plain().start();
+        let words = "--clients 4 --groups 1 --source-prefix 192.0.2.0/24 --json -";
+        let ended = Program::run(relay.address(), words).end();
+        ended.failed(1, &["only 0 of 4 clients joined", "--source-prefix", "routed to this machine"]);
+    });
+}
