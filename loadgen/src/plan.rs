@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::payload::STAMP;
+use crate::show::precise;
 
 /// The most clients of a plan: as many as addresses in the loopback network.
 pub const MAX_CLIENTS: u32 = 16_000_000;
@@ -85,7 +86,7 @@ pub enum Load {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Load::Open { rate, .. } => write!(f, "--rate {rate}"),
+            Load::Open { rate, .. } => write!(f, "--rate {}", precise(*rate)),
             Load::InFlight(window) => write!(f, "--in-flight {window}"),
         }
     }
@@ -257,6 +258,17 @@ mod tests {
         let sizes: Vec<usize> = (0..10).map(|group| plan.clients_of(group).len()).collect();
         assert_eq!(sizes, [11, 11, 11, 10, 10, 10, 10, 10, 10, 10]);
         assert!((1..10).all(|group| plan.clients_of(group - 1).end == plan.clients_of(group).start));
+    }
+
+    #[test]
+    fn a_load_is_told_in_few_digits() {
+        let told = |rate| Load::Open { rate, arrivals: Arrivals::Constant }.to_string();
+        let rates = [14.601_329_589_185_41, 50.0, 12_345.0, 0.5, 0.012_343, 12_345.6].map(told);
+        assert_eq!(
+            rates,
+            ["--rate 14.6", "--rate 50", "--rate 12345", "--rate 0.5", "--rate 0.01234", "--rate 12346"]
+        );
+        assert_eq!(Load::InFlight(64).to_string(), "--in-flight 64");
     }
 
     #[test]
