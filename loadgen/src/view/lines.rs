@@ -17,13 +17,15 @@ pub struct Lines<W: Write> {
     pace: Pace,
     next: Duration,
     load: Option<String>,
+    /// The load was told, and not yet a phase that it concerns.
+    is_awaited: bool,
     closed: bool,
 }
 
 impl<W: Write> Lines<W> {
     /// Lines to this.
     pub fn to(out: W) -> Self {
-        Lines { out, pace: Pace::new(), next: Duration::ZERO, load: None, closed: false }
+        Lines { out, pace: Pace::new(), next: Duration::ZERO, load: None, is_awaited: false, closed: false }
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
@@ -41,6 +43,7 @@ impl<W: Write> Lines<W> {
 
     fn write_load(&mut self, status: &Status) -> io::Result<()> {
         let load = harmless(&status.load);
+        self.is_awaited = self.load.is_some();
         let line = if self.load.is_none() {
             let [clients, groups] = [status.clients, status.groups].map(count);
             format!("{}: {clients} clients in {groups} groups, {load}", harmless(&status.target))
@@ -50,6 +53,13 @@ impl<W: Write> Lines<W> {
         self.load = Some(status.load.clone());
         self.write(&line)
     }
+
+    /// Whether there is something to say about this moment: no rate before it is one, and nothing of the load before.
+    fn has_news(&mut self, phase: Phase) -> bool {
+        let is_traffic = matches!(phase, Phase::WarmUp | Phase::Measuring);
+        self.is_awaited &= !is_traffic;
+        !self.is_awaited && (!is_traffic || self.pace.is_settled())
+    }
 }
 
 impl<W: Write> View for Lines<W> {
@@ -58,8 +68,12 @@ impl<W: Write> View for Lines<W> {
         if self.load.as_ref() != Some(&status.load) {
             self.write_load(status)?;
         }
+        let has_news = self.has_news(status.progress.phase);
         if status.elapsed >= self.next {
             self.next = Duration::from_secs(status.elapsed.as_secs()) + EVERY;
+            if !has_news {
+                return Ok(Wish::GoOn);
+            }
             let (seconds, name) = (status.elapsed.as_secs_f64(), phase(status.progress.phase));
             let line = format!("{seconds:>5.1} s  {name:<10} {}", said(status, &self.pace));
             self.write(&line)?;
@@ -82,6 +96,7 @@ pub fn said(status: &Status, pace: &Pace) -> String {
         }
         Phase::Draining => format!("{} copies are still on their way or lost", count(progress.missing)),
         Phase::Leaving => format!("{members} clients are still there"),
+        Phase::WarmUp | Phase::Measuring if !pace.is_settled() => format!("{members} members"),
         Phase::WarmUp | Phase::Measuring if progress.totals.sent == 0 => heartbeats(&members, pace),
         Phase::WarmUp | Phase::Measuring => traffic(pace),
     };
@@ -97,7 +112,7 @@ fn traffic(pace: &Pace) -> String {
         "{} payloads/s  {} deliveries/s  loss {}",
         si(pace.per_second(|totals| totals.sent)),
         si(pace.per_second(|totals| totals.received)),
-        percent(pace.loss())
+        pace.loss().map_or_else(|| "-".into(), percent)
     );
     if latency.count() > 0 {
         let [p50, p99] = [0.5, 0.99].map(|part| duration(latency.quantile(part)));
@@ -159,10 +174,10 @@ mod tests {
     fn one_line_per_second() {
         let statuses: Vec<Status> = (0..=12).map(|tick| measuring(tick * 250)).collect();
         let lines = lines(&statuses);
-        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert_eq!(lines.len(), 4, "{lines:?}");
         assert_eq!(lines[0], "127.0.0.1:5000: 100,000 clients in 1,000 groups, --rate 50");
         assert_eq!(
-            lines[4],
+            lines[3],
             "  3.0 s  measuring  50.0 k payloads/s  450 k deliveries/s  loss 0.00 %  p50 110 µs  p99 110 µs"
         );
     }
@@ -171,9 +186,12 @@ mod tests {
     fn every_phase_says_what_matters() {
         let mut last = Vec::new();
         for phase in [Phase::Joining, Phase::Ready, Phase::Draining, Phase::Leaving, Phase::WarmUp] {
-            let mut status = example(Duration::from_secs(3), phase);
-            status.progress.missing = 1234;
-            last.push(lines(&[status]).pop().unwrap());
+            let statuses = [2500, 3000].map(|ms| {
+                let mut status = example(Duration::from_millis(ms), phase);
+                status.progress.missing = 1234;
+                status
+            });
+            last.push(lines(&statuses).pop().unwrap());
         }
         assert_eq!(
             last,
@@ -193,9 +211,32 @@ mod tests {
         status.progress.totals.corrupted = 3;
         status.progress.totals.own_drops = 1000;
         let other = Status { load: "--rate 60\x1b[2J".into(), ..measuring(1250) };
-        let lines = lines(&[status, other]);
+        let lines = lines(&[measuring(500), status, other]);
         assert!(lines[1].ends_with("  3 corrupted  1,000 dropped by this machine"), "{lines:?}");
         assert_eq!(lines[2], "  1.2 s  load       --rate 60\u{fffd}[2J");
+    }
+
+    #[test]
+    fn a_new_load_is_followed_by_full_lines_only() {
+        let mut statuses: Vec<Status> = (0..=12).map(|tick| measuring(tick * 250)).collect();
+        let later = |ms: u64, status: Status| {
+            let elapsed = Duration::from_millis(3000 + ms);
+            Status { elapsed, load: "--rate 60".into(), ..status }
+        };
+        statuses.push(later(1000, example(Duration::ZERO, Phase::Draining)));
+        statuses.push(later(1250, example(Duration::ZERO, Phase::Ready)));
+        statuses.extend((1..=16).map(|tick| {
+            let mut status = measuring(tick * 250);
+            status.progress.totals.received -= 100;
+            status.progress.missing = 100;
+            later(1500 + tick * 250, status)
+        }));
+        let lines = lines(&statuses);
+        let full = "measuring  50.0 k payloads/s  450 k deliveries/s  loss 0.00 %  p50 110 µs  p99 110 µs";
+        let expected = ["  4.0 s  load       --rate 60".to_owned()]
+            .into_iter()
+            .chain((6..=8).map(|second| format!("  {second}.0 s  {full}")));
+        assert_eq!(lines[4..], expected.collect::<Vec<_>>(), "{lines:#?}");
     }
 
     struct Closed(usize);

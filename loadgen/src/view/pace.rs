@@ -10,6 +10,9 @@ use crate::outcome::{Phase, Totals};
 /// What rates are taken over.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// Rates over less would be about chance, and a loss about what is on its way.
+const LEAST: Duration = Duration::from_millis(500);
+
 /// Seconds of the past that are kept.
 const PAST: usize = 600;
 
@@ -28,12 +31,6 @@ struct Moment {
     totals: Totals,
     missing: u64,
     latency: Option<Durations>,
-}
-
-impl Moment {
-    fn empty(elapsed: Duration) -> Self {
-        Moment { elapsed, totals: Totals::default(), missing: 0, latency: None }
-    }
 }
 
 /// A second of the past.
@@ -75,7 +72,7 @@ impl Pace {
         while self.moments.get(1).is_some_and(is_past) {
             self.moments.pop_front();
         }
-        if status.elapsed >= self.next_second {
+        if status.elapsed >= self.next_second && self.is_settled() {
             self.next_second = status.elapsed + WINDOW;
             self.remember();
         }
@@ -89,11 +86,7 @@ impl Pace {
         let went_back = now.sent < before.sent || now.pings_sent < before.pings_sent;
         if went_back || begins(Phase::WarmUp) || begins(Phase::Measuring) {
             self.whole.clear();
-        }
-        if begins(Phase::Measuring) {
-            let beginning = Moment::empty(status.elapsed.saturating_sub(status.phase_elapsed));
-            self.moments = VecDeque::from([beginning]);
-        } else if went_back {
+            // When exactly the sums began at nothing is not told: rates count from the first that are.
             self.moments.clear();
         }
         self.phase = phase;
@@ -113,10 +106,22 @@ impl Pace {
         }
     }
 
+    /// Whether the sums have been told for long enough since they began at nothing.
+    pub fn is_settled(&self) -> bool {
+        self.span() >= LEAST
+    }
+
+    fn span(&self) -> Duration {
+        let (Some(first), Some(last)) = (self.moments.front(), self.moments.back()) else {
+            return Duration::ZERO;
+        };
+        last.elapsed.saturating_sub(first.elapsed)
+    }
+
     /// How fast a sum has grown within the last second, per second.
     pub fn per_second(&self, of: impl Fn(&Totals) -> u64) -> f64 {
         let (Some(first), Some(last)) = (self.moments.front(), self.moments.back()) else { return 0.0 };
-        let time = last.elapsed.saturating_sub(first.elapsed).as_secs_f64();
+        let time = self.span().as_secs_f64();
         let grown = of(&last.totals).saturating_sub(of(&first.totals));
         if time > 0.0 { grown as f64 / time } else { 0.0 }
     }
@@ -135,15 +140,17 @@ impl Pace {
     }
 
     /// Part of the copies that is lost, 0 to 1. What was sent a moment ago may still arrive: only what has taken longer
-    /// than the slowest copy of the last second counts, or longer than that second if nothing arrived.
-    pub fn loss(&self) -> f64 {
-        let Some(last) = self.moments.back() else { return 0.0 };
+    /// than the slowest copy of the last second counts, or longer than that second if nothing arrived. None as long as
+    /// nobody can know.
+    pub fn loss(&self) -> Option<f64> {
+        let last = self.moments.back().filter(|_| self.is_settled())?;
         let latency = self.latency();
         let slowest = if latency.count() == 0 { WINDOW } else { latency.max().min(WINDOW) };
         let flying = (self.per_second(|totals| totals.expected) * slowest.as_secs_f64()).ceil();
         let missing = self.least(|moment| moment.missing).min(last.missing) as f64;
         let due = last.totals.expected as f64 - flying;
-        if due <= 0.0 { 0.0 } else { ((last.missing as f64 - flying).clamp(0.0, missing) / due).min(1.0) }
+        let lost = (last.missing as f64 - flying).clamp(0.0, missing);
+        Some(if due <= 0.0 { 0.0 } else { (lost / due).min(1.0) })
     }
 
     /// PINGs that have no answer: the fewest within the last second, because some are always on their way.
@@ -165,6 +172,7 @@ impl Pace {
 mod tests {
     use super::super::example;
     use super::*;
+    use crate::outcome::Progress;
 
     /// Four times a second: 100 payloads to 9 others each, of which so many in a hundred are lost, and some in flight.
     fn told(tick: u64, lost: u64, flying: u64) -> Status {
@@ -197,23 +205,48 @@ mod tests {
 
     #[test]
     fn what_flies_is_not_lost() {
-        assert_eq!(after(4, 0, 9).loss(), 0.0);
-        assert_eq!(after(40, 0, 9).loss(), 0.0);
-        let loss = after(400, 10, 5).loss();
+        assert_eq!(after(4, 0, 9).loss(), Some(0.0));
+        assert_eq!(after(40, 0, 9).loss(), Some(0.0));
+        let loss = after(400, 10, 5).loss().unwrap();
         assert!((0.099..0.1).contains(&loss), "{loss}");
-        assert_eq!(after(40, 100, 0).loss(), 1.0);
-        assert_eq!(after(0, 0, 0).loss(), 0.0);
-        assert_eq!(Pace::new().loss(), 0.0);
+        assert_eq!(after(40, 100, 0).loss(), Some(1.0));
+        assert_eq!([after(0, 0, 0).loss(), Pace::new().loss()], [None, None]);
+    }
+
+    /// After ten seconds of another measurement, at a time when so much of the next one has been told.
+    fn next_after(ticks: u64) -> Pace {
+        let mut pace = after(40, 0, 9);
+        let mut ready = told(41, 0, 0);
+        ready.progress = Progress { phase: Phase::Ready, ..Progress::default() };
+        pace.update(&ready);
+        for tick in 1..=ticks {
+            let mut status = told(tick, 0, 9);
+            status.elapsed = Duration::from_millis((41 + tick) * 250);
+            pace.update(&status);
+        }
+        pace
     }
 
     #[test]
-    fn a_measurement_has_rates_from_its_first_moment() {
-        let mut pace = Pace::new();
-        pace.update(&example(Duration::from_millis(800), Phase::Ready));
-        let mut first = told(4, 0, 0);
-        first.phase_elapsed = Duration::from_millis(250);
-        pace.update(&first);
-        assert_eq!(pace.per_second(|totals| totals.sent), 400.0);
+    fn a_measurement_has_rates_and_a_loss_after_half_a_second() {
+        assert_eq!([1, 2].map(|ticks| next_after(ticks).loss()), [None, None]);
+        let pace = next_after(3);
+        assert!(pace.is_settled() && !next_after(2).is_settled());
+        assert_eq!((pace.per_second(|totals| totals.sent), pace.loss()), (100.0, Some(0.0)));
+        assert_eq!(pace.past().len(), 11);
+        assert!(next_after(12).past().all(|second| second.deliveries > 890.0));
+    }
+
+    #[test]
+    fn sums_of_threads_that_begin_one_after_the_other_are_no_loss() {
+        let mut pace = after(40, 0, 9);
+        let mut mixed = told(41, 0, 9);
+        mixed.progress.phase = Phase::WarmUp;
+        pace.update(&mixed);
+        let mut next = told(1, 0, 9);
+        next.elapsed = Duration::from_millis(42 * 250);
+        pace.update(&next);
+        assert_eq!((pace.is_settled(), pace.loss()), (false, None));
     }
 
     #[test]

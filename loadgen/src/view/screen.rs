@@ -13,7 +13,7 @@ use super::lines::said;
 use super::pace::{Pace, Second};
 use super::words::{percent, phase};
 use crate::hdr::Durations;
-use crate::outcome::Phase;
+use crate::outcome::{Phase, Totals};
 use crate::show::{count, duration, harmless, si};
 
 /// Below this width or height there is a short text.
@@ -122,14 +122,18 @@ impl Screen<'_> {
     fn rates(&self, width: u16) -> Vec<Line<'static>> {
         let totals = &self.status.progress.totals;
         let loss = self.pace.loss();
+        let rate = |of: fn(&Totals) -> u64| match self.pace.is_settled() {
+            true => si(self.pace.per_second(of)),
+            false => "-".into(),
+        };
         let row = |name: &'static str, value: String, is_fault: bool| {
             let value = format!("{value:>width$}", width = usize::from(width).saturating_sub(name.len()));
             Line::from(vec![Span::raw(name), Span::styled(value, self.fault(is_fault))])
         };
         vec![
-            row("payloads/s", si(self.pace.per_second(|totals| totals.sent)), false),
-            row("deliveries/s", si(self.pace.per_second(|totals| totals.received)), false),
-            row("loss", percent(loss), loss > 0.0),
+            row("payloads/s", rate(|totals| totals.sent), false),
+            row("deliveries/s", rate(|totals| totals.received), false),
+            row("loss", loss.map_or_else(|| "-".into(), percent), loss > Some(0.0)),
             row("duplicated", count(totals.duplicated), totals.duplicated > 0),
             row("reordered", count(totals.reordered), totals.reordered > 0),
             row("corrupted", count(totals.corrupted), totals.corrupted > 0),
@@ -305,7 +309,6 @@ mod tests {
 
     use super::super::example;
     use super::*;
-    use crate::outcome::Totals;
 
     /// Ten seconds of measuring 50,000 payloads and 450,000 deliveries a second.
     fn busy(ms: u64) -> Status {
@@ -336,16 +339,28 @@ mod tests {
     }
 
     fn drawn(width: u16, height: u16, told: fn(u64) -> Status, is_coloured: bool) -> TestBackend {
+        drawn_after(10_000, (width, height), told, is_coloured)
+    }
+
+    fn drawn_after(
+        ms: u64,
+        (width, height): (u16, u16),
+        told: fn(u64) -> Status,
+        is_coloured: bool,
+    ) -> TestBackend {
         let mut pace = Pace::new();
-        (0..=40).for_each(|tick| pace.update(&told(tick * 250)));
+        (0..=ms / 250).for_each(|tick| pace.update(&told(tick * 250)));
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let screen = Screen { status: &told(10_000), pace: &pace, is_coloured, is_ending: false };
+        let screen = Screen { status: &told(ms), pace: &pace, is_coloured, is_ending: false };
         terminal.draw(|frame| screen.draw(frame)).unwrap();
         terminal.backend().clone()
     }
 
     fn text(width: u16, height: u16, told: fn(u64) -> Status) -> Vec<String> {
-        let backend = drawn(width, height, told, true);
+        rows(&drawn(width, height, told, true), width)
+    }
+
+    fn rows(backend: &TestBackend, width: u16) -> Vec<String> {
         let cells = backend.buffer().content().chunks(usize::from(width));
         cells.map(|row| row.iter().map(Cell::symbol).collect::<String>().trim_end().to_owned()).collect()
     }
@@ -398,6 +413,20 @@ q or Ctrl-C: end now, with the report";
             "q or Ctrl-C: end now, with the report",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn no_rate_before_half_a_second() {
+        let text = |ms, size| rows(&drawn_after(ms, size, busy, true), size.0).join("\n");
+        let early = text(250, (60, 15));
+        for row in ["payloads/s", "deliveries/s", "loss"] {
+            let value = early.lines().find_map(|line| line.strip_prefix(row)).unwrap();
+            assert!(value.trim_start().starts_with("-  "), "{early}");
+        }
+        assert!(early.contains("deliveries/s -"), "{early}");
+        assert!(text(500, (60, 15)).contains("payloads/s       50.0 k"));
+        let short = text(250, (40, 8));
+        assert!(short.contains("12,345 members") && !short.contains("payloads/s"), "{short}");
     }
 
     #[test]
