@@ -19,7 +19,8 @@ pub enum Neighbour {
     Here {
         /// The process that serves it.
         pid: i32,
-        /// The processors that its threads may use, in ascending order.
+        /// The processors that its threads may use, in ascending order. Of a relay of this project only the threads
+        /// that move datagrams count, its shards: the others need next to nothing, and are not pinned with them.
         cpus: Vec<usize>,
     },
     /// On this machine, but it cannot be seen by whom: nobody serves it, or this process lacks the permission.
@@ -91,11 +92,36 @@ fn has_one(process: &Process, inodes: &BTreeSet<u64>) -> bool {
     descriptors.into_iter().any(|fd| matches!(fd.target, FDTarget::Socket(inode) if inodes.contains(&inode)))
 }
 
+/// A thread: its name, and the first and last of each range of processors that it may use.
+struct Thread {
+    name: String,
+    cpus: Vec<(u32, u32)>,
+}
+
 fn cpus(processes: &[Process]) -> Vec<usize> {
-    let tasks = processes.iter().filter_map(|process| process.tasks().ok()).flatten().flatten();
-    let ranges = tasks.filter_map(|task| task.status().ok()?.cpus_allowed_list).flatten();
-    let cpus: BTreeSet<usize> = ranges.flat_map(|(first, last)| first as usize..=last as usize).collect();
+    let cpus: BTreeSet<usize> = processes.iter().flat_map(|process| used(&threads(process))).collect();
     cpus.into_iter().collect()
+}
+
+fn threads(process: &Process) -> Vec<Thread> {
+    let tasks = process.tasks().into_iter().flatten().flatten();
+    let status = tasks.filter_map(|task| task.status().ok());
+    status
+        .map(|status| Thread { name: status.name, cpus: status.cpus_allowed_list.unwrap_or_default() })
+        .collect()
+}
+
+/// The processors of the threads that move a process's datagrams, as far as their names tell.
+fn used(threads: &[Thread]) -> BTreeSet<usize> {
+    let has_shards = threads.iter().any(is_shard);
+    let movers = threads.iter().filter(|thread| !has_shards || is_shard(thread));
+    movers.flat_map(|thread| &thread.cpus).flat_map(|&(first, last)| first as usize..=last as usize).collect()
+}
+
+/// Whether it has the name of a relay's shard, `shard-0` and so on.
+fn is_shard(thread: &Thread) -> bool {
+    let number = thread.name.strip_prefix("shard-").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -110,6 +136,25 @@ mod tests {
         let mut cpus = net::available_cpus().unwrap();
         cpus.sort_unstable();
         Neighbour::Here { pid: std::process::id() as i32, cpus }
+    }
+
+    #[test]
+    fn a_relays_shards_move_its_datagrams() {
+        let used = |threads: &[(&str, &[(u32, u32)])]| -> Vec<usize> {
+            let threads: Vec<Thread> = threads
+                .iter()
+                .map(|&(name, cpus)| Thread { name: name.into(), cpus: cpus.to_vec() })
+                .collect();
+            used(&threads).into_iter().collect()
+        };
+        let pinned: [(&str, &[(u32, u32)]); 4] =
+            [("relay", &[(0, 7)]), ("shard-0", &[(2, 2)]), ("shard-10", &[(4, 4)]), ("http", &[(0, 7)])];
+        assert_eq!(used(&pinned), [2, 4]);
+        assert_eq!(used(&[("relay", &[(0, 3)]), ("shard-0", &[(0, 1), (3, 3)])]), [0, 1, 3]);
+        let other: [(&str, &[(u32, u32)]); 4] =
+            [("server", &[(0, 0)]), ("shard-", &[(1, 1)]), ("shard-x", &[(3, 3)]), ("shard-1a", &[(5, 6)])];
+        assert_eq!(used(&other), [0, 1, 3, 5, 6]);
+        assert_eq!(used(&[]), [0_usize; 0]);
     }
 
     #[test]
