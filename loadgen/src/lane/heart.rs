@@ -66,6 +66,13 @@ impl Heart {
         if self.welcome.is_some() { Some(Duration::ZERO) } else { self.rotation.as_ref().map(Rotation::next) }
     }
 
+    /// True if a PING that has no answer yet is so young that another would be the same sign of life: turns that were missed
+    /// are not made up for.
+    fn is_young(&self, pinged: u64, now: Duration) -> bool {
+        let half = self.rotation.as_ref().map_or(ASK_AGAIN, Rotation::period) / 2;
+        pinged != 0 && now < Duration::from_nanos(pinged) + half
+    }
+
     fn take(&mut self, now: Duration) -> Option<u32> {
         if let Some(client) = self.welcome.take() {
             return Some(client);
@@ -85,7 +92,7 @@ impl Lane {
         {
             looked += 1;
             let it = &mut self.clients[client as usize];
-            if it.state == State::Joined && !it.silent {
+            if it.state == State::Joined && !it.silent && !self.heart.is_young(it.pinged, now) {
                 it.pinged = (now.as_nanos() as u64).max(1);
                 self.ledger.pinged();
                 out.send(client, b"!PING");

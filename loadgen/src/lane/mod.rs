@@ -43,6 +43,10 @@ const QUIET: Duration = Duration::from_secs(1);
 /// The last copies are waited for no longer than this.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 
+/// Payloads that were due before the end and have not left are sent after it, for no longer than this; and than a quarter
+/// of the measurement, which is enough to show in the late sends that the generator could not keep up.
+const LONGEST_CATCH_UP: Duration = Duration::from_secs(20);
+
 /// Latencies are filed in this distance.
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -78,6 +82,8 @@ pub struct Lane {
     phase: Phase,
     /// When the phase ends, if that is a matter of time.
     phase_ends: Option<Duration>,
+    /// When what is overdue at the end of a measurement is given up; None before the end.
+    catch_up_ends: Option<Duration>,
     /// When a copy arrived last.
     heard: Duration,
     /// When copies are waited for no longer.
@@ -107,6 +113,7 @@ impl Lane {
             ledger: Ledger::new(),
             phase: Phase::Joining,
             phase_ends: None,
+            catch_up_ends: None,
             heard: Duration::ZERO,
             drain_ends: Duration::ZERO,
             interval_ends: Duration::ZERO,
@@ -208,7 +215,7 @@ impl Lane {
             self.begin_counting(now);
         }
         if self.phase == Phase::Measuring {
-            self.phase_ends = Some(now);
+            (self.phase_ends, self.catch_up_ends) = (Some(now), Some(now));
             self.turn_phase(now);
             self.ledger.interrupt();
         }
@@ -267,10 +274,11 @@ impl Lane {
             self.interval_ends = now + INTERVAL;
             self.ledger.close_interval(now);
         }
-        match self.phase {
+        let phase = self.phase;
+        match phase {
             Phase::Joining => self.check_joining(now),
             Phase::WarmUp if self.phase_ends.is_some_and(|end| end <= now) => self.begin_counting(now),
-            Phase::Measuring if self.phase_ends.is_some_and(|end| end <= now) => {
+            Phase::Measuring if self.is_measured(now) => {
                 self.traffic = None;
                 self.ledger.end(now);
                 (self.heard, self.drain_ends) = (now, now + LONGEST_DRAIN);
@@ -284,11 +292,22 @@ impl Lane {
     fn begin_counting(&mut self, now: Duration) {
         let duration = self.measurement.map_or(Duration::ZERO, |measurement| measurement.duration);
         self.ledger.begin(duration, now);
+        self.catch_up_ends = None;
         self.groups.iter_mut().for_each(Group::forget);
         if let Some(traffic) = &mut self.traffic {
             traffic.counted = true;
         }
         self.enter(Phase::Measuring, Some(now + duration));
+    }
+
+    /// True when the time is over, and what was due before has left: what a stall of this program has held up is late, and
+    /// not forgotten.
+    fn is_measured(&mut self, now: Duration) -> bool {
+        let Some(end) = self.phase_ends.filter(|end| *end <= now) else { return false };
+        let quarter = self.measurement.map_or(Duration::ZERO, |measurement| measurement.duration / 4);
+        let catch_up_ends = *self.catch_up_ends.get_or_insert(now + quarter.min(LONGEST_CATCH_UP));
+        let is_complete = self.traffic.as_ref().is_none_or(|traffic| !traffic.owes(end));
+        is_complete || now >= catch_up_ends
     }
 
     fn check_drained(&mut self, now: Duration) {

@@ -83,6 +83,11 @@ impl Rotation {
         self.anchor + Duration::from_nanos(nanos as u64)
     }
 
+    /// How long it takes until everybody has had a turn.
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+
     /// Goes on, and returns whose turn it was.
     pub fn advance(&mut self) -> u32 {
         let client = self.client_at(self.index);

@@ -9,6 +9,7 @@ use super::client::{Client, State};
 use super::group::{Overdue, Place, Seen};
 use super::schedule::Stream;
 use super::{Lane, Outlet};
+use crate::outcome::Phase;
 use crate::payload::{STAMP, Stamp};
 use crate::plan::{Arrivals, Load, PayloadSize};
 
@@ -44,6 +45,11 @@ impl Traffic {
         let stream = self.stream.as_ref().and_then(Stream::next);
         let overdue = self.overdue.front().map(|(deadline, ..)| *deadline);
         [stream, overdue, self.churn.next()].into_iter().flatten().min()
+    }
+
+    /// True while a payload has not left that was due before this moment.
+    pub fn owes(&self, moment: Duration) -> bool {
+        self.stream.as_ref().and_then(Stream::next).is_some_and(|due| due < moment)
     }
 }
 
@@ -82,12 +88,14 @@ impl Lane {
 
     /// The sender, the intended time and the place of the next payload that is due.
     fn next_payload(&mut self, now: Duration) -> Option<(u32, Duration, Option<u16>)> {
+        let end = if self.phase == Phase::Measuring { self.phase_ends } else { None };
         let traffic = self.traffic.as_mut()?;
         if let Some((group, place)) = traffic.free.pop_front() {
             return Some((self.turn(group), now, Some(place)));
         }
         let stream = traffic.stream.as_mut()?;
-        let intended = stream.next().filter(|intended| *intended <= now)?;
+        let is_due = |intended: &Duration| *intended <= now && end.is_none_or(|end| *intended < end);
+        let intended = stream.next().filter(is_due)?;
         let index = stream.advance(&mut self.rng);
         let count = self.speakers.len();
         let sender = match traffic.arrivals {

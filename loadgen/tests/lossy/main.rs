@@ -6,6 +6,7 @@ mod closed;
 mod faults;
 mod restart;
 mod silent;
+mod stalls;
 
 #[path = "../common/mod.rs"]
 mod common;
