@@ -1,5 +1,6 @@
 //! How we check it: `cargo xtask test` runs every check there is, in the order of their cost.
 
+mod bench;
 mod machine;
 mod steps;
 mod tidy;
@@ -29,6 +30,8 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Measures the relay against the ceiling of its core, and the generator beside sockperf and iperf3.
+    Bench(bench::Options),
     /// Checks the house rules that no compiler knows.
     Tidy,
 }
@@ -49,6 +52,7 @@ fn run() -> anyhow::Result<()> {
     shell.change_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in the workspace")?);
     match Xtask::parse().task {
         Task::Test { long, only } => steps::run(&shell, long, only.as_deref()),
+        Task::Bench(options) => bench::run(&shell, &options),
         Task::Tidy => tidy::check(&shell),
     }
 }

@@ -1,0 +1,160 @@
+//! The relay against the ceiling of its core: who delivers more for a second of processor time.
+
+mod cases;
+
+use super::Bench;
+use super::ceiling::Ceiling;
+use super::generator;
+use super::process::Shares;
+use super::relay::Relay;
+use super::stats::Spread;
+use super::table::Table;
+use cases::{CASES, Case};
+
+const BACKENDS: [&str; 2] = ["uring", "mmsg"];
+
+/// Below this share of its core the relay waited for the generator.
+const SATURATED: f64 = 0.95;
+
+/// Above this share of its time the generator waited for its core: something else ran there.
+const STARVED: f64 = 0.02;
+
+/// Above this part of the copies a loss is worth a word.
+const LOSS: f64 = 0.001;
+
+/// What one round says of one backend.
+struct Seen {
+    deliveries: f64,
+    ratio: f64,
+    share: f64,
+    starved: f64,
+    lost: f64,
+}
+
+/// Runs the cases that are wanted.
+pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
+    let mut rows = Vec::new();
+    for case in CASES.iter().filter(|case| bench.wants(&case.name())) {
+        rows.extend(run(bench, case));
+    }
+    Ok((!rows.is_empty()).then(|| table(bench, rows)))
+}
+
+fn table(bench: &Bench, rows: Vec<Vec<String>>) -> Table {
+    let (rounds, seconds) = (bench.rounds, bench.duration.as_secs_f64());
+    let more = if bench.loadgen.is_empty() {
+        String::new()
+    } else {
+        format!(" The generator also had `{}`.", bench.loadgen.join(" "))
+    };
+    Table {
+        title: "The relay against the ceiling of its core",
+        method: format!(
+            "Ratio: the relay's deliveries per second of its processor time over what plain `sendmmsg` (K=1) to as \
+             many plain receivers reached in the same round (`cargo run --release -p net --example ceiling`). One \
+             shard on one core, the generator on another, {rounds} rounds of {seconds} s: median (least..most).{more}"
+        ),
+        head: vec![
+            "Case",
+            "Backend",
+            "Ratio",
+            "Goal",
+            "Relay, thousand/s",
+            "Ceiling, thousand/s",
+            "Share of its core",
+            "",
+        ],
+        rows,
+        notes: Vec::new(),
+    }
+}
+
+/// Two rows: one for each backend.
+fn run(bench: &Bench, case: &Case) -> Vec<Vec<String>> {
+    let mut ceilings = Vec::new();
+    let mut disturbed = 0;
+    let mut seen = BACKENDS.map(|_| Vec::new());
+    let mut errors = BACKENDS.map(|_| None);
+    for round in 1..=bench.rounds {
+        eprintln!("{}: round {round} of {}", case.name(), bench.rounds);
+        let ceiling = match Ceiling::measure(bench, case.payload, case.clients) {
+            Ok(ceiling) => ceiling,
+            Err(error) => {
+                errors = BACKENDS.map(|_| Some(format!("{error:#}")));
+                continue;
+            }
+        };
+        disturbed += u32::from(ceiling.is_disturbed());
+        ceilings.push(ceiling.deliveries_per_cpu_second);
+        for (at, backend) in BACKENDS.into_iter().enumerate() {
+            match once(bench, case, backend, ceiling.deliveries_per_cpu_second) {
+                Ok(round) => seen[at].push(round),
+                Err(error) => errors[at] = Some(format!("{error:#}")),
+            }
+        }
+    }
+    let rows = BACKENDS.into_iter().zip(seen).zip(errors);
+    rows.map(|((backend, seen), error)| row(case, backend, &seen, &ceilings, disturbed, error)).collect()
+}
+
+fn once(bench: &Bench, case: &Case, backend: &str, ceiling: f64) -> anyhow::Result<Seen> {
+    let relay = Relay::start(bench, backend, &[])?;
+    let seconds = bench.duration.as_secs_f64();
+    let flags = format!("--warm-up 300ms --duration {seconds}s {} {}", case.flags(), bench.loadgen.join(" "));
+    let (mut shares, id) = (Shares::new(), relay.process.id());
+    let (report, _) = generator::run(bench, &relay, &flags, |_| shares.look(id))?;
+    let view = report.relay()?;
+    let deliveries = view.sent_packets as f64 * report.arrived() / view.cpu.as_secs_f64();
+    let seen = Seen {
+        deliveries,
+        ratio: deliveries / ceiling,
+        share: shares.median(),
+        starved: report.starved(),
+        lost: 1.0 - report.arrived(),
+    };
+    eprintln!(
+        "  {backend}: {:.2}, relay {:.0} k/s, ceiling {:.0} k/s, share {:.2}, generator starved {:.2}, {}",
+        seen.ratio,
+        deliveries / 1e3,
+        ceiling / 1e3,
+        seen.share,
+        seen.starved,
+        report.reasons.join("; ")
+    );
+    Ok(seen)
+}
+
+fn row(
+    case: &Case,
+    backend: &str,
+    seen: &[Seen],
+    ceilings: &[f64],
+    disturbed: u32,
+    error: Option<String>,
+) -> Vec<String> {
+    let spread = |figure: fn(&Seen) -> f64| Spread::of(&seen.iter().map(figure).collect::<Vec<_>>());
+    let worst = |figure: fn(&Seen) -> f64| seen.iter().map(figure).fold(0.0, f64::max);
+    let share = spread(|seen| seen.share);
+    let mut remarks = Vec::new();
+    if share.is_some_and(|share| share.median < SATURATED) {
+        remarks.push("the generator was the limit".to_owned());
+    }
+    if worst(|seen| seen.starved) > STARVED || disturbed > 0 {
+        remarks.push("disturbed: something else ran".to_owned());
+    }
+    if worst(|seen| seen.lost) > LOSS {
+        remarks.push(format!("up to {:.1} % of the copies lost", 100.0 * worst(|seen| seen.lost)));
+    }
+    remarks.extend(error.map(|error| format!("failed: {error}")));
+    let shown = |spread: Option<Spread>, show: fn(Spread) -> String| spread.map_or("-".to_owned(), show);
+    vec![
+        case.name().trim_start_matches("relay: ").to_owned(),
+        backend.to_owned(),
+        shown(spread(|seen| seen.ratio), |spread| spread.show(2)),
+        case.goal.unwrap_or("-").to_owned(),
+        shown(spread(|seen| seen.deliveries), Spread::thousands),
+        shown(Spread::of(ceilings), Spread::thousands),
+        shown(share, |spread| format!("{:.2}", spread.median)),
+        remarks.join("; "),
+    ]
+}
