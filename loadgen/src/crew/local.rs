@@ -41,9 +41,12 @@ pub enum CrewError {
     /// A driver cannot be set up.
     #[error("the backend cannot be used: {0}; {advice}", advice = .0.advice())]
     Driver(net::SetupError),
-    /// A thread cannot be started, or pinned.
+    /// A thread cannot be started.
     #[error("a thread cannot be {0}: {1}")]
     Thread(&'static str, io::Error),
+    /// A thread cannot be pinned.
+    #[error("processor {0} cannot be used ({1}): --cpus takes those that this process may run on")]
+    Pin(usize, io::Error),
     /// A worker cannot do its part.
     #[error("worker {0}: {1}")]
     Worker(String, String),
@@ -198,7 +201,7 @@ impl Start {
 
     fn sockets(&self, clients: &Range<u32>) -> Result<Vec<Socket>, CrewError> {
         if let Some(cpu) = self.cpu {
-            net::pin_current_thread(cpu).map_err(|error| CrewError::Thread("pinned", error))?;
+            net::pin_current_thread(cpu).map_err(|error| CrewError::Pin(cpu, error))?;
         }
         // Without it the pacing is less exact, and the report shows how exact it was.
         let _ = net::set_timer_slack(TIMER_SLACK);
