@@ -16,7 +16,7 @@ const BACKENDS: [&str; 2] = ["uring", "mmsg"];
 /// Below this share of its core the relay waited for the generator.
 const SATURATED: f64 = 0.95;
 
-/// Above this share of its time the generator waited for its core: something else ran there.
+/// Above this share of its time one of them waited for its core: something else ran there.
 const STARVED: f64 = 0.02;
 
 /// Above this part of the copies a loss is worth a word.
@@ -108,12 +108,12 @@ fn once(bench: &Bench, case: &Case, backend: &str, ceiling: f64) -> anyhow::Resu
     let seen = Seen {
         deliveries,
         ratio: deliveries / ceiling,
-        share: shares.median(),
-        starved: report.starved(),
+        share: shares.ran(),
+        starved: report.starved().max(shares.waited()),
         lost: 1.0 - report.arrived(),
     };
     eprintln!(
-        "  {backend}: {:.2}, relay {:.0} k/s, ceiling {:.0} k/s, share {:.2}, generator starved {:.2}, {}",
+        "  {backend}: {:.2}, relay {:.0} k/s, ceiling {:.0} k/s, share {:.2}, starved {:.2}, {}",
         seen.ratio,
         deliveries / 1e3,
         ceiling / 1e3,

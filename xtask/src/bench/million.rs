@@ -46,6 +46,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
             format!("{:.0}", per_client(seen.generator, base.generator)),
             "300",
         ),
+        ("relay, MiB in all", format!("{:.0}", seen.relay as f64 / f64::from(1 << 20)), ""),
         ("relay, bytes for each client", format!("{:.0}", per_client(seen.relay, base.relay)), "200"),
     ];
     let notes = [format!("The generator's verdict: {}", seen.report.verdict)];

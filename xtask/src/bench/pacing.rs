@@ -1,6 +1,7 @@
 //! How punctually the generator sends, beside sockperf.
 
 use super::relay::Relay;
+use super::stats::Spread;
 use super::table::Table;
 use super::{Bench, competitors, generator};
 
@@ -22,7 +23,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
         return Ok(None);
     }
     let mut notes = vec![
-        "sockperf logs each hundredth packet; its error counts from the grid through its most punctual one."
+        "sockperf logs each hundredth packet; its error counts from its own grid through the most punctual of them."
             .to_owned(),
     ];
     let mut rows = Vec::new();
@@ -83,11 +84,17 @@ fn loadgen(bench: &Bench, flags: &str) -> anyhow::Result<Vec<String>> {
     Ok(cells)
 }
 
-/// Of sending times that should be a hundred packets apart.
+/// Of sending times that should be a hundred packets apart: the distances from their own grid, whose step is not
+/// quite what was asked.
 fn errors(times: &[f64]) -> Vec<String> {
-    let step = 100.0 / f64::from(RATE);
-    let offsets = times.iter().zip(0_u32..).map(|(time, at)| time - f64::from(at) * step);
-    let mut offsets: Vec<f64> = offsets.collect();
+    let places = places(times, 100.0 / f64::from(RATE));
+    let half = times.len() / 2;
+    let steps = (half..times.len()).map(|at| {
+        let before = at - half;
+        (times[at] - times[before]) / (places[at] - places[before]).max(1.0)
+    });
+    let step = Spread::of(&steps.collect::<Vec<_>>()).map_or(0.0, |step| step.median);
+    let mut offsets: Vec<f64> = times.iter().zip(&places).map(|(time, place)| time - place * step).collect();
     offsets.sort_by(f64::total_cmp);
     let first = offsets.first().copied().unwrap_or_default();
     let at = |part: f64| {
@@ -99,14 +106,27 @@ fn errors(times: &[f64]) -> Vec<String> {
     cells
 }
 
+/// Which place of the grid each time belongs to: some were not logged.
+fn places(times: &[f64], step: f64) -> Vec<f64> {
+    let mut place = 0.0;
+    let later = times.windows(2).map(|pair| {
+        place += ((pair[1] - pair[0]) / step).round();
+        place
+    });
+    std::iter::once(0.0).chain(later).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn errors_count_from_the_most_punctual() {
-        let times = [10.0, 10.002, 10.004_01, 10.006];
-        assert_eq!(errors(&times)[..4], ["0.0", "10.0", "10.0", "10.0"]);
+        // The sixth was not logged, the fourth was 10 us late, and the steps are 1 us short.
+        let times = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 7.0, 8.0].map(|place| 10.0 + place * 0.001_999);
+        let mut late = times;
+        late[3] += 0.000_01;
+        assert_eq!(errors(&late)[..4], ["0.0", "10.0", "10.0", "10.0"]);
         assert_eq!(errors(&[])[0], "-");
     }
 }

@@ -12,6 +12,8 @@ use anyhow::Context;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
+use super::stats::Spread;
+
 /// Between two looks at a program.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -127,39 +129,58 @@ fn children_cpu() -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(micros.unsigned_abs()))
 }
 
-/// How busy a program's core was kept, over time: the share of each interval that its threads ran.
+/// What became of a program's time: in each interval, the shares in which its threads ran and could not run.
 pub struct Shares {
-    last: Option<(Instant, Duration)>,
-    seen: Vec<f64>,
+    last: Option<(Instant, Times)>,
+    ran: Vec<f64>,
+    waited: Vec<f64>,
+}
+
+/// Nanoseconds of all threads.
+#[derive(Clone, Copy)]
+struct Times {
+    ran: u64,
+    waited: u64,
 }
 
 impl Shares {
     /// Nothing seen yet.
     pub fn new() -> Shares {
-        Shares { last: None, seen: Vec::new() }
+        Shares { last: None, ran: Vec::new(), waited: Vec::new() }
     }
 
     /// Looks at all threads of a process.
     pub fn look(&mut self, id: u32) {
-        let (now, Some(ran)) = (Instant::now(), ran(id)) else { return };
-        if let Some((then, before)) = self.last.replace((now, ran)) {
-            self.seen.push(ran.saturating_sub(before).as_secs_f64() / (now - then).as_secs_f64());
+        let (now, Some(times)) = (Instant::now(), times(id)) else { return };
+        if let Some((then, before)) = self.last.replace((now, times)) {
+            let share = |after: u64, before: u64| {
+                after.saturating_sub(before) as f64 / (now - then).as_nanos() as f64
+            };
+            self.ran.push(share(times.ran, before.ran));
+            self.waited.push(share(times.waited, before.waited));
         }
     }
 
     /// The share in the middle of all that were seen: a measurement is longer than what surrounds it.
-    pub fn median(&self) -> f64 {
-        super::stats::Spread::of(&self.seen).map_or(0.0, |spread| spread.median)
+    pub fn ran(&self) -> f64 {
+        Spread::of(&self.ran).map_or(0.0, |spread| spread.median)
+    }
+
+    /// The mean share in which something else ran on its core.
+    pub fn waited(&self) -> f64 {
+        self.waited.iter().sum::<f64>() / self.waited.len().max(1) as f64
     }
 }
 
-fn ran(id: u32) -> Option<Duration> {
-    let threads = fs::read_dir(format!("/proc/{id}/task")).ok()?;
-    let times = threads.filter_map(|thread| {
+fn times(id: u32) -> Option<Times> {
+    let mut all = Times { ran: 0, waited: 0 };
+    for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
         let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    Some(Duration::from_nanos(times.sum()))
+        let mut fields = text.split_whitespace().map(str::parse::<u64>);
+        all.ran += fields.next()?.ok()?;
+        all.waited += fields.next()?.ok()?;
+    }
+    Some(all)
 }
 
 /// A size in kilobytes of /proc/ID/status, as bytes.
