@@ -2,14 +2,19 @@
 
 mod cases;
 
+use std::time::Duration;
+
 use super::Bench;
 use super::ceiling::Ceiling;
 use super::generator;
-use super::process::Shares;
+use super::process::waited;
 use super::relay::Relay;
 use super::stats::Spread;
 use super::table::Table;
 use cases::{CASES, Case};
+
+/// Traffic before each measurement, so that rosters and queues are warm.
+const WARM_UP: Duration = Duration::from_millis(300);
 
 const BACKENDS: [&str; 2] = ["uring", "mmsg"];
 
@@ -99,17 +104,20 @@ fn run(bench: &Bench, case: &Case) -> Vec<Vec<String>> {
 
 fn once(bench: &Bench, case: &Case, backend: &str, ceiling: f64) -> anyhow::Result<Seen> {
     let relay = Relay::start(bench, backend, &[])?;
-    let seconds = bench.duration.as_secs_f64();
-    let flags = format!("--warm-up 300ms --duration {seconds}s {} {}", case.flags(), bench.loadgen.join(" "));
-    let (mut shares, id) = (Shares::new(), relay.process.id());
-    let (report, _) = generator::run(bench, &relay, &flags, |_| shares.look(id))?;
+    let (seconds, warm_up) = (bench.duration.as_secs_f64(), WARM_UP.as_millis());
+    let flags =
+        format!("--warm-up {warm_up}ms --duration {seconds}s {} {}", case.flags(), bench.loadgen.join(" "));
+    let (mut starved, id) = (0.0, relay.process.id());
+    let (report, _) = generator::run(bench, &relay, &flags, |_| starved = waited(id).unwrap_or(starved))?;
     let view = report.relay()?;
     let deliveries = view.sent_packets as f64 * report.arrived() / view.cpu.as_secs_f64();
+    // The two readings of the relay's clock enclose the warm-up, and a wait in which it has nothing to do.
+    let traffic = report.details.outcome.duration + WARM_UP;
     let seen = Seen {
         deliveries,
         ratio: deliveries / ceiling,
-        share: shares.ran(),
-        starved: report.starved().max(shares.waited()),
+        share: view.cpu.as_secs_f64() / traffic.as_secs_f64(),
+        starved: report.starved().max(starved),
         lost: 1.0 - report.arrived(),
     };
     eprintln!(

@@ -6,13 +6,11 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-
-use super::stats::Spread;
 
 /// Between two looks at a program.
 const LOOK: Duration = Duration::from_millis(100);
@@ -129,58 +127,16 @@ fn children_cpu() -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(micros.unsigned_abs()))
 }
 
-/// What became of a program's time: in each interval, the shares in which its threads ran and could not run.
-pub struct Shares {
-    last: Option<(Instant, Times)>,
-    ran: Vec<f64>,
-    waited: Vec<f64>,
-}
-
-/// Nanoseconds of all threads.
-#[derive(Clone, Copy)]
-struct Times {
-    ran: u64,
-    waited: u64,
-}
-
-impl Shares {
-    /// Nothing seen yet.
-    pub fn new() -> Shares {
-        Shares { last: None, ran: Vec::new(), waited: Vec::new() }
-    }
-
-    /// Looks at all threads of a process.
-    pub fn look(&mut self, id: u32) {
-        let (now, Some(times)) = (Instant::now(), times(id)) else { return };
-        if let Some((then, before)) = self.last.replace((now, times)) {
-            let share = |after: u64, before: u64| {
-                after.saturating_sub(before) as f64 / (now - then).as_nanos() as f64
-            };
-            self.ran.push(share(times.ran, before.ran));
-            self.waited.push(share(times.waited, before.waited));
-        }
-    }
-
-    /// The share in the middle of all that were seen: a measurement is longer than what surrounds it.
-    pub fn ran(&self) -> f64 {
-        Spread::of(&self.ran).map_or(0.0, |spread| spread.median)
-    }
-
-    /// The mean share in which something else ran on its core.
-    pub fn waited(&self) -> f64 {
-        self.waited.iter().sum::<f64>() / self.waited.len().max(1) as f64
-    }
-}
-
-fn times(id: u32) -> Option<Times> {
-    let mut all = Times { ran: 0, waited: 0 };
+/// The part of the time that a program's threads wanted to run in which they could not, since it started.
+pub fn waited(id: u32) -> Option<f64> {
+    let (mut ran, mut waited) = (0, 0);
     for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
         let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
         let mut fields = text.split_whitespace().map(str::parse::<u64>);
-        all.ran += fields.next()?.ok()?;
-        all.waited += fields.next()?.ok()?;
+        ran += fields.next()?.ok()?;
+        waited += fields.next()?.ok()?;
     }
-    Some(all)
+    Some(waited as f64 / (ran + waited).max(1) as f64)
 }
 
 /// A size in kilobytes of /proc/ID/status, as bytes.
