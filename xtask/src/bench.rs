@@ -43,8 +43,9 @@ pub struct Options {
     /// Also writes the tables into docs/performance.md, each in the place of its predecessor.
     #[arg(long)]
     write: bool,
-    /// More flags for `loadgen run` wherever it is measured against the relay, such as "--backend mmsg".
-    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    /// More flags for `loadgen run` where it is only the relay that is measured. By default it receives as the
+    /// ceiling's receivers do.
+    #[arg(long, default_value = "--backend mmsg", allow_hyphen_values = true)]
     loadgen: String,
 }
 

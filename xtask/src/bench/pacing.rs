@@ -70,8 +70,7 @@ fn named(name: &str, cells: Vec<String>) -> Vec<String> {
 fn loadgen(bench: &Bench, flags: &str) -> anyhow::Result<Vec<String>> {
     let relay = Relay::start(bench, "uring", &[])?;
     let seconds = bench.duration.as_secs_f64();
-    let load =
-        format!("{flags} --warm-up 500ms --ramp 200ms --duration {seconds}s {}", bench.loadgen.join(" "));
+    let load = format!("{flags} --warm-up 500ms --ramp 200ms --duration {seconds}s");
     let (report, _) = generator::run(bench, &relay, &load, |_| {})?;
     let lateness = report.lateness()?;
     let micros = |nanos: u64| format!("{:.1}", nanos as f64 / 1e3);

@@ -55,6 +55,11 @@ impl Case {
         format!("relay: {payload} B, {who}, {in_flight} in flight, {receivers} receivers")
     }
 
+    /// Whether the relay waits for the last member each time before there is more to do.
+    pub fn is_ping_pong(&self) -> bool {
+        self.groups == 1 && self.in_flight == 1
+    }
+
     /// For `loadgen run`.
     pub fn flags(&self) -> String {
         let Case { payload, clients, groups, in_flight, .. } = self;
