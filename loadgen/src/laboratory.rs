@@ -20,7 +20,11 @@ const LOWEST_RATE: f64 = 1.0;
 ///
 /// # Errors
 /// What kept a trial from being made.
-pub fn search(context: &Context, args: &CapacityArgs, watchers: &mut Watchers) -> anyhow::Result<CapacityCard> {
+pub fn search(
+    context: &Context,
+    args: &CapacityArgs,
+    watchers: &mut Watchers,
+) -> anyhow::Result<CapacityCard> {
     match args.vary {
         Vary::Rate => search_rate(context, args, watchers),
         Vary::Clients => search_clients(context, args, watchers),
@@ -67,7 +71,7 @@ fn search_clients(
         let plan = Plan { duration, ..scaled(base, clients, size) };
         let report = match one(context, &plan, watchers) {
             // A relay that does not take so many has missed what was asked of it.
-            Err(RunError::Session(SessionError::Failed(reason))) if last.is_some() => {
+            Err(RunError::Session(SessionError::NotTaken(reason))) if last.is_some() => {
                 refused(last.as_ref(), plan, reason)
             }
             result => result,
@@ -86,7 +90,7 @@ fn one(context: &Context, plan: &Plan, watchers: &mut Watchers) -> Result<Report
 }
 
 fn refused(last: Option<&Report>, plan: Plan, reason: String) -> Result<Report, RunError> {
-    let Some(mut report) = last.cloned() else { return Err(SessionError::Failed(reason).into()) };
+    let Some(mut report) = last.cloned() else { return Err(SessionError::NotTaken(reason).into()) };
     report.outcome = Outcome::planned(plan.duration);
     (report.plan, report.relay) = (plan, None);
     (report.verdict, report.reasons) = (Verdict::Missed, vec![reason]);

@@ -13,8 +13,8 @@ use crate::args::{
     Args, CapacityArgs, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, RunArgs, Task, UsageError,
 };
 use crate::exporter::Exporter;
-use crate::observer::Observer;
 use crate::laboratory;
+use crate::observer::Observer;
 use crate::report::{Report, html, json, text};
 use crate::run::{Context, Run};
 use crate::session::{Watch, Watchers, probe};
@@ -62,7 +62,9 @@ fn measure(args: &RunArgs) -> anyhow::Result<ExitCode> {
 fn search(args: &CapacityArgs) -> anyhow::Result<ExitCode> {
     let output = &args.output;
     if output.html.is_some() {
-        return Err(UsageError::Other("--html shows one run; a search writes its card with --json".into()).into());
+        return Err(
+            UsageError::Other("--html shows one run; a search writes its card with --json".into()).into()
+        );
     }
     let mut context = prepare(&args.load, &args.objectives, output)?;
     if context.objectives == Objectives::default() {

@@ -43,6 +43,9 @@ pub enum SessionError {
     /// The target cannot be asked.
     #[error("there is no way from this machine to {0}: {1}")]
     NoRoute(SocketAddr, std::io::Error),
+    /// The relay does not take the clients.
+    #[error("{0}")]
+    NotTaken(String),
     /// The crew cannot go on.
     #[error("{0}")]
     Failed(String),
@@ -139,6 +142,7 @@ impl<'a> Session<'a> {
                     }
                 }
                 News::Failed(reason) => return Err(SessionError::Failed(reason)),
+                News::Refused(reason) => return Err(SessionError::NotTaken(reason)),
                 News::Outcome(_) | News::Left => {}
             }
         }
@@ -165,6 +169,7 @@ impl<'a> Session<'a> {
                 }
                 News::Outcome(outcome) => return Ok(*outcome),
                 News::Failed(reason) => return Err(SessionError::Failed(reason)),
+                News::Refused(reason) => return Err(SessionError::NotTaken(reason)),
                 News::Left => {}
             }
             if Instant::now() > deadline {
@@ -179,7 +184,9 @@ impl<'a> Session<'a> {
             return;
         }
         let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline && !matches!(self.crew.hear(SHOW), News::Left | News::Failed(_)) {}
+        while Instant::now() < deadline
+            && !matches!(self.crew.hear(SHOW), News::Left | News::Failed(_) | News::Refused(_))
+        {}
     }
 
     /// How the crew works.

@@ -124,7 +124,7 @@ fn follow(stream: &mut TcpStream, reader: Reader, mut crew: Crew) -> io::Result<
             continue;
         }
         told = Instant::now();
-        let is_last = matches!(news, News::Left | News::Failed(_));
+        let is_last = matches!(news, News::Left | News::Failed(_) | News::Refused(_));
         write(stream, &FromWorker::News(news))?;
         if is_last {
             return Ok(());

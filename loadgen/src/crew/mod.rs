@@ -41,6 +41,8 @@ pub enum News {
     Progress(Box<Progress>),
     /// A measurement has ended, and this was seen.
     Outcome(Box<Outcome>),
+    /// The relay does not take its clients: a sentence that says why.
+    Refused(String),
     /// It cannot go on: a sentence that says why.
     Failed(String),
     /// Every client has left; nothing more comes.
@@ -151,7 +153,7 @@ impl Crew {
                 self.left += 1;
                 (self.left == self.members.len()).then_some(News::Left)
             }
-            failed @ News::Failed(_) => Some(failed),
+            failed @ (News::Failed(_) | News::Refused(_)) => Some(failed),
         }
     }
 

@@ -99,12 +99,15 @@ fn listen(mut reader: Reader, number: usize, worker: &str, news: &Sender<(usize,
     loop {
         let told = match reader.read() {
             Ok(Some(FromWorker::News(News::Failed(reason)))) => failed(reason),
+            Ok(Some(FromWorker::News(News::Refused(reason)))) => {
+                News::Refused(format!("worker {worker}: {reason}"))
+            }
             Ok(Some(FromWorker::News(news))) => news,
             Ok(Some(FromWorker::Ready(_))) => continue,
             Ok(None) => failed("it closed the connection".into()),
             Err(error) => failed(error.to_string()),
         };
-        let is_last = matches!(told, News::Left | News::Failed(_));
+        let is_last = matches!(told, News::Left | News::Failed(_) | News::Refused(_));
         if news.send((number, told)).is_err() || is_last {
             return;
         }

@@ -8,7 +8,7 @@ use net::{Arrival, Driver, Part, Run, SocketGauge, SocketIndex};
 
 use super::address::Book;
 use super::{Command, News};
-use crate::lane::{Lane, Measurement, Outlet};
+use crate::lane::{Failure, Lane, Measurement, Outlet};
 use crate::outcome::{Own, Phase};
 use crate::plan::Plan;
 
@@ -221,7 +221,10 @@ impl Worker {
     /// Tells what there is to tell; false when it is over.
     fn report(&mut self, turn: &mut Turn) -> bool {
         if let Some(failure) = self.lane.take_failure() {
-            self.tell(News::Failed(failure));
+            self.tell(match failure {
+                Failure::Refused(reason) => News::Refused(reason),
+                Failure::Failed(reason) => News::Failed(reason),
+            });
             return false;
         }
         if self.lane.phase() == Phase::Measuring && turn.began.is_none() {

@@ -67,6 +67,15 @@ pub struct Measurement {
     pub duration: Duration,
 }
 
+/// Why a lane cannot go on, in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The relay does not take its clients.
+    Refused(String),
+    /// Anything else.
+    Failed(String),
+}
+
 /// The clients of one thread.
 pub struct Lane {
     plan: Plan,
@@ -90,7 +99,7 @@ pub struct Lane {
     drain_ends: Duration,
     interval_ends: Duration,
     outcome: Option<Outcome>,
-    failure: Option<String>,
+    failure: Option<Failure>,
     rng: SmallRng,
     /// Tells this lane's payloads from all others.
     run: u32,
@@ -248,7 +257,7 @@ impl Lane {
     }
 
     /// Why the lane cannot go on.
-    pub fn take_failure(&mut self) -> Option<String> {
+    pub fn take_failure(&mut self) -> Option<Failure> {
         self.failure.take()
     }
 
@@ -330,19 +339,21 @@ impl Lane {
         let stalled = self.membership.progressed.max(self.plan.ramp) + STALLED;
         self.phase_ends = Some(stalled);
         if now >= stalled {
-            let (members, clients) = (self.membership.members, self.clients.len());
-            let reason = match self.membership.refusal {
-                Some(refusal) => format!("the relay last said \"{}\"", Reply::Refused(refusal)),
-                None if self.ledger.totals().send_failures > 0 => {
-                    "the kernel does not take their datagrams; is the --source-prefix routed to this machine?"
-                        .to_owned()
-                }
-                None => "the others had no answer".to_owned(),
-            };
-            self.failure = Some(format!(
-                "only {members} of {clients} clients joined, and nobody more for {} s: {reason}",
-                STALLED.as_secs()
-            ));
+            self.failure = Some(self.stalled());
+        }
+    }
+
+    fn stalled(&mut self) -> Failure {
+        let (members, clients, time) = (self.membership.members, self.clients.len(), STALLED.as_secs());
+        let said = format!("only {members} of {clients} clients joined, and nobody more for {time} s: ");
+        match self.membership.refusal {
+            Some(refusal) => {
+                Failure::Refused(said + &format!("the relay last said \"{}\"", Reply::Refused(refusal)))
+            }
+            None if self.ledger.totals().send_failures > 0 => Failure::Failed(
+                said + "the kernel does not take their datagrams; is the --source-prefix routed to this machine?",
+            ),
+            None => Failure::Refused(said + "the others had no answer"),
         }
     }
 
@@ -353,7 +364,8 @@ impl Lane {
             Refusal::ClientLimit { .. } => "raise the relay's quota of groups for each creator",
             _ => "see the relay's limits",
         };
-        self.failure.get_or_insert(format!("the relay says \"{}\": {remedy}", Reply::Refused(refusal)));
+        let reason = format!("the relay says \"{}\": {remedy}", Reply::Refused(refusal));
+        self.failure.get_or_insert(Failure::Refused(reason));
     }
 
     fn next_start(&self) -> Option<Duration> {

@@ -164,12 +164,13 @@ fn refusals_that_cannot_pass_are_told_with_a_remedy() {
     let full = Settings { cap: Cap::Members(5), ..Settings::default() };
     let mut world = World::new(&example(), full);
     world.pass(SECOND);
-    let failure = world.lane.take_failure().unwrap();
+    let Some(Failure::Refused(failure)) = world.lane.take_failure() else { panic!() };
     assert!(failure.contains("ERR GROUP_FULL") && failure.contains("--group-size"), "{failure}");
     let none = Settings { max_groups_per_client: 0, ..Settings::default() };
     let mut world = World::new(&example(), none);
     world.pass(SECOND);
-    assert!(world.lane.take_failure().unwrap().contains("ERR CLIENT_LIMIT"));
+    let Some(Failure::Refused(failure)) = world.lane.take_failure() else { panic!() };
+    assert!(failure.contains("ERR CLIENT_LIMIT"), "{failure}");
 }
 
 #[test]
