@@ -65,9 +65,11 @@ impl Case {
         let Case { payload, clients, groups, in_flight, .. } = self;
         // Joins of a few clients need no time, those of many at most 20,000 a second.
         let ramp = (clients / 20).max(100);
+        // The generator keeps an account of each pair of a sender and a receiver: of 10,000 each it is busy with that.
+        let senders = if clients / groups > 1000 { "--senders 1" } else { "" };
         let gro = if self.gro { "--gro" } else { "" };
         format!(
-            "--payload {payload} --clients {clients} --groups {groups} --in-flight {in_flight} --ramp {ramp}ms {gro}"
+            "--payload {payload} --clients {clients} --groups {groups} --in-flight {in_flight} --ramp {ramp}ms {senders} {gro}"
         )
     }
 }
