@@ -27,6 +27,8 @@ pub struct Totals {
     pub corrupted: u64,
     /// Copies that reached their own sender, or a client outside of the group.
     pub misdelivered: u64,
+    /// Copies that arrived so long after later ones that it cannot be told whether they had before. They count as lost.
+    pub too_late: u64,
     /// Copies at members that were about to join or leave: neither expected nor received.
     pub in_transition: u64,
     /// Payloads that left later than [`LATE`] after their intended time.
@@ -92,7 +94,7 @@ pub struct Outcome {
     pub totals: Totals,
     /// From the intended time of each payload to the arrival of each copy.
     pub latency: Durations,
-    /// From PING to PONG.
+    /// From a PING to the next PONG.
     pub round_trip: Durations,
     /// From the intended time of each payload to the moment when it was handed to the kernel.
     pub lateness: Durations,
@@ -145,9 +147,9 @@ pub enum Phase {
 }
 
 impl Totals {
-    /// Copies that had to arrive and did not, nor in pieces.
+    /// Copies that had to arrive and did not arrive intact.
     pub fn lost(&self) -> u64 {
-        self.expected.saturating_sub(self.received + self.corrupted)
+        self.expected.saturating_sub(self.received)
     }
 
     /// Part of the expected copies that were lost, 0 to 1.
@@ -171,6 +173,7 @@ impl Totals {
         self.reordered += other.reordered;
         self.corrupted += other.corrupted;
         self.misdelivered += other.misdelivered;
+        self.too_late += other.too_late;
         self.in_transition += other.in_transition;
         self.late_sends += other.late_sends;
         self.skipped += other.skipped;

@@ -12,6 +12,9 @@ pub struct ObjectiveArgs {
     /// Part of the expected copies that may be lost
     #[arg(long, value_name = "PERCENT", value_parser = parse::percent)]
     pub max_loss: Option<f64>,
+    /// Part of the received copies that may arrive again
+    #[arg(long, value_name = "PERCENT", value_parser = parse::percent)]
+    pub max_duplicates: Option<f64>,
     /// Longest median latency
     #[arg(long, value_name = "D", value_parser = parse::latency)]
     pub max_p50: Option<Duration>,
@@ -37,6 +40,7 @@ impl ObjectiveArgs {
     pub fn resolve(&self) -> Objectives {
         Objectives {
             loss: self.max_loss,
+            duplicates: self.max_duplicates,
             latency: [
                 ("--max-p50", 0.5, self.max_p50),
                 ("--max-p90", 0.9, self.max_p90),

@@ -93,6 +93,8 @@ impl Lane {
             looked += 1;
             let it = &mut self.clients[client as usize];
             if it.state == State::Joined && !it.silent && !self.heart.is_young(it.pinged, now) {
+                // The next PONG may be this one's or the last one's.
+                it.overdue = it.pinged != 0;
                 it.pinged = (now.as_nanos() as u64).max(1);
                 self.ledger.pinged();
                 out.send(client, b"!PING");
@@ -108,7 +110,8 @@ impl Lane {
         let it = &mut self.clients[client as usize];
         if it.pinged != 0 {
             let pinged = Duration::from_nanos(std::mem::take(&mut it.pinged));
-            self.ledger.ponged(pinged, now);
+            let is_known = !std::mem::take(&mut it.overdue);
+            self.ledger.ponged(pinged, is_known.then(|| now.saturating_sub(pinged)));
         }
     }
 }

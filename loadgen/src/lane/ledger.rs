@@ -85,8 +85,15 @@ impl Ledger {
         self.outcome.interrupted = true;
     }
 
-    /// Takes note of a payload that so many members are to get.
-    pub fn sent(&mut self, counted: bool, intended: Duration, bytes: usize, copies: u32) {
+    /// Takes note of a payload that so many members are to get. Without an intended time (closed loop) it is never late.
+    pub fn sent(
+        &mut self,
+        counted: bool,
+        intended: Option<Duration>,
+        now: Duration,
+        bytes: usize,
+        copies: u32,
+    ) {
         self.number += 1;
         if !counted {
             return;
@@ -95,11 +102,11 @@ impl Ledger {
         totals.sent += 1;
         totals.sent_bytes += bytes as u64;
         totals.expected += u64::from(copies);
-        let at = self.slot_of(intended);
+        let at = self.slot_of(intended.unwrap_or(now));
         let slot = self.outcome.slot_mut(at);
         slot.sent += 1;
         slot.expected += u64::from(copies);
-        self.batch.push(intended);
+        self.batch.extend(intended);
     }
 
     /// What was sent since the last time was taken by the kernel at this moment.
@@ -121,7 +128,9 @@ impl Ledger {
         self.outcome.totals.received += 1;
         self.outcome.totals.received_bytes += bytes as u64;
         let at = self.slot_of(intended);
-        self.outcome.slot_mut(at).received += 1;
+        if let Some(slot) = self.outcome.series.get_mut(at) {
+            slot.received += 1;
+        }
         self.interval.record(now.saturating_sub(intended));
     }
 
@@ -131,10 +140,13 @@ impl Ledger {
     }
 
     /// Takes note of a PONG. Only those count whose PING did.
-    pub fn ponged(&mut self, pinged: Duration, now: Duration) {
+    /// The time that it took is None where it may have answered an earlier one.
+    pub fn ponged(&mut self, pinged: Duration, took: Option<Duration>) {
         if pinged >= self.began && self.ended.is_none_or(|ended| pinged < ended) {
             self.outcome.totals.pongs_received += 1;
-            self.outcome.round_trip.record(now.saturating_sub(pinged));
+            if let Some(took) = took {
+                self.outcome.round_trip.record(took);
+            }
         }
     }
 

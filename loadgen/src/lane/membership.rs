@@ -35,8 +35,11 @@ pub struct Membership {
     silent: VecDeque<(u32, u32)>,
     /// Members that are counted.
     pub members: u32,
-    /// When an answer came last.
+    /// The most that there ever were, and since when.
+    most: u32,
     pub progressed: Duration,
+    /// Clients whose LEAVE has no answer.
+    pub leaving: u32,
     /// The last refusal, for the error message.
     pub refusal: Option<Refusal>,
 }
@@ -78,6 +81,7 @@ impl Lane {
             if self.clients[client as usize].state == before {
                 self.clients[client as usize].state = wanted;
                 self.clients[client as usize].tries = 0;
+                self.membership.leaving += u32::from(wanted == State::Leaving);
                 self.ask(client, now, out);
                 sent += 1;
             }
@@ -173,13 +177,12 @@ impl Lane {
             (Reply::Pong(heartbeat), _) => self.ponged(client, Duration::from_millis(heartbeat.0), now),
             (Reply::Refused(Refusal::NotJoined), State::Joined) => self.evicted(client),
             (Reply::Refused(Refusal::NotJoined | Refusal::NotInThatGroup), _) => {}
-            (Reply::Refused(refusal), _) => self.refused(client, refusal),
+            (Reply::Refused(refusal), _) => self.refused(client, refusal, now),
             _ => {}
         }
     }
 
     fn created(&mut self, client: u32, id: GroupId, now: Duration) {
-        self.membership.progressed = now;
         self.clients[client as usize].state = State::Waiting;
         let group = &mut self.groups[self.clients[client as usize].group as usize];
         (group.id, group.creating, group.created) = (Some(id), false, milliseconds(now));
@@ -196,11 +199,13 @@ impl Lane {
         if group.id != Some(id) {
             return;
         }
-        self.membership.progressed = now;
         it.state = State::Joined;
         (it.from, it.until) = (self.ledger.number(), u64::MAX);
         group.members += 1;
         self.membership.members += 1;
+        if self.membership.members > self.membership.most {
+            (self.membership.most, self.membership.progressed) = (self.membership.members, now);
+        }
         self.ledger.totals().joins += 1;
         if it.silent {
             self.membership.silent.push_back((milliseconds(now), client));
@@ -210,6 +215,7 @@ impl Lane {
     }
 
     fn left(&mut self, client: u32) {
+        self.membership.leaving -= 1;
         self.ledger.totals().leaves += 1;
         if self.phase == Phase::Leaving {
             self.clients[client as usize].state = State::Gone;
@@ -224,7 +230,7 @@ impl Lane {
         self.start(client);
     }
 
-    fn refused(&mut self, client: u32, refusal: Refusal) {
+    fn refused(&mut self, client: u32, refusal: Refusal, now: Duration) {
         self.ledger.totals().refusals += 1;
         self.membership.refusal = Some(refusal);
         let state = self.clients[client as usize].state;
@@ -232,22 +238,31 @@ impl Lane {
             (Refusal::GroupFull(_), State::Joining) => self.fail(refusal),
             (Refusal::ClientLimit { .. }, State::Creating) => self.ask_another(client, refusal),
             (Refusal::NoSuchGroup, State::Joining) => {
-                self.group_is_gone(client);
-                self.start(client);
+                self.group_is_gone(client, now);
             }
             // SERVER_FULL may pass; the request is repeated.
             _ => {}
         }
     }
 
-    /// The relay has deleted the group, or was started anew; unless the answer is about an earlier one.
-    fn group_is_gone(&mut self, client: u32) {
-        let it = &self.clients[client as usize];
+    /// The relay has deleted the group, or was started anew; unless the answer is about an earlier one. The request is
+    /// repeated in its time, which spares a relay that says so again and again.
+    fn group_is_gone(&mut self, client: u32, now: Duration) {
+        let it = &mut self.clients[client as usize];
         let group = &mut self.groups[it.group as usize];
         let wait = PATIENCE[usize::from(it.tries.saturating_sub(1)).min(PATIENCE.len() - 1)];
         let asked = it.deadline.saturating_sub(milliseconds(wait));
-        if group.created < asked {
-            group.id = None;
+        if group.id.is_some() && group.created >= asked && group.created > 0 {
+            return;
+        }
+        group.id = None;
+        if group.creating {
+            it.state = State::Waiting;
+        } else {
+            group.creating = true;
+            (it.state, it.tries) = (State::Creating, 1);
+            it.deadline = milliseconds(now + PATIENCE[0]);
+            self.membership.repeats[0].push_back((it.deadline, client));
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! **Its owner calls [`Lane::receive`] for what has arrived and [`Lane::due`] when [`Lane::next_due`] has come.**
 
+mod book;
 mod client;
 mod group;
 mod heart;
@@ -46,6 +47,18 @@ const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 /// Payloads that were due before the end and have not left are sent after it, for no longer than this; and than a quarter
 /// of the measurement, which is enough to show in the late sends that the generator could not keep up.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(20);
+
+/// Payloads of each sender that its receivers remember in the closed loop, where nobody knows how many come.
+const CLOSED_LOOP: f64 = 1024.0;
+
+/// What receivers remember of senders takes no more, in bytes, unless a word for each pair does.
+const LARGEST_BOOKS: usize = 256 << 20;
+
+/// Words of each pair at most: 65,536 payloads.
+const MOST_WORDS: usize = 1024;
+
+/// When everything has arrived, repeats are waited for so long.
+const SETTLED: Duration = Duration::from_millis(250);
 
 /// Latencies are filed in this distance.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -128,7 +141,7 @@ impl Lane {
             interval_ends: Duration::ZERO,
             outcome: None,
             failure: None,
-            run: rng.random(),
+            run: rand::random(),
             filler: Filler::new(rng.random()),
             rng,
             plan: plan.clone(),
@@ -241,9 +254,9 @@ impl Lane {
         }
     }
 
-    /// True when nothing waits to be sent.
+    /// True when nothing waits to be sent, and nobody who leaves waits for an answer.
     pub fn is_quiet(&self) -> bool {
-        !self.membership.is_behind()
+        !self.membership.is_behind() && self.membership.leaving == 0
     }
 
     /// What the lane is doing.
@@ -302,11 +315,23 @@ impl Lane {
         let duration = self.measurement.map_or(Duration::ZERO, |measurement| measurement.duration);
         self.ledger.begin(duration, now);
         self.catch_up_ends = None;
-        self.groups.iter_mut().for_each(Group::forget);
+        let words = self.words();
+        self.groups.iter_mut().for_each(|group| group.forget(words));
         if let Some(traffic) = &mut self.traffic {
             traffic.counted = true;
         }
         self.enter(Phase::Measuring, Some(now + duration));
+    }
+
+    /// Words of 64 payloads to remember of each pair: as many as a sender sends while the last copies are waited for.
+    fn words(&self) -> usize {
+        let payloads = match self.measurement.map(|measurement| measurement.load) {
+            Some(Load::Open { rate, .. }) => rate * LONGEST_DRAIN.as_secs_f64(),
+            _ => CLOSED_LOOP,
+        };
+        let pairs: usize = self.groups.iter().map(|group| group.clients.len() * group.sequences.len()).sum();
+        let affordable = LARGEST_BOOKS / (8 * pairs.max(1));
+        ((payloads / 64.0).ceil() as usize).clamp(1, affordable.clamp(1, MOST_WORDS))
     }
 
     /// True when the time is over, and what was due before has left: what a stall of this program has held up is late, and
@@ -322,7 +347,8 @@ impl Lane {
     fn check_drained(&mut self, now: Duration) {
         let totals = *self.ledger.totals();
         let complete = totals.lost() == 0 && totals.pongs_lost() == 0;
-        if complete || now >= self.heard + QUIET || now >= self.drain_ends {
+        let quiet = if complete { SETTLED } else { QUIET };
+        if now >= self.heard + quiet || now >= self.drain_ends {
             let mut outcome = self.ledger.take(now);
             outcome.members = self.membership.members.into();
             self.outcome = Some(outcome);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use super::book::Seen;
 use super::client::{Client, State};
-use super::group::{Overdue, Place, Seen};
+use super::group::{Overdue, Place};
 use super::schedule::Stream;
 use super::{Lane, Outlet};
 use crate::outcome::Phase;
@@ -148,7 +149,7 @@ impl Lane {
         let stamp = Stamp { epoch, run, sender, sequence, intended, number, place: place.unwrap_or(0) };
         let size = self.draw_size();
         out.send(sender, self.filler.payload(&stamp, size));
-        self.ledger.sent(counted, intended, size, copies);
+        self.ledger.sent(counted, place.is_none().then_some(intended), now, size, copies);
     }
 
     fn draw_size(&mut self) -> usize {
@@ -207,8 +208,14 @@ impl Lane {
     pub(super) fn heard(&mut self, client: u32, stamp: &Stamp, bytes: usize, now: Duration) {
         let group = self.clients[client as usize].group;
         let sender = self.clients.get(stamp.sender as usize).filter(|_| stamp.run == self.run);
-        let Some(sender) = sender.filter(|sender| sender.group == group && stamp.sender != client) else {
-            self.ledger.totals().misdelivered += 1;
+        let is_meant = |sender: &&Client| {
+            let sequences = &self.groups[group as usize].sequences;
+            let sent = sequences.get(sender.sender as usize).copied().unwrap_or(0);
+            // A relay that invents payloads must not get further than this.
+            sender.group == group && stamp.sender != client && stamp.sequence < sent
+        };
+        let Some(sender) = sender.filter(is_meant) else {
+            self.ledger.totals().misdelivered += u64::from(stamp.epoch != 0);
             return;
         };
         let place = sender.sender;
@@ -218,12 +225,11 @@ impl Lane {
             return;
         }
         if counts {
-            match self.groups[group as usize].pair(client, place).see(stamp.sequence) {
-                Seen::Duplicate => {
-                    self.ledger.totals().duplicated += 1;
-                    return;
-                }
-                Seen::Reordered => self.ledger.totals().reordered += 1,
+            let totals = self.ledger.totals();
+            match self.groups[group as usize].see(client, place, stamp.sequence) {
+                Seen::Duplicate => return totals.duplicated += 1,
+                Seen::TooLate => return totals.too_late += 1,
+                Seen::Reordered => totals.reordered += 1,
                 Seen::New => {}
             }
             self.ledger.received(stamp.intended, bytes, now);

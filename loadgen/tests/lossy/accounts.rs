@@ -40,7 +40,7 @@ impl From<Truth> for Accounts {
             sent: truth.payloads,
             expected: truth.copies,
             received: truth.delivered,
-            lost: truth.dropped,
+            lost: truth.dropped + truth.corrupted,
             duplicated: truth.duplicated,
             reordered: truth.reordered,
             corrupted: truth.corrupted,

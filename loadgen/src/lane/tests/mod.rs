@@ -66,7 +66,10 @@ fn every_fault_is_counted_for_what_it_is() {
             "{:?}",
             world.truth
         );
-        assert_eq!((totals.expected, totals.lost(), totals.corrupted), (copies, dropped, corrupted));
+        assert_eq!(
+            (totals.expected, totals.lost(), totals.corrupted),
+            (copies, dropped + corrupted, corrupted)
+        );
         assert_eq!((totals.duplicated, totals.reordered, totals.pongs_lost()), (repeated, reordered, muted));
     }
 }
@@ -190,6 +193,39 @@ fn nobody_who_answers_nobody_who_joins() {
     }
     // Each of ten creators asked at 0, 0.5, 1.5, 3.5 and 7.5 s.
     assert_eq!((sent, *world.lane.ledger.totals()), (50, Totals { repeats: 40, ..Totals::default() }));
+}
+
+#[test]
+fn what_comes_too_late_to_tell_is_lost() {
+    let plan = Plan { senders: Senders::PerGroup(1), clients: 2, groups: 1, ..example() };
+    let mut world = World::joined(&plan);
+    let load = open(1.0);
+    world.lane.measure(Measurement { load, warm_up: Duration::ZERO, duration: 200 * SECOND }, world.now);
+    world.faults = Faults { hold: 0.0, drop: 1.0, ..Faults::default() };
+    world.pass(SECOND / 2);
+    world.faults = Faults::default();
+    world.pass(100 * SECOND);
+    let run = world.lane.run;
+    let receiver = u32::from(world.lane.clients[0].sender != Client::NO_SENDER);
+    let first =
+        Stamp { epoch: 1, run, sender: 1 - receiver, sequence: 0, intended: world.now, number: 0, place: 0 };
+    world.lane.receive(receiver, Filler::new(1).payload(&first, 64), world.now);
+    let totals = *world.lane.ledger.totals();
+    assert_eq!((totals.too_late, totals.lost(), totals.reordered), (1, 1, 0));
+}
+
+#[test]
+fn invented_payloads_do_no_harm() {
+    let mut world = World::joined(&example());
+    world.measure(open(1.0), SECOND);
+    world.lane.measure(Measurement { load: open(1.0), warm_up: Duration::ZERO, duration: SECOND }, world.now);
+    let (run, now) = (world.lane.run, world.now);
+    let long = Duration::from_secs(1 << 33);
+    for (sender, sequence, intended) in [(1, u32::MAX, now), (1, 0, long), (u32::MAX, 0, now)] {
+        let stamp = Stamp { epoch: 2, run, sender, sequence, intended, number: u64::MAX, place: u16::MAX };
+        world.lane.receive(0, Filler::new(1).payload(&stamp, 64), now);
+    }
+    assert!(world.lane.ledger.totals().received == 0 && world.lane.ledger.totals().misdelivered >= 2);
 }
 
 #[test]
