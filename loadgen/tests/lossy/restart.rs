@@ -26,7 +26,7 @@ fn everybody_joins_again() {
             (seen.number("/expected"), seen.number("/received"), seen.number("/lost"));
         assert!(lost >= 40 && expected == received + lost, "{way}: {expected} = {received} + {lost}");
         assert!(
-            seen.reasons().iter().any(|reason| reason.contains("forgot 40 members")),
+            seen.reasons().iter().any(|reason| reason.contains("40 members were forgotten")),
             "{:?}",
             seen.reasons()
         );
