@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::args::{CapacityArgs, UsageError, Vary};
 use crate::capacity::{self, Asked, CapacityCard, Cores, Goal, Varied};
-use crate::outcome::Outcome;
 use crate::plan::{Load, MAX_CLIENTS, Plan};
 use crate::report::{Report, Verdict};
 use crate::run::{Context, Run, RunError};
@@ -57,44 +56,48 @@ fn search_clients(
 ) -> anyhow::Result<CapacityCard> {
     let base = &context.resolved.plan;
     let size = f64::from(base.clients) / f64::from(base.groups);
-    let max = args.max.unwrap_or(MAX_CLIENTS.into()).min(MAX_CLIENTS.into());
-    let min = args.min.unwrap_or(size).min(max);
-    let cores = {
+    // A search begins at a maximum, so that one which nobody gave must not be given.
+    let max = args.max.map(|max| max.min(MAX_CLIENTS.into()));
+    let min = args.min.unwrap_or(size).min(max.unwrap_or(MAX_CLIENTS.into()));
+    let (cores, unmeasured) = {
         let run = Run::begin(context, &scaled(base, min, size), watchers)?;
-        let cores = run.cores();
+        let first = (run.cores(), run.unmeasured());
         run.end();
-        cores
+        first
     };
-    let asked = asked(args, Varied::Clients, min, Some(max), cores);
-    let mut last: Option<Report> = None;
+    let asked = asked(args, Varied::Clients, min, max, cores);
     let trial = |clients: f64, duration: Duration| {
         let plan = Plan { duration, ..scaled(base, clients, size) };
-        let report = match one(context, &plan, watchers) {
-            // A relay that does not take so many has missed what was asked of it.
-            Err(RunError::Session(SessionError::NotTaken(reason))) if last.is_some() => {
-                refused(last.as_ref(), plan, reason)
-            }
-            result => result,
-        }?;
-        last = Some(report.clone());
-        Ok::<Report, RunError>(report)
+        match one(context, &plan, watchers) {
+            Ok(report) => Ok(report),
+            Err(error) => without_measurement(error, &unmeasured, plan),
+        }
     };
     Ok(capacity::run(&asked, trial)?)
 }
 
 fn one(context: &Context, plan: &Plan, watchers: &mut Watchers) -> Result<Report, RunError> {
+    if plan.clients > MAX_CLIENTS {
+        let reason = format!("{} clients are more than a plan may have ({MAX_CLIENTS})", plan.clients);
+        return Err(SessionError::Failed(reason).into());
+    }
     let mut run = Run::begin(context, plan, watchers)?;
     let report = run.measure(plan.load, plan.duration)?;
     run.end();
     Ok(report)
 }
 
-fn refused(last: Option<&Report>, plan: Plan, reason: String) -> Result<Report, RunError> {
-    let Some(mut report) = last.cloned() else { return Err(SessionError::NotTaken(reason).into()) };
-    report.outcome = Outcome::planned(plan.duration);
-    (report.plan, report.relay) = (plan, None);
-    (report.verdict, report.reasons) = (Verdict::Missed, vec![reason]);
-    report.objectives.iter_mut().for_each(|objective| objective.met = false);
+/// What a trial says that came to no measurement: a relay that does not take so many clients has missed what was asked
+/// of it, and a generator that cannot be so many knows nothing of the relay.
+fn without_measurement(error: RunError, unmeasured: &Report, plan: Plan) -> Result<Report, RunError> {
+    let (verdict, interrupted) = match &error {
+        RunError::Session(SessionError::NotTaken(_)) => (Verdict::Missed, false),
+        RunError::Session(SessionError::Failed(_)) | RunError::Crew(_) => (Verdict::Invalid, false),
+        RunError::Session(SessionError::Interrupted) => (Verdict::Invalid, true),
+        _ => return Err(error),
+    };
+    let mut report = Report { verdict, plan, reasons: vec![error.to_string()], ..unmeasured.clone() };
+    report.outcome.interrupted = interrupted;
     Ok(report)
 }
 
@@ -116,4 +119,33 @@ fn asked(args: &CapacityArgs, varied: Varied, min: f64, max: Option<f64>, cores:
         ..Goal::default()
     };
     Asked { varied, goal, min, max, confirmations: CONFIRMATIONS, cores }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capacity::Trial;
+    use crate::crew::CrewError;
+    use crate::report::samples;
+
+    fn trial(error: RunError) -> Result<Trial, RunError> {
+        let report = without_measurement(error, &samples::perfect(), crate::plan::example())?;
+        assert_eq!((report.reasons.len(), report.plan.clients), (1, 100));
+        Ok(Trial::new(capacity::Purpose::Search, 100.0, Duration::from_secs(1), &report))
+    }
+
+    #[test]
+    fn only_a_relay_that_refuses_has_missed() {
+        let missed = trial(SessionError::NotTaken("full".into()).into()).unwrap();
+        assert!(missed.is_valid() && !missed.is_good());
+        let errors = [
+            SessionError::Failed("no memory".into()).into(),
+            RunError::Crew(CrewError::FewGroups { groups: 1, workers: 2 }),
+        ];
+        for error in errors {
+            assert!(!trial(error).unwrap().is_valid());
+        }
+        assert!(trial(SessionError::Interrupted.into()).unwrap().interrupted);
+        assert!(trial(SessionError::View(std::io::ErrorKind::BrokenPipe.into()).into()).is_err());
+    }
 }

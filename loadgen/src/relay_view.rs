@@ -4,7 +4,7 @@ mod exposition;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use exposition::Sample;
 
@@ -26,7 +26,6 @@ const SAME_START: f64 = 2.0;
 #[derive(Clone, Debug)]
 pub struct Reading {
     url: String,
-    at: Instant,
     /// Seconds since the epoch; 0 where it is not told.
     started: f64,
     version: String,
@@ -34,6 +33,8 @@ pub struct Reading {
     shards: BTreeSet<String>,
     cpu: f64,
     commands: u64,
+    /// Datagrams that were refused as unknown commands.
+    unknown_commands: u64,
     received_packets: u64,
     sent_packets: u64,
     dropped_packets: BTreeMap<String, u64>,
@@ -83,9 +84,8 @@ pub fn default_url(target: SocketAddr) -> String {
 /// # Errors
 /// Why there is nothing to read.
 pub fn read(url: &str) -> Result<Reading, ReadError> {
-    let at = Instant::now();
     let text = get(url).map_err(|reason| ReadError::NoAnswer { url: url.to_owned(), reason })?;
-    Reading::of(url, at, &text)
+    Reading::of(url, &text)
 }
 
 fn get(url: &str) -> Result<String, ureq::Error> {
@@ -96,8 +96,8 @@ fn get(url: &str) -> Result<String, ureq::Error> {
 }
 
 impl Reading {
-    fn of(url: &str, at: Instant, text: &str) -> Result<Self, ReadError> {
-        let mut reading = Self::empty(url, at);
+    fn of(url: &str, text: &str) -> Result<Self, ReadError> {
+        let mut reading = Self::empty(url);
         let mut is_relay = false;
         for sample in exposition::samples(text) {
             let sample = sample.map_err(|line| ReadError::Form { url: url.to_owned(), line })?;
@@ -107,16 +107,16 @@ impl Reading {
         if is_relay { Ok(reading) } else { Err(ReadError::NoRelay { url: url.to_owned() }) }
     }
 
-    fn empty(url: &str, at: Instant) -> Self {
+    fn empty(url: &str) -> Self {
         Self {
             url: url.to_owned(),
-            at,
             started: 0.0,
             version: String::new(),
             backend: String::new(),
             shards: BTreeSet::new(),
             cpu: 0.0,
             commands: 0,
+            unknown_commands: 0,
             received_packets: 0,
             sent_packets: 0,
             dropped_packets: BTreeMap::new(),
@@ -132,6 +132,9 @@ impl Reading {
             "process_start_time_seconds" => self.started = sample.value,
             "process_cpu_seconds_total" => self.cpu = sample.value,
             "relay_commands_total" => add(&mut self.commands, sample),
+            "relay_requests_refused_total" if sample.label("reason") == Some("bad_cmd") => {
+                add(&mut self.unknown_commands, sample);
+            }
             "relay_received_packets_total" => {
                 self.shards.insert(label("shard"));
                 add(&mut self.received_packets, sample);
@@ -148,16 +151,16 @@ impl Reading {
         }
     }
 
-    /// Commands that the relay has received since it started, of all kinds.
-    pub fn commands(&self) -> u64 {
-        self.commands
+    /// Unknown commands that the relay has refused since it started.
+    pub fn unknown_commands(&self) -> u64 {
+        self.unknown_commands
     }
 
-    /// What happened between an earlier reading and this one.
+    /// What happened between an earlier reading and this one, with traffic for so long.
     ///
     /// # Errors
     /// The relay restarted in between.
-    pub fn since(&self, earlier: &Reading) -> Result<RelayView, Restarted> {
+    pub fn since(&self, earlier: &Reading, traffic: Duration) -> Result<RelayView, Restarted> {
         if (self.started - earlier.started).abs() > SAME_START || self.commands < earlier.commands {
             return Err(Restarted);
         }
@@ -168,7 +171,7 @@ impl Reading {
             backend: self.backend.clone(),
             shards: self.shards.len() as u32,
             cpu: Duration::try_from_secs_f64(cpu).map_err(|_| Restarted)?,
-            elapsed: self.at.saturating_duration_since(earlier.at),
+            elapsed: traffic,
             received_packets: grown(self.received_packets, earlier.received_packets)?,
             sent_packets: grown(self.sent_packets, earlier.sent_packets)?,
             dropped_packets: grown_by_reason(&self.dropped_packets, &earlier.dropped_packets)?,
@@ -206,6 +209,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread;
+    use std::time::Instant;
 
     use super::*;
 
@@ -216,6 +220,8 @@ process_start_time_seconds 1700000000.25
 process_cpu_seconds_total 1.5
 relay_commands_total{command="create"} 10
 relay_commands_total{command="join"} 100
+relay_requests_refused_total{reason="bad_arg"} 50
+relay_requests_refused_total{reason="bad_cmd"} 60
 relay_received_packets_total{shard="0"} 1000
 relay_received_packets_total{shard="1"} 2000
 relay_sent_packets_total{shard="0"} 5
@@ -226,7 +232,7 @@ relay_kernel_receive_dropped_total{shard="0"} 1
 "#;
 
     fn reading(text: &str) -> Reading {
-        Reading::of("http://relay/metrics", Instant::now(), text).unwrap()
+        Reading::of("http://relay/metrics", text).unwrap()
     }
 
     fn later() -> String {
@@ -247,8 +253,9 @@ relay_kernel_receive_dropped_total{shard="0"} 1
     #[test]
     fn the_difference_of_two_readings() {
         let (early, late) = (reading(EARLY), reading(&later()));
-        let view = late.since(&early).unwrap();
-        assert_eq!((early.commands(), view.shards, view.cpu), (110, 2, Duration::from_millis(500)));
+        let view = late.since(&early, Duration::from_secs(3)).unwrap();
+        assert_eq!((early.commands, early.unknown_commands(), view.shards), (110, 60, 2));
+        assert_eq!((view.cpu, view.elapsed), (Duration::from_millis(500), Duration::from_secs(3)));
         assert_eq!((view.received_packets, view.sent_packets, view.kernel_drops), (1000, 0, 0));
         assert_eq!((view.version.as_str(), view.backend.as_str()), ("0.1.0", "uring"));
         assert_eq!(view.dropped_copies, [("send_buffer_full".to_owned(), 7)]);
@@ -266,17 +273,21 @@ relay_kernel_receive_dropped_total{shard="0"} 1
             ("seconds_total 1.5", "seconds_total 0.25"),
         ];
         for (from, to) in changes {
-            assert_eq!(reading(&EARLY.replace(from, to)).since(&early), Err(Restarted), "{to}");
+            assert_eq!(
+                reading(&EARLY.replace(from, to)).since(&early, Duration::ZERO),
+                Err(Restarted),
+                "{to}"
+            );
         }
         assert_eq!(
-            reading(&EARLY.replace("seconds_total 1.5", "seconds_total NaN")).since(&early),
+            reading(&EARLY.replace("seconds_total 1.5", "seconds_total NaN")).since(&early, Duration::ZERO),
             Err(Restarted)
         );
     }
 
     #[test]
     fn other_pages_are_told_apart() {
-        let read = |text| Reading::of("u", Instant::now(), text).unwrap_err();
+        let read = |text| Reading::of("u", text).unwrap_err();
         assert!(matches!(read("<html>\n"), ReadError::Form { line: 1, .. }));
         assert!(matches!(read("up 1\n"), ReadError::NoRelay { .. }));
         assert!(matches!(read(""), ReadError::NoRelay { .. }));
@@ -307,7 +318,7 @@ relay_kernel_receive_dropped_total{shard="0"} 1
     #[test]
     fn over_http() {
         let ok = |body: &str| format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
-        assert_eq!(read(&answering(ok(EARLY))).unwrap().commands(), 110);
+        assert_eq!(read(&answering(ok(EARLY))).unwrap().unknown_commands(), 60);
         let refused = read(&answering("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".into())).unwrap_err();
         assert!(refused.to_string().contains("503"), "{refused}");
         let endless = read(&answering(ok(&"# endless\n".repeat(1 << 20)))).unwrap_err();

@@ -73,13 +73,20 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Why there is no report.
     pub fn measure(&mut self, load: Load, duration: Duration) -> Result<Report, RunError> {
-        let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let started = now();
         let before = self.context.observer.look();
         let outcome = self.session.measure(Measurement { load, warm_up: self.plan.warm_up, duration })?;
         let after = self.context.observer.look();
-        let relay = self.context.observer.view(before.as_ref(), after.as_ref());
+        let traffic = self.plan.warm_up + outcome.duration;
+        let relay = self.context.observer.view(before.as_ref(), after.as_ref(), traffic);
         let plan = Plan { load, duration, ..self.plan.clone() };
         Ok(self.report(plan, outcome, relay, started))
+    }
+
+    /// The report of a run of which nothing was measured yet.
+    pub fn unmeasured(&self) -> Report {
+        let nothing = Err("nothing was measured".to_owned());
+        self.report(self.plan.clone(), Outcome::planned(self.plan.duration), nothing, now())
     }
 
     /// Where it and the relay run.
@@ -125,4 +132,8 @@ impl<'a> Run<'a> {
             machine: Machine::of_this(),
         }
     }
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

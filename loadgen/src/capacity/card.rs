@@ -108,7 +108,7 @@ pub struct Level {
     pub loss: Spread,
     /// Processor time of the relay in percent of one core.
     pub relay_cpu_percent: Option<Spread>,
-    /// Processor time of the relay for each copy that arrived, in nanoseconds.
+    /// Processor time of the relay for each datagram that it sent, in nanoseconds.
     pub relay_ns_per_delivery: Option<Spread>,
 }
 

@@ -12,3 +12,4 @@ pub use card::{CapacityCard, Varied};
 pub use goal::{Goal, InvalidGoal};
 pub use run::{Asked, run};
 pub use standing::{Cores, Standing};
+pub use trial::{Purpose, Trial};

@@ -28,9 +28,9 @@ pub struct Trial {
     pub loss: f64,
     /// 99th percentile of the latency in seconds, of the copies that arrived; None if none did.
     pub p99_seconds: Option<f64>,
-    /// Processor time of the relay in percent of one core, if its metrics could be read.
+    /// Processor time of the relay in percent of one core, if its metrics could be read and it was 0.2 s or more.
     pub relay_cpu_percent: Option<f64>,
-    /// Processor time of the relay for each copy that arrived, in nanoseconds.
+    /// Processor time of the relay for each datagram that it sent, in nanoseconds.
     pub relay_ns_per_delivery: Option<f64>,
     /// Whether it met the objectives.
     pub verdict: Verdict,
@@ -56,8 +56,7 @@ impl Trial {
         let (outcome, totals) = (&report.outcome, &report.outcome.totals);
         let seconds = outcome.duration.as_secs_f64();
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-        let deliveries = per_second(totals.received);
-        let cores = report.relay.as_ref().and_then(cores_used);
+        let relay = report.relay.as_ref();
         Trial {
             purpose,
             load,
@@ -65,11 +64,11 @@ impl Trial {
             clients: report.plan.clients,
             groups: report.plan.groups,
             payloads_per_second: per_second(totals.sent),
-            deliveries_per_second: deliveries,
+            deliveries_per_second: per_second(totals.received),
             loss: totals.loss(),
             p99_seconds: (outcome.latency.count() > 0).then(|| outcome.latency.quantile(0.99).as_secs_f64()),
-            relay_cpu_percent: cores.map(|cores| cores * 100.0),
-            relay_ns_per_delivery: cores.filter(|_| deliveries > 0.0).map(|cores| cores * 1e9 / deliveries),
+            relay_cpu_percent: relay.and_then(RelayView::cores).map(|cores| cores * 100.0),
+            relay_ns_per_delivery: relay.and_then(RelayView::ns_per_delivery),
             verdict: report.verdict,
             missed: report.objectives.iter().filter(|one| !one.met).map(|one| one.flag.clone()).collect(),
             interrupted: outcome.interrupted,
@@ -90,12 +89,6 @@ impl Trial {
         let (good, valid) = (self.is_good(), self.is_valid());
         TrialResult { load: self.load, duration, good, valid, loss: self.loss }
     }
-}
-
-/// Cores that were busy with the relay on average. The metrics are read around the measurement, so that their time is
-/// not exactly its own.
-fn cores_used(relay: &RelayView) -> Option<f64> {
-    (!relay.elapsed.is_zero()).then(|| relay.cpu.as_secs_f64() / relay.elapsed.as_secs_f64())
 }
 
 /// What several trials measured.

@@ -131,7 +131,7 @@ pub struct RelayView {
     pub shards: u32,
     /// Processor time of its process.
     pub cpu: Duration,
-    /// Time between the two readings.
+    /// Time with traffic between the two readings: the warm-up and the measurement, without the waits around them.
     pub elapsed: Duration,
     /// Datagrams that it received.
     pub received_packets: u64,
@@ -145,6 +145,26 @@ pub struct RelayView {
     pub kernel_drops: u64,
 }
 
+/// Less processor time than this is nothing to divide: it is counted in ticks of 10 ms.
+const MEASURABLE: Duration = Duration::from_millis(200);
+
+impl RelayView {
+    /// Processors that the relay used while there was traffic; None where that is too little to tell.
+    pub fn cores(&self) -> Option<f64> {
+        (self.is_measurable() && !self.elapsed.is_zero()).then(|| self.cpu.div_duration_f64(self.elapsed))
+    }
+
+    /// Nanoseconds of a processor for each datagram that it sent; None where that is too little to tell.
+    pub fn ns_per_delivery(&self) -> Option<f64> {
+        let sent = self.sent_packets as f64;
+        (self.is_measurable() && self.sent_packets > 0).then(|| self.cpu.as_nanos() as f64 / sent)
+    }
+
+    fn is_measurable(&self) -> bool {
+        self.cpu >= MEASURABLE
+    }
+}
+
 /// A machine, in the words of its kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
@@ -156,4 +176,20 @@ pub struct Machine {
     pub memory: u64,
     /// The kernel's release.
     pub kernel: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_ticks_say_nothing() {
+        let second = Duration::from_secs(1);
+        let view = RelayView { cpu: second / 4, elapsed: second, sent_packets: 1000, ..RelayView::default() };
+        assert_eq!((view.cores(), view.ns_per_delivery()), (Some(0.25), Some(250_000.0)));
+        let few = RelayView { cpu: MEASURABLE - Duration::from_millis(10), ..view.clone() };
+        assert_eq!((few.cores(), few.ns_per_delivery()), (None, None));
+        let nothing = RelayView { sent_packets: 0, elapsed: Duration::ZERO, ..view };
+        assert_eq!((nothing.cores(), nothing.ns_per_delivery()), (None, None));
+    }
 }

@@ -168,13 +168,18 @@ fn relay(text: &mut String, report: &Report) {
         "Relay",
         &format!("version {version}, {backend}, {}", plural(relay.shards.into(), "shard")),
     );
-    let (cpu, each) = words::relay_cpu(relay);
-    let each =
-        each.map_or(String::new(), |ns| format!(", {} ns per datagram sent", count(ns.round() as u64)));
-    line(text, 2, "CPU", &format!("{} of a core{each}", ratio(cpu)));
+    line(text, 2, "CPU", &relay_cpu(relay));
     let (received, sent) = (count(relay.received_packets), count(relay.sent_packets));
     line(text, 2, "Datagrams", &format!("{received} received, {sent} sent"));
     relay_drops(text, relay);
+}
+
+fn relay_cpu(relay: &RelayView) -> String {
+    let Some(cores) = relay.cores() else { return words::LITTLE_CPU.into() };
+    let each = relay.ns_per_delivery();
+    let each =
+        each.map_or(String::new(), |ns| format!(", {} ns per datagram sent", count(ns.round() as u64)));
+    format!("{} of a core{each}", ratio(cores))
 }
 
 fn relay_drops(text: &mut String, relay: &RelayView) {

@@ -95,6 +95,9 @@ pub(super) fn nothing_received(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// What is said of the relay's processor time where it is too short to be divided.
+pub(super) const LITTLE_CPU: &str = "less than 0.2 s, too little to tell";
+
 /// The causes of losses with their counts.
 pub(super) fn losses(losses: &Losses) -> [(&'static str, u64); 5] {
     [
@@ -104,12 +107,6 @@ pub(super) fn losses(losses: &Losses) -> [(&'static str, u64); 5] {
         ("Not taken by the generator's kernel", losses.generator_send),
         ("Unexplained", losses.unexplained),
     ]
-}
-
-/// Processors that the relay used, and nanoseconds of one for each datagram that it sent.
-pub(super) fn relay_cpu(relay: &RelayView) -> (f64, Option<f64>) {
-    let each = relay.cpu.as_nanos() as f64 / relay.sent_packets as f64;
-    (part(relay.cpu, relay.elapsed), (relay.sent_packets > 0).then_some(each))
 }
 
 /// The address of the relay's metrics without what every address begins with.

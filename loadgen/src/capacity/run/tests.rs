@@ -67,6 +67,7 @@ fn relay(copies: u64, duration: Duration) -> RelayView {
         shards: 2,
         cpu: Duration::from_nanos(copies * 800),
         elapsed: duration,
+        sent_packets: copies,
         ..RelayView::default()
     }
 }

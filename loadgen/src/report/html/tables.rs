@@ -106,10 +106,11 @@ fn relay(report: &Report) -> Markup {
         let why = report.relay_missing.as_deref().unwrap_or("Its metrics were not read.");
         return panel("The relay's view", &html! { p { (why) } });
     };
-    let (cpu, each) = words::relay_cpu(relay);
+    let cpu = relay.cores().map_or(words::LITTLE_CPU.into(), |cores| format!("{} of a core", ratio(cores)));
+    let each = relay.ns_per_delivery();
     let each = each.map_or(String::new(), |ns| format!("{} ns", count(ns.round() as u64)));
     let rows = [
-        ("Processor", format!("{} of a core", ratio(cpu))),
+        ("Processor", cpu),
         ("Processor per datagram sent", each),
         ("Datagrams received", count(relay.received_packets)),
         ("Datagrams sent", count(relay.sent_packets)),
