@@ -92,7 +92,10 @@ impl Lane {
     /// Sends a client's request, and remembers to repeat it.
     fn ask(&mut self, client: u32, now: Duration, out: &mut impl Outlet) {
         let it = &mut self.clients[client as usize];
-        let Some(text) = request_text(it.state, self.groups[it.group as usize].id) else { return };
+        let Some(text) = request_text(it.state, self.groups[it.group as usize].id) else {
+            // Meanwhile another member has learnt that the group is gone.
+            return if it.state == State::Leaving { self.left(client) } else { self.start(client) };
+        };
         let level = usize::from(it.tries).min(PATIENCE.len() - 1);
         it.tries = it.tries.saturating_add(1);
         it.deadline = milliseconds(now + PATIENCE[level]);

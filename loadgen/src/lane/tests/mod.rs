@@ -131,6 +131,25 @@ fn a_relay_that_begins_anew_is_joined_anew() {
 }
 
 #[test]
+fn whoever_asks_for_a_group_that_is_gone_meanwhile_joins_the_next() {
+    let plan = Plan { clients: 3, groups: 1, ..example() };
+    let mut world = World::joined(&plan);
+    world.lane.clients[1].state = State::Waiting;
+    world.lane.start(1);
+    world.lane.due(world.now, &mut world::Sent::default());
+    world.lane.retire(2, world.now);
+    world.lane.groups[0].id = None;
+    world.relay = relay::Relay::new(1, Settings::default());
+    let totals = world.measure(open(1.0), 10 * SECOND).totals;
+    assert!(totals.joins >= 3, "{totals:?}");
+    assert!(
+        world.lane.clients.iter().all(|client| client.state == State::Joined),
+        "{:?}",
+        world.lane.clients
+    );
+}
+
+#[test]
 fn in_the_closed_loop_no_more_are_on_their_way() {
     let plan = Plan { clients: 20, groups: 2, ..example() };
     let mut world = World::joined(&plan);

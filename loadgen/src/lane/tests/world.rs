@@ -52,7 +52,7 @@ pub struct World {
 }
 
 #[derive(Default)]
-struct Sent(Vec<(u32, Vec<u8>)>);
+pub struct Sent(Vec<(u32, Vec<u8>)>);
 
 impl Outlet for Sent {
     fn send(&mut self, client: u32, bytes: &[u8]) {
