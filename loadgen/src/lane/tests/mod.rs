@@ -131,22 +131,17 @@ fn a_relay_that_begins_anew_is_joined_anew() {
 }
 
 #[test]
-fn whoever_asks_for_a_group_that_is_gone_meanwhile_joins_the_next() {
-    let plan = Plan { clients: 3, groups: 1, ..example() };
-    let mut world = World::joined(&plan);
+fn whoever_asks_for_a_group_that_is_gone_meanwhile_waits_for_the_next() {
+    let mut world = World::joined(&Plan { clients: 3, groups: 1, ..example() });
     world.lane.clients[1].state = State::Waiting;
     world.lane.start(1);
+    world.lane.dismiss(2);
+    // Both requests are lost.
     world.lane.due(world.now, &mut world::Sent::default());
-    world.lane.retire(2, world.now);
-    world.lane.groups[0].id = None;
-    world.relay = relay::Relay::new(1, Settings::default());
-    let totals = world.measure(open(1.0), 10 * SECOND).totals;
-    assert!(totals.joins >= 3, "{totals:?}");
-    assert!(
-        world.lane.clients.iter().all(|client| client.state == State::Joined),
-        "{:?}",
-        world.lane.clients
-    );
+    (world.lane.groups[0].id, world.lane.groups[0].creating) = (None, true);
+    world.pass(SECOND);
+    let states: Vec<State> = world.lane.clients.iter().map(|client| client.state).collect();
+    assert_eq!(states, [State::Joined, State::Waiting, State::Waiting]);
 }
 
 #[test]
