@@ -19,7 +19,7 @@ const SHOW: Duration = Duration::from_millis(250);
 /// Workers begin a measurement together, so long after they were told.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// A member of the crew from whom nothing was heard for so long after the time of its outcome is gone.
+/// An outcome that has not come so long after its time never comes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often the target is asked for a sign of life, and how long each time.
@@ -96,7 +96,7 @@ pub struct Watchers {
     pub stop: Arc<AtomicBool>,
 }
 
-/// A run under way.
+/// A run under way. Dropped, it lets everybody leave first.
 pub struct Session<'a> {
     crew: Crew,
     target: String,
@@ -107,6 +107,7 @@ pub struct Session<'a> {
     phase: Phase,
     phase_began: Instant,
     phase_planned: Option<Duration>,
+    has_measured: bool,
 }
 
 impl<'a> Session<'a> {
@@ -123,6 +124,7 @@ impl<'a> Session<'a> {
             phase: Phase::Joining,
             phase_began: now,
             phase_planned: Some(plan.ramp),
+            has_measured: false,
         }
     }
 
@@ -151,7 +153,7 @@ impl<'a> Session<'a> {
     /// Makes a measurement. The user's wish to end makes it shorter.
     ///
     /// # Errors
-    /// Why there is no outcome.
+    /// Why there is no outcome; also if the wish came before anything was measured, in this measurement or another.
     pub fn measure(&mut self, measurement: Measurement) -> Result<Outcome, SessionError> {
         self.load = measurement.load.to_string();
         self.tell(Command::Measure(measurement, TOGETHER))?;
@@ -167,26 +169,29 @@ impl<'a> Session<'a> {
                     }
                     self.phase_planned = planned(progress.phase, &measurement);
                 }
-                News::Outcome(outcome) => return Ok(*outcome),
+                News::Outcome(outcome) => return self.measured(*outcome),
                 News::Failed(reason) => return Err(SessionError::Failed(reason)),
                 News::Refused(reason) => return Err(SessionError::NotTaken(reason)),
                 News::Left => {}
             }
             if Instant::now() > deadline {
-                return Err(SessionError::Failed("a worker tells nothing any more".into()));
+                return Err(SessionError::Failed("the measurement does not come to its end".into()));
             }
         }
     }
 
+    fn measured(&mut self, outcome: Outcome) -> Result<Outcome, SessionError> {
+        let is_nothing = outcome.interrupted && outcome.duration.is_zero();
+        if is_nothing && !self.has_measured {
+            return Err(SessionError::Interrupted);
+        }
+        self.has_measured = true;
+        Ok(outcome)
+    }
+
     /// Lets everybody leave.
     pub fn leave(&mut self) {
-        if self.crew.tell(Command::Leave).is_err() {
-            return;
-        }
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline
-            && !matches!(self.crew.hear(SHOW), News::Left | News::Failed(_) | News::Refused(_))
-        {}
+        self.crew.leave();
     }
 
     /// How the crew works.

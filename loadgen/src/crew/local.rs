@@ -66,6 +66,7 @@ pub enum CrewError {
 struct Hand {
     commands: Sender<Command>,
     waker: Waker,
+    number: usize,
 }
 
 impl Member for Hand {
@@ -73,6 +74,10 @@ impl Member for Hand {
         self.commands.send(command).map_err(|_| io::ErrorKind::BrokenPipe)?;
         self.waker.wake();
         Ok(())
+    }
+
+    fn name(&self) -> String {
+        format!("thread {}", self.number)
     }
 }
 
@@ -91,17 +96,17 @@ impl Crew {
         let cpus = cpus(plan);
         let shares = Plan::split(share, threads(plan, share));
         let (sender, news) = channel();
-        let mut members: Vec<Box<dyn Member>> = Vec::new();
-        let mut facts = Facts { sockets: addresses.name().into(), ..Facts::default() };
+        // If one cannot be had, those before it leave.
+        let mut crew = Crew::new(news, Facts { sockets: addresses.name().into(), ..Facts::default() });
         for (number, share) in shares.iter().enumerate() {
             let cpu = if cpus.is_empty() { None } else { Some(cpus[number % cpus.len()]) };
             let start = Start { plan: plan.clone(), share: share.clone(), addresses, cpu, number };
             let (commands, waker, backend, note) = start.spawn(sender.clone())?;
-            members.push(Box::new(Hand { commands, waker }));
-            facts.join(cpu, backend, note);
+            crew.add(Box::new(Hand { commands, waker, number }));
+            crew.facts.join(cpu, backend, note);
         }
-        facts.cores = cores(plan, &facts.cpus);
-        Ok(Crew::new(members, news, facts))
+        crew.facts.cores = cores(plan, &crew.facts.cpus);
+        Ok(crew)
     }
 }
 

@@ -10,14 +10,19 @@ use super::{Command, Crew, CrewError, Facts, Member, News};
 use crate::capacity::Cores;
 use crate::plan::{Plan, Share};
 
-/// A worker, as seen from here. Dropped, it ends its work at once.
+/// A worker, as seen from here. Dropped, it lets its clients leave, and ends.
 struct Hand {
     stream: TcpStream,
+    worker: String,
 }
 
 impl Member for Hand {
     fn tell(&mut self, command: Command) -> io::Result<()> {
         write(&mut self.stream, &command)
+    }
+
+    fn name(&self) -> String {
+        format!("worker {}", self.worker)
     }
 }
 
@@ -45,20 +50,21 @@ impl Crew {
             .map(|(worker, share)| hello(worker, plan, share, token).map_err(|error| lost(worker, &error)))
             .collect::<Result<Vec<_>, _>>()?;
         let (sender, news) = channel();
-        let mut members: Vec<Box<dyn Member>> = Vec::new();
         let elsewhere = Cores { same_machine: Some(false), ..Cores::default() };
-        let mut facts = Facts { cores: elsewhere, ..Facts::default() };
+        // If one cannot do it, those before it leave.
+        let mut crew = Crew::new(news, Facts { cores: elsewhere, ..Facts::default() });
         for (number, (worker, (stream, mut reader))) in workers.iter().zip(connections).enumerate() {
-            facts.add(ready(&mut reader).map_err(|error| lost(worker, &error))?);
+            crew.facts.add(ready(&mut reader).map_err(|error| lost(worker, &error))?);
             stream.set_read_timeout(None).map_err(|error| lost(worker, &error))?;
-            let (sender, worker) = (sender.clone(), worker.clone());
+            let sender = sender.clone();
+            crew.add(Box::new(Hand { stream, worker: worker.clone() }));
+            let worker = worker.clone();
             thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || listen(reader, number, &worker, &sender))
                 .map_err(|error| CrewError::Thread("started", error))?;
-            members.push(Box::new(Hand { stream }));
         }
-        Ok(Crew::new(members, news, facts))
+        Ok(crew)
     }
 }
 
@@ -93,9 +99,10 @@ fn ready(reader: &mut Reader) -> io::Result<Facts> {
     }
 }
 
-/// Passes on what a worker tells, until it closes.
+/// Passes on what a worker tells, until it closes: after a failure its clients leave first.
 fn listen(mut reader: Reader, number: usize, worker: &str, news: &Sender<(usize, News)>) {
     let failed = |reason: String| News::Failed(format!("worker {worker}: {reason}"));
+    let mut has_failed = false;
     loop {
         let told = match reader.read() {
             Ok(Some(FromWorker::News(News::Failed(reason)))) => failed(reason),
@@ -104,10 +111,12 @@ fn listen(mut reader: Reader, number: usize, worker: &str, news: &Sender<(usize,
             }
             Ok(Some(FromWorker::News(news))) => news,
             Ok(Some(FromWorker::Ready(_))) => continue,
+            Ok(None) | Err(_) if has_failed => News::Left,
             Ok(None) => failed("it closed the connection".into()),
             Err(error) => failed(error.to_string()),
         };
-        let is_last = matches!(told, News::Left | News::Failed(_) | News::Refused(_));
+        has_failed |= matches!(told, News::Failed(_) | News::Refused(_));
+        let is_last = told == News::Left;
         if news.send((number, told)).is_err() || is_last {
             return;
         }

@@ -9,7 +9,7 @@ use net::{Arrival, Driver, Part, Run, SocketGauge, SocketIndex};
 use super::address::Book;
 use super::{Command, News};
 use crate::lane::{Failure, Lane, Measurement, Outlet};
-use crate::outcome::{Own, Phase};
+use crate::outcome::{Outcome, Own, Phase};
 use crate::plan::Plan;
 
 /// Progress is told in this distance.
@@ -58,7 +58,10 @@ struct Turn {
     began: Option<Times>,
     /// Kept for its allocation.
     row: Vec<Part>,
+    /// When leaving is given up.
     leaving: Option<Duration>,
+    /// When it is looked for those who have joined since they were to leave: their answer was on its way.
+    next_look: Duration,
 }
 
 /// A thread's own times.
@@ -78,6 +81,8 @@ struct Post<'a> {
     row: &'a mut Vec<Part>,
     client: u32,
     sent: usize,
+    /// Those of them that the driver had no room for.
+    refused: usize,
 }
 
 impl Outlet for Post<'_> {
@@ -110,15 +115,17 @@ impl Post<'_> {
             bytes: (size * self.row.len()) as u32,
         };
         self.book.address(self.client, &mut run);
-        // The budget of a turn is many batches, and a batch is all that a lane sends between two exchanges.
-        let taken = self.driver.send(&run);
-        debug_assert!(taken.is_ok());
+        // The budget of a turn is many batches, and a batch is all that a lane sends between two exchanges: whatever is
+        // refused all the same never left, and says so.
+        if self.driver.send(&run).is_err() {
+            self.refused += self.row.len();
+        }
         self.row.clear();
     }
 }
 
 impl Worker {
-    /// Works until everybody has left or nobody listens any more.
+    /// Works until everybody has left, which nobody need ask for: a crew that is gone, and a failure, are reason enough.
     pub fn run(mut self) {
         let mut turn = Turn {
             start: Instant::now(),
@@ -129,16 +136,16 @@ impl Worker {
             began: None,
             row: Vec::with_capacity(Run::MAX_DATAGRAMS),
             leaving: None,
+            next_look: Duration::ZERO,
         };
         self.drops(&mut turn);
         let mut arrivals = Vec::new();
         loop {
-            if !self.obey(&mut turn) {
-                return;
-            }
+            self.obey(&mut turn);
             let wait = self.send(&mut turn);
             if let Err(error) = self.driver.exchange(&mut arrivals, Some(wait)) {
-                return self.tell(News::Failed(format!("a socket cannot be used any more: {error}")));
+                self.tell(News::Failed(format!("a socket cannot be used any more: {error}")));
+                return self.tell(News::Left);
             }
             self.receive(&turn, &mut arrivals);
             if !self.report(&mut turn) {
@@ -147,19 +154,19 @@ impl Worker {
         }
     }
 
-    /// Takes commands; false when it is over.
-    fn obey(&mut self, turn: &mut Turn) -> bool {
+    /// Takes commands.
+    fn obey(&mut self, turn: &mut Turn) {
         let now = turn.start.elapsed();
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Measure(measurement, wait)) => turn.pending = Some((measurement, now + wait)),
-                Ok(Command::Stop) => self.lane.stop(now),
-                Ok(Command::Leave) => {
-                    self.lane.leave();
-                    turn.leaving = Some(now + FAREWELL);
-                }
+                Ok(Command::Stop) => self.stop(turn, now),
+                Ok(Command::Leave) => self.leave(turn, now),
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Disconnected) => {
+                    self.leave(turn, now);
+                    break;
+                }
             }
         }
         if let Some((measurement, at)) = turn.pending
@@ -168,7 +175,35 @@ impl Worker {
             turn.pending = None;
             self.lane.measure(measurement, now);
         }
-        true
+    }
+
+    /// Ends a measurement; the outcome of one that has not begun is that nothing was seen.
+    fn stop(&mut self, turn: &mut Turn, now: Duration) {
+        match turn.pending.take() {
+            Some((measurement, _)) => {
+                let nothing = Outcome { interrupted: true, ..Outcome::planned(measurement.duration) };
+                self.tell(News::Outcome(Box::new(nothing)));
+            }
+            None => self.lane.stop(now),
+        }
+    }
+
+    fn leave(&mut self, turn: &mut Turn, now: Duration) {
+        if turn.leaving.is_none() {
+            turn.pending = None;
+            (turn.leaving, turn.next_look) = (Some(now + FAREWELL), now + IDLE);
+            self.lane.leave();
+        }
+    }
+
+    /// True when everybody has left, those included whose answer to a JOIN was on its way.
+    fn has_left(&mut self, turn: &mut Turn, now: Duration) -> bool {
+        if now < turn.next_look || !self.lane.is_quiet() {
+            return false;
+        }
+        turn.next_look = now + IDLE;
+        self.lane.leave();
+        self.lane.is_quiet()
     }
 
     /// Sends what is due, and returns how long nothing more will be.
@@ -181,11 +216,14 @@ impl Worker {
             row: &mut turn.row,
             client: 0,
             sent: 0,
+            refused: 0,
         };
         self.lane.due(now, &mut post);
         if post.sent > 0 {
             post.send_row();
+            let refused = post.refused;
             self.driver.flush();
+            self.lane.lost_here(refused as u64, 0);
             self.lane.handed_over(turn.start.elapsed());
         }
         self.count_failures();
@@ -220,12 +258,13 @@ impl Worker {
 
     /// Tells what there is to tell; false when it is over.
     fn report(&mut self, turn: &mut Turn) -> bool {
-        if let Some(failure) = self.lane.take_failure() {
+        // What goes wrong while everybody leaves anyway concerns nobody.
+        if let Some(failure) = self.lane.take_failure().filter(|_| turn.leaving.is_none()) {
             self.tell(match failure {
                 Failure::Refused(reason) => News::Refused(reason),
                 Failure::Failed(reason) => News::Failed(reason),
             });
-            return false;
+            self.leave(turn, turn.start.elapsed());
         }
         if self.lane.phase() == Phase::Measuring && turn.began.is_none() {
             turn.began = Some(times(turn));
@@ -238,7 +277,7 @@ impl Worker {
             self.tell(News::Outcome(Box::new(outcome)));
         }
         let now = turn.start.elapsed();
-        if turn.leaving.is_some_and(|end| end <= now || self.lane.is_quiet()) {
+        if turn.leaving.is_some_and(|end| end <= now || self.has_left(turn, now)) {
             self.tell(News::Left);
             return false;
         }
@@ -268,7 +307,7 @@ impl Worker {
     }
 
     fn tell(&self, news: News) {
-        // Whoever listened is gone, and so are the commands: the next turn ends.
+        // Whoever listened is gone, and so are the commands: at the next turn everybody leaves.
         let _ = self.news.send((self.number, news));
     }
 }
@@ -287,5 +326,39 @@ fn own(cpu: Option<usize>, began: Times, ended: Times) -> Own {
         busy: ended.busy.saturating_sub(began.busy),
         starved: ended.starved.saturating_sub(began.starved),
         wall: ended.wall.saturating_sub(began.wall),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use net::{DriverConfig, Epoll};
+
+    use super::*;
+    use crate::crew::address::Addresses;
+    use crate::plan::example;
+
+    /// A driver of one socket that sends no more than a run in a turn.
+    fn driver(plan: &Plan, addresses: Addresses) -> Epoll {
+        let sockets = addresses.sockets(plan, &(0..1)).unwrap();
+        let config = DriverConfig { turn_budget: Run::MAX_DATAGRAMS as u32, ..DriverConfig::default() };
+        Epoll::new(sockets, &config).map_err(|failure| failure.error).unwrap()
+    }
+
+    #[test]
+    fn what_the_driver_has_no_room_for_has_failed() {
+        let somebody = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let plan = Plan { target: somebody.local_addr().unwrap(), ..example() };
+        let addresses = Addresses::Ports(plan.target.ip());
+        let (mut driver, book) = (driver(&plan, addresses), addresses.book(&(0..1)));
+        let (to, mut row) = (plan.target, Vec::new());
+        let mut post =
+            Post { driver: &mut driver, book: &book, to, row: &mut row, client: 0, sent: 0, refused: 0 };
+        for _ in 0..Run::MAX_DATAGRAMS + 3 {
+            post.send(0, b"12345678");
+        }
+        post.send_row();
+        assert_eq!((post.sent, post.refused), (Run::MAX_DATAGRAMS + 3, 3));
     }
 }

@@ -1,5 +1,6 @@
 //! A relay that has too little room: one line with its own words and the remedy.
 
+use crate::common::eventually;
 use crate::common::program::Program;
 use crate::common::relay::{LossyRelay, Options};
 
@@ -8,6 +9,7 @@ fn groups_are_full() {
     let relay = LossyRelay::start(Options { cap: 3, ..Options::default() });
     let ended = Program::run(relay.address(), "--clients 20 --group-size 5 --json -").end();
     ended.failed(1, &["ERR GROUP_FULL", "--group-size", "--cap"]);
+    eventually("those who had joined have left", || (relay.members() == 0).then_some(()));
 }
 
 #[test]

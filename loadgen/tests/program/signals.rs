@@ -1,6 +1,10 @@
 //! Interrupted, it reports what it has seen; interrupted twice, it ends.
 
-use nix::sys::signal::Signal;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::common::eventually;
 use crate::common::program::{Program, Running};
@@ -54,4 +58,36 @@ fn interrupted_before_it_measures_it_says_so() {
     eventually("somebody joins", || (relay.joins() > 0).then_some(()));
     running.signal(Signal::SIGINT);
     running.end().failed(1, &["ended before the measurement began"]);
+}
+
+#[test]
+fn whoever_has_joined_leaves_when_joining_is_interrupted() {
+    let relay = LossyRelay::start(Options::default());
+    let load = "--clients 1000 --group-size 5 --ramp 20s --json -";
+    let running = Program::run(relay.address(), load).start();
+    eventually("many join", || (relay.members() > 50).then_some(()));
+    running.signal(Signal::SIGINT);
+    running.end().failed(1, &["nothing was measured"]);
+    eventually("everybody has left", || (relay.members() == 0).then_some(()));
+}
+
+#[test]
+fn interrupted_in_the_warm_up_nothing_was_measured() {
+    let relay = LossyRelay::start(Options::default());
+    let load = "--clients 10 --group-size 5 --rate 20 --ramp 0 --warm-up 1h --max-loss 0 --plain";
+    let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["run", "--relay-metrics", "off", "--target", &relay.address().to_string()])
+        .args(load.split(' '))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    lines.find(|line| line.contains("warm")).expect("a line of the warm-up");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    assert!(lines.all(|line| !line.contains("Objectives")));
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("nothing was measured"), "{output:?}");
+    eventually("everybody has left", || (relay.members() == 0).then_some(()));
 }
