@@ -5,9 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::args::{
     Args, CapacityArgs, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, RunArgs, Task, UsageError,
@@ -20,7 +23,7 @@ use crate::run::{Context, Run};
 use crate::session::{Watch, Watchers, probe};
 use crate::verdict::Objectives;
 use crate::view::{self, Status, View, Wish};
-use crate::worker;
+use crate::worker::{self, WorkerError};
 
 /// Part of the copies that a search allows to be lost if no objective was given: RFC 9971 recommends a partial drop
 /// rate beside the zero loss of RFC 2544, which a single late interrupt would decide.
@@ -35,10 +38,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Task::Run(args) => measure(args),
         Task::Merge(args) => merge(args),
         Task::Worker(args) => {
-            worker::work(args)?;
+            worker::work(args).map_err(worker_error)?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Capacity(args) => search(args),
+    }
+}
+
+fn worker_error(error: WorkerError) -> anyhow::Error {
+    match error {
+        WorkerError::Open(_) => UsageError::Other(error.to_string()).into(),
+        error => error.into(),
     }
 }
 
@@ -102,14 +112,23 @@ fn prepare(load: &LoadArgs, objectives: &ObjectiveArgs, output: &OutputArgs) -> 
 
 fn watchers(output: &OutputArgs) -> anyhow::Result<Watchers> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // A second one ends the process at once.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    heed_signals(Arc::clone(&stop))?;
     let silent = output.json.as_deref().is_some_and(is_stdout);
-    let view: Box<dyn View> = if silent { Box::new(Silence) } else { view::pick(output.plain) };
+    let view: Box<dyn View> = if silent { Box::new(Silence) } else { view::pick(output.plain, &stop) };
     Ok(Watchers { view, exporter: exporter(output)?, stop })
+}
+
+/// The first signal asks for an early end; a second one ends the process at once, with the terminal as it was.
+fn heed_signals(stop: Arc<AtomicBool>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let heed = move || {
+        for _ in signals.forever() {
+            if stop.swap(true, Ordering::Relaxed) {
+                view::abort();
+            }
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(heed).map(drop)
 }
 
 fn exporter(output: &OutputArgs) -> anyhow::Result<Option<Watch>> {
@@ -165,12 +184,20 @@ fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// A file that cannot be written is an error before the run, not after it.
+/// A file that cannot be written is an error before the run, not after it. What was not there is not there afterwards.
 fn writable(path: &Path) -> anyhow::Result<()> {
-    if !is_stdout(path) {
-        OpenOptions::new().append(true).create(true).open(path).with_context(|| cannot_write(path))?;
+    // A link to nothing is followed when it is written.
+    if is_stdout(path) || (path.is_symlink() && !path.exists()) {
+        return Ok(());
     }
-    Ok(())
+    let made = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    };
+    made.with_context(|| cannot_write(path))
 }
 
 fn save(path: &Path, text: &str) -> anyhow::Result<()> {

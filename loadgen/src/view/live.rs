@@ -1,21 +1,43 @@
 //! The live view: takes the terminal, draws, listens to keys, and gives the terminal back whatever happens.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ratatui::DefaultTerminal;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
 
 use super::pace::Pace;
 use super::screen::Screen;
 use super::{Status, View, Wish};
+
+/// True while the terminal is not as it was.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a process that was interrupted twice.
+const ABORTED: i32 = 130;
+
+/// Gives the terminal back, if a view has it, and ends the process.
+pub fn abort() -> ! {
+    if TAKEN.load(Ordering::SeqCst) {
+        // Held to the end, so that nothing is drawn any more.
+        let mut out = io::stdout().lock();
+        let _ = ratatui::try_restore();
+        let _ = execute!(out, Show);
+        std::process::exit(ABORTED);
+    }
+    std::process::exit(ABORTED);
+}
 
 /// Draws on the whole terminal.
 pub struct Live {
     terminal: Terminal,
     pace: Pace,
     is_coloured: bool,
-    wish: Wish,
+    stop: Arc<AtomicBool>,
 }
 
 enum Terminal {
@@ -26,33 +48,30 @@ enum Terminal {
 }
 
 impl Live {
-    /// A view that takes the terminal when it first shows something. A panic gives it back before it is reported.
-    pub fn new() -> Self {
+    /// A view that takes the terminal when it first shows something. A panic gives it back before it is reported, and so
+    /// does whoever asks to stop when that was asked before.
+    pub fn new(stop: Arc<AtomicBool>) -> Self {
         // See https://no-color.org.
         let is_coloured = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Live { terminal: Terminal::Untouched, pace: Pace::new(), is_coloured, wish: Wish::GoOn }
+        Live { terminal: Terminal::Untouched, pace: Pace::new(), is_coloured, stop }
     }
 
     fn listen(&mut self) {
         // Without a keyboard there is a view all the same.
         while event::poll(Duration::ZERO).unwrap_or(false) {
-            if event::read().is_ok_and(|event| asks_to_stop(&event)) {
-                self.wish = Wish::Stop;
+            let asks = event::read().is_ok_and(|event| asks_to_stop(&event));
+            if asks && self.stop.swap(true, Ordering::Relaxed) {
+                abort();
             }
         }
     }
 
     fn draw(&mut self, status: &Status) -> io::Result<()> {
         let Terminal::Taken(terminal) = &mut self.terminal else { return Ok(()) };
-        let (pace, is_coloured, is_ending) = (&self.pace, self.is_coloured, self.wish == Wish::Stop);
+        let is_ending = self.stop.load(Ordering::Relaxed);
+        let (pace, is_coloured) = (&self.pace, self.is_coloured);
         let screen = Screen { status, pace, is_coloured, is_ending };
         terminal.draw(|frame| screen.draw(frame)).map(drop)
-    }
-}
-
-impl Default for Live {
-    fn default() -> Self {
-        Live::new()
     }
 }
 
@@ -60,17 +79,22 @@ impl View for Live {
     fn show(&mut self, status: &Status) -> io::Result<Wish> {
         self.pace.update(status);
         if matches!(self.terminal, Terminal::Untouched) {
+            TAKEN.store(true, Ordering::SeqCst);
             let taken = ratatui::try_init().inspect_err(|_| drop(ratatui::try_restore()))?;
             self.terminal = Terminal::Taken(taken);
         }
         self.listen();
         self.draw(status)?;
-        Ok(self.wish)
+        Ok(if self.stop.load(Ordering::Relaxed) { Wish::Stop } else { Wish::GoOn })
     }
 
     fn finish(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.terminal, Terminal::GivenBack) {
-            Terminal::Taken(mut terminal) => ratatui::try_restore().and(terminal.show_cursor()),
+            Terminal::Taken(mut terminal) => {
+                let given_back = ratatui::try_restore().and(terminal.show_cursor());
+                TAKEN.store(false, Ordering::SeqCst);
+                given_back
+            }
             Terminal::Untouched | Terminal::GivenBack => Ok(()),
         }
     }

@@ -7,10 +7,12 @@ mod screen;
 mod words;
 
 use std::io::{IsTerminal, stdout};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use lines::Lines;
-pub use live::Live;
+pub use live::{Live, abort};
 
 use crate::outcome::Progress;
 
@@ -61,10 +63,11 @@ pub trait View {
 }
 
 /// The view that suits standard output: the live one on a terminal, unless plain lines are asked for; lines elsewhere.
-pub fn pick(plain: bool) -> Box<dyn View> {
+/// A person's wish to end is remembered in `stop`, and looked for there: the second one ends the process.
+pub fn pick(plain: bool, stop: &Arc<AtomicBool>) -> Box<dyn View> {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     if !plain && !is_dumb && stdout().is_terminal() {
-        Box::new(Live::new())
+        Box::new(Live::new(Arc::clone(stop)))
     } else {
         Box::new(Lines::to(stdout()))
     }

@@ -66,6 +66,17 @@ fn what_cannot_be_written_is_said_before_anybody_joins() {
 }
 
 #[test]
+fn a_run_that_fails_leaves_files_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let [json, html] = ["report.json", "report.html"].map(|name| folder.path().join(name));
+    fs::write(&html, "before").unwrap();
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let program = Program::run(nobody, LOAD).word("--json").word(&json).word("--html").word(&html);
+    program.end().failed(1, &["nothing listens"]);
+    assert!(!json.exists() && fs::read_to_string(html).unwrap() == "before");
+}
+
+#[test]
 fn whoever_reads_no_further_does_no_harm() {
     for words in ["", "--json -", "--plain"] {
         let relay = relay();

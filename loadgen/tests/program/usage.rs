@@ -62,6 +62,6 @@ fn a_worker_for_everybody_needs_a_token() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:9600"] {
         Program::new(&format!("worker --listen {address}"))
             .end()
-            .failed(1, &["--listen", address, "--token"]);
+            .failed(2, &["--listen", address, "--token"]);
     }
 }
