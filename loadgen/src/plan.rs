@@ -8,11 +8,24 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::lane::Measurement;
 use crate::payload::STAMP;
 use crate::show::precise;
 
 /// The most clients of a plan: as many as addresses in the loopback network.
 pub const MAX_CLIENTS: u32 = 16_000_000;
+
+/// The most threads of a machine.
+const MAX_THREADS: u32 = 1024;
+
+/// The most processors that can be listed.
+const MAX_CPUS: usize = 4096;
+
+/// Pings in a shorter distance are an attack.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// Nothing is asked for more often in a second, not even by a search that knows no limit.
+const HIGHEST_RATE: f64 = 1e9;
 
 /// A run, whole: the same on every machine that takes part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,16 +193,38 @@ impl Plan {
         Share { groups: 0..self.groups }
     }
 
+    /// The same with a target that is plain IPv4 if it is one: so its datagrams show it.
+    pub fn canonical(mut self) -> Self {
+        self.target.set_ip(self.target.ip().to_canonical());
+        self
+    }
+
+    fn measurement(&self) -> Measurement {
+        Measurement { load: self.load, warm_up: self.warm_up, duration: self.duration }
+    }
+
+    fn has_sound_target(&self) -> bool {
+        let (ip, port) = (self.target.ip().to_canonical(), self.target.port());
+        port != 0 && !ip.is_unspecified() && !ip.is_multicast()
+    }
+
+    fn has_sound_threads(&self) -> bool {
+        self.threads.is_none_or(|threads| (1..=MAX_THREADS).contains(&threads)) && self.cpus.len() <= MAX_CPUS
+    }
+
+    fn has_sound_heartbeat(&self) -> bool {
+        match self.heartbeat {
+            Heartbeat::Auto => true,
+            Heartbeat::Every(distance) => (SHORTEST_HEARTBEAT..=quantity::MAX_DURATION).contains(&distance),
+        }
+    }
+
     /// Why a plan from elsewhere cannot be done.
     pub fn fault(&self, share: &Share) -> Option<String> {
         let sizes = match self.payload {
             PayloadSize::Fixed(size) => size..=size,
             PayloadSize::Between(least, most) => least..=most,
             PayloadSize::Mix => STAMP as u16..=STAMP as u16,
-        };
-        let numbers = match self.load {
-            Load::Open { rate, .. } => [rate, self.churn, self.silent],
-            Load::InFlight(window) => [f64::from(window), self.churn, self.silent],
         };
         let is_sound = (1..=self.clients).contains(&self.groups)
             && self.clients <= MAX_CLIENTS
@@ -198,8 +233,13 @@ impl Plan {
             && usize::from(*sizes.start()) >= STAMP
             && usize::from(*sizes.end()) <= wire::MAX_DATAGRAM
             && sizes.start() <= sizes.end()
-            && numbers.iter().all(|number| number.is_finite() && *number >= 0.0)
-            && self.silent < 1.0;
+            && (0.0..=HIGHEST_RATE).contains(&self.churn)
+            && (0.0..1.0).contains(&self.silent)
+            && self.ramp <= quantity::MAX_DURATION
+            && self.measurement().is_sound()
+            && self.has_sound_target()
+            && self.has_sound_threads()
+            && self.has_sound_heartbeat();
         (!is_sound).then(|| "the plan is not one that a loadgen makes".to_owned())
     }
 
@@ -220,6 +260,22 @@ impl Plan {
             Senders::All => speaking,
             Senders::PerGroup(count) => count.min(speaking),
         }
+    }
+}
+
+impl Measurement {
+    /// Why a measurement from elsewhere cannot be made after this wait.
+    pub fn fault(&self, wait: Duration) -> Option<String> {
+        let is_sound = self.is_sound() && wait <= quantity::MAX_DURATION;
+        (!is_sound).then(|| "the measurement is not one that a loadgen makes".to_owned())
+    }
+
+    fn is_sound(&self) -> bool {
+        let has_sound_load = match self.load {
+            Load::Open { rate, .. } => (0.0..=HIGHEST_RATE).contains(&rate),
+            Load::InFlight(window) => window > 0,
+        };
+        has_sound_load && self.warm_up <= quantity::MAX_DURATION && self.duration <= quantity::MAX_DURATION
     }
 }
 
@@ -269,6 +325,68 @@ mod tests {
             ["--rate 14.6", "--rate 50", "--rate 12345", "--rate 0.5", "--rate 0.01234", "--rate 12346"]
         );
         assert_eq!(Load::InFlight(64).to_string(), "--in-flight 64");
+    }
+
+    /// Everything that a machine must not take from another.
+    fn faulty() -> Vec<Plan> {
+        let long = quantity::MAX_DURATION + Duration::from_nanos(1);
+        let open = |rate| Load::Open { rate, arrivals: Arrivals::Poisson };
+        let every = |distance| Plan { heartbeat: Heartbeat::Every(distance), ..example() };
+        let to = |target: &str| Plan { target: target.parse().unwrap(), ..example() };
+        let mut plans = Vec::new();
+        for time in [long, Duration::MAX] {
+            plans.push(Plan { ramp: time, ..example() });
+            plans.push(Plan { warm_up: time, ..example() });
+            plans.push(Plan { duration: time, ..example() });
+            plans.push(every(time));
+        }
+        plans.extend([Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(99)].map(every));
+        plans.extend([0, 1025, u32::MAX].map(|threads| Plan { threads: Some(threads), ..example() }));
+        plans
+            .extend(["127.0.0.1:0", "0.0.0.0:5000", "224.0.0.1:5000", "[::]:5000", "[ff02::1]:5000"].map(to));
+        plans.extend(["[::ffff:0.0.0.0]:5000", "[::ffff:224.0.0.1]:5000"].map(to));
+        plans.push(Plan { cpus: vec![0; 4097], ..example() });
+        for number in [f64::NAN, f64::INFINITY, -1.0, f64::MAX] {
+            plans.push(Plan { load: open(number), ..example() });
+            plans.push(Plan { churn: number, ..example() });
+            plans.push(Plan { silent: number, ..example() });
+        }
+        plans.push(Plan { load: Load::InFlight(0), ..example() });
+        plans.extend([0, u32::MAX].map(|groups| Plan { groups, ..example() }));
+        plans.extend([0, u32::MAX].map(|clients| Plan { clients, ..example() }));
+        plans
+    }
+
+    #[test]
+    fn a_plan_from_elsewhere_is_checked() {
+        let share = Share { groups: 0..10 };
+        assert_eq!(example().fault(&share), None);
+        for plan in faulty() {
+            assert!(plan.fault(&share).is_some(), "{plan:?}");
+        }
+        for groups in [0..0, 3..11, 0..u32::MAX, u32::MAX..u32::MAX] {
+            assert!(example().fault(&Share { groups: groups.clone() }).is_some(), "{groups:?}");
+        }
+    }
+
+    #[test]
+    fn a_measurement_from_elsewhere_is_checked() {
+        let sound = example().measurement();
+        assert_eq!(sound.fault(Duration::from_millis(100)), None);
+        assert!(sound.fault(Duration::MAX).is_some());
+        for time in [quantity::MAX_DURATION + Duration::from_nanos(1), Duration::MAX] {
+            assert!(Measurement { warm_up: time, ..sound }.fault(Duration::ZERO).is_some());
+            assert!(Measurement { duration: time, ..sound }.fault(Duration::ZERO).is_some());
+        }
+        let load = Load::Open { rate: f64::NAN, arrivals: Arrivals::Constant };
+        assert!(Measurement { load, ..sound }.fault(Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn a_target_is_what_its_datagrams_show() {
+        let to = |target: &str| Plan { target: target.parse().unwrap(), ..example() }.canonical().target;
+        assert_eq!(to("[::ffff:127.0.0.1]:5000"), example().target);
+        assert_eq!(to("[::1]:5000").to_string(), "[::1]:5000");
     }
 
     #[test]

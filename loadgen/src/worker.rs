@@ -1,21 +1,27 @@
 //! A process that does a part of what another loadgen plans.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::args::WorkerArgs;
-use crate::crew::messages::{FromWorker, Hello, LONGEST_HELLO, PATIENCE, Reader, VERSION, write};
+use crate::crew::messages::{FromWorker, GREETING, Hello, PATIENCE, Reader, VERSION, write};
 use crate::crew::{Command, Crew, News};
 use crate::session::probe;
 
 /// Commands are looked for, and progress is told, in this distance.
 const TURN: Duration = Duration::from_millis(20);
 const PROGRESS: Duration = Duration::from_millis(100);
+
+/// So many connections may be without a plan at a time; more are closed.
+const GREETINGS: usize = 8;
+
+/// When no connection can be taken (there are too few descriptors, say), this long goes by until the next try.
+const SETBACK: Duration = Duration::from_millis(200);
 
 /// Why a worker cannot wait for plans.
 #[derive(Debug, thiserror::Error)]
@@ -26,60 +32,146 @@ pub enum WorkerError {
     /// The address cannot be had.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
+    /// Nobody can wait there.
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
 }
+
+/// What all connections share.
+struct Desk {
+    token: Option<String>,
+    busy: AtomicBool,
+    greetings: AtomicUsize,
+    /// Hears of plans that were done, if somebody waits for that.
+    done: Option<Sender<()>>,
+}
+
+/// A connection that has no plan yet.
+struct Greeting(Arc<Desk>);
+
+/// The plan that is being done: one at a time.
+struct Place<'a>(&'a AtomicBool);
 
 /// Waits for plans and does them, one at a time.
 ///
 /// # Errors
 /// Why it cannot wait.
 pub fn work(args: &WorkerArgs) -> Result<(), WorkerError> {
-    if !args.listen.ip().is_loopback() && args.token.is_none() {
+    // An empty word is none.
+    let token = args.token.clone().filter(|token| !token.is_empty());
+    if !args.listen.ip().is_loopback() && token.is_none() {
         return Err(WorkerError::Open(args.listen));
     }
     let failed = |error| WorkerError::Listen(args.listen, error);
     let listener = TcpListener::bind(args.listen).map_err(failed)?;
     eprintln!("loadgen: a worker waits for plans on {}", listener.local_addr().map_err(failed)?);
-    let busy = Arc::new(AtomicBool::new(false));
+    let (sender, done) = channel();
+    let done_once = args.once.then_some(sender);
+    let desk = Desk { token, busy: false.into(), greetings: 0.into(), done: done_once };
+    let desk = Arc::new(desk);
+    if !args.once {
+        accept(&listener, &desk);
+    }
+    let accepting = thread::Builder::new().spawn(move || accept(&listener, &desk));
+    accepting.map_err(WorkerError::Thread)?;
+    // The other end is never dropped.
+    let _ = done.recv();
+    Ok(())
+}
+
+/// Takes connections for ever, each to a thread of its own.
+fn accept(listener: &TcpListener, desk: &Arc<Desk>) -> ! {
     loop {
-        // A connection that broke before it was taken concerns nobody.
-        let Ok((stream, from)) = listener.accept() else { continue };
-        let (busy, token) = (Arc::clone(&busy), args.token.clone());
-        let visit = move || match serve(stream, token.as_deref(), &busy) {
-            Ok(()) => eprintln!("loadgen: the plan of {from} is done"),
-            Err(error) => eprintln!("loadgen: the plan of {from}: {error}"),
+        let (stream, from) = match listener.accept() {
+            Ok(connection) => connection,
+            Err(error) => {
+                // There is no event that says when it will work again.
+                eprintln!("loadgen: a connection cannot be taken: {error}");
+                thread::sleep(SETBACK);
+                continue;
+            }
         };
-        if args.once {
-            visit();
-            return Ok(());
+        let Some(greeting) = Greeting::enter(desk) else { continue };
+        let desk = Arc::clone(desk);
+        let visit = thread::Builder::new().spawn(move || visit(stream, from, greeting, &desk));
+        if let Err(error) = visit {
+            eprintln!("loadgen: no thread for {from}: {error}");
         }
-        thread::spawn(visit);
     }
 }
 
-/// Does what one connection asks for.
-fn serve(mut stream: TcpStream, token: Option<&str>, busy: &AtomicBool) -> io::Result<()> {
+fn visit(stream: TcpStream, from: SocketAddr, greeting: Greeting, desk: &Desk) {
+    match serve(stream, greeting, desk) {
+        Ok(()) => eprintln!("loadgen: the plan of {from} is done"),
+        Err(error) => eprintln!("loadgen: the plan of {from}: {error}"),
+    }
+}
+
+impl Greeting {
+    fn enter(desk: &Arc<Desk>) -> Option<Self> {
+        let greeting = Greeting(Arc::clone(desk));
+        (desk.greetings.fetch_add(1, Ordering::AcqRel) < GREETINGS).then_some(greeting)
+    }
+}
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        self.0.greetings.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl<'a> Place<'a> {
+    fn take(busy: &'a AtomicBool) -> Option<Self> {
+        (!busy.swap(true, Ordering::AcqRel)).then_some(Place(busy))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Does what one connection asks for, and tells it what keeps that from being done.
+fn serve(mut stream: TcpStream, greeting: Greeting, desk: &Desk) -> io::Result<()> {
+    let deadline = Instant::now() + GREETING;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut reader = Reader::new(stream.try_clone()?);
-    let Some(hello) = reader.read_up_to::<Hello>(LONGEST_HELLO)? else { return Ok(()) };
-    let result = match refusal(&hello, token) {
-        Some(reason) => Err(reason),
-        None if busy.swap(true, Ordering::AcqRel) => Err("it is busy with another plan".to_owned()),
-        None => {
-            let result = begin(&hello).map_err(|error| error.to_string());
-            let result =
-                result.and_then(|crew| follow(&mut stream, reader, crew).map_err(|error| error.to_string()));
-            busy.store(false, Ordering::Release);
-            result
-        }
-    };
-    if let Err(reason) = result {
+    let reader = Reader::new(stream.try_clone()?);
+    let result = attend(&mut stream, reader, deadline, greeting, desk);
+    if let Err(error) = &result {
         // The other side may be gone, which is then the reason.
-        let _ = write(&mut stream, &FromWorker::News(News::Failed(reason.clone())));
+        let _ = write(&mut stream, &FromWorker::News(News::Failed(error.to_string())));
+    }
+    // Whoever reads commands has the connection as well.
+    let _ = stream.shutdown(Shutdown::Both);
+    result
+}
+
+fn attend(
+    stream: &mut TcpStream,
+    mut reader: Reader,
+    deadline: Instant,
+    greeting: Greeting,
+    desk: &Desk,
+) -> io::Result<()> {
+    let nothing = || io::Error::other("it was closed before it said anything");
+    let mut hello = reader.read_hello(deadline)?.ok_or_else(nothing)?;
+    hello.plan = hello.plan.canonical();
+    if let Some(reason) = refusal(&hello, desk.token.as_deref()) {
         return Err(io::Error::other(reason));
     }
-    Ok(())
+    let busy = || io::Error::other("it is busy with another plan");
+    let place = Place::take(&desk.busy).ok_or_else(busy)?;
+    drop(greeting);
+    let crew = begin(&hello).map_err(|error| io::Error::other(error.to_string()))?;
+    let result = follow(stream, reader, crew);
+    drop(place);
+    if let Some(done) = &desk.done {
+        // Whoever waited has heard it from another plan.
+        let _ = done.send(());
+    }
+    result
 }
 
 fn refusal(hello: &Hello, token: Option<&str>) -> Option<String> {
@@ -95,6 +187,9 @@ fn refusal(hello: &Hello, token: Option<&str>) -> Option<String> {
 /// Takes the same time wherever the first difference is.
 fn is_right(given: Option<&str>, wanted: Option<&str>) -> bool {
     let Some(wanted) = wanted else { return true };
+    if wanted.is_empty() {
+        return false;
+    }
     let given = given.unwrap_or_default();
     let differences = given.bytes().zip(wanted.bytes()).fold(0, |sum, (one, other)| sum | (one ^ other));
     given.len() == wanted.len() && differences == 0
@@ -105,14 +200,18 @@ fn begin(hello: &Hello) -> anyhow::Result<Crew> {
     Ok(Crew::local(&hello.plan, &hello.share)?)
 }
 
-/// Passes commands to the crew and news to the other side, until everybody has left or the connection is gone.
+/// Passes commands to the crew and news to the other side, until everybody has left or the connection is gone. However it
+/// ends, everybody has left then.
 fn follow(stream: &mut TcpStream, reader: Reader, mut crew: Crew) -> io::Result<()> {
     write(stream, &FromWorker::Ready(crew.facts().clone()))?;
     stream.set_read_timeout(None)?;
-    let commands = listen(reader);
+    let commands = listen(reader)?;
     let mut told = Instant::now();
     loop {
         match commands.try_recv() {
+            Ok((Command::Measure(measurement, wait), _)) if measurement.fault(wait).is_some() => {
+                return Err(io::Error::other(measurement.fault(wait).unwrap_or_default()));
+            }
             Ok((command, at)) => crew.tell(since(command, at))?,
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return Err(io::Error::other("the connection was closed")),
@@ -143,14 +242,14 @@ fn since(command: Command, at: Instant) -> Command {
 }
 
 /// Commands as they come, with the time; ends with the connection.
-fn listen(mut reader: Reader) -> Receiver<(Command, Instant)> {
+fn listen(mut reader: Reader) -> io::Result<Receiver<(Command, Instant)>> {
     let (sender, receiver) = channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         while let Ok(Some(command)) = reader.read() {
             if sender.send((command, Instant::now())).is_err() {
                 return;
             }
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub const VERSION: u32 = 1;
 const LONGEST: u64 = 64 << 20;
 
 /// The first message, which says what to do. Also its longest form: a few hundred bytes.
-pub const LONGEST_HELLO: u64 = 64 << 10;
+const LONGEST_HELLO: usize = 64 << 10;
 
 /// How long a connection, the hello and its answer may take. A million clients are made in a second.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,6 +44,9 @@ pub enum FromWorker {
     /// What there is to tell.
     News(News),
 }
+
+/// A hello that is not whole so long after the connection was taken never comes.
+pub const GREETING: Duration = Duration::from_secs(5);
 
 /// Writes a message.
 ///
@@ -73,19 +76,49 @@ impl Reader {
         self.read_up_to(LONGEST)
     }
 
-    /// The next message, of so many bytes at most.
-    ///
-    /// # Errors
-    /// As [`Reader::read`].
-    pub fn read_up_to<T: DeserializeOwned>(&mut self, longest: u64) -> io::Result<Option<T>> {
+    fn read_up_to<T: DeserializeOwned>(&mut self, longest: u64) -> io::Result<Option<T>> {
         let mut line = Vec::new();
         self.0.by_ref().take(longest).read_until(b'\n', &mut line)?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        if line.last() != Some(&b'\n') {
-            return Err(io::Error::other("a message that was cut off, or is too long"));
-        }
-        Ok(Some(serde_json::from_slice(&line)?))
+        parse(&line)
     }
+
+    /// The first message, which must be whole at this time, however slowly it comes.
+    ///
+    /// # Errors
+    /// As [`Reader::read`], and that it was not whole.
+    pub fn read_hello(&mut self, deadline: Instant) -> io::Result<Option<Hello>> {
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') && line.len() < LONGEST_HELLO {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Zero would mean for ever.
+            self.0.get_ref().set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            let more = match self.0.fill_buf() {
+                Ok(more) if !left.is_zero() => more,
+                Err(error) if !is_timeout(&error) => return Err(error),
+                Ok(_) | Err(_) => return Err(io::Error::other("there was no whole hello in time")),
+            };
+            let end = more.iter().position(|byte| *byte == b'\n').map_or(more.len(), |at| at + 1);
+            line.extend_from_slice(&more[..end]);
+            self.0.consume(end);
+            if end == 0 {
+                break;
+            }
+        }
+        parse(&line)
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+fn parse<T: DeserializeOwned>(line: &[u8]) -> io::Result<Option<T>> {
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line.last() != Some(&b'\n') {
+        return Err(io::Error::other("a message that was cut off, or is too long"));
+    }
+    let message = serde_json::from_slice(line);
+    message.map(Some).map_err(|error| io::Error::other(format!("a message of another form: {error}")))
 }

@@ -7,6 +7,7 @@ mod refusals;
 mod signals;
 mod unreachable;
 mod usage;
+mod workers;
 
 #[path = "../common/mod.rs"]
 mod common;
