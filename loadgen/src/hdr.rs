@@ -42,6 +42,11 @@ impl Durations {
         let _ = self.0.add(&other.0);
     }
 
+    /// The significant digits that it keeps.
+    pub fn digits(&self) -> u8 {
+        self.0.sigfig()
+    }
+
     /// How many durations were counted.
     pub fn count(&self) -> u64 {
         self.0.len()
@@ -100,6 +105,12 @@ impl<'de> Deserialize<'de> for Durations {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let bytes = STANDARD.decode(text.as_bytes()).map_err(D::Error::custom)?;
         let histogram = Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(D::Error::custom)?;
+        // Histograms of other bounds could not be added to these.
+        let ours = Durations::with_digits(histogram.sigfig()).0;
+        let bounds = |one: &Histogram<u64>| (one.low(), one.high(), one.sigfig());
+        if bounds(&histogram) != bounds(&ours) {
+            return Err(D::Error::custom("a histogram of durations goes from 1 ns to an hour"));
+        }
         Ok(Durations(histogram))
     }
 }
@@ -132,6 +143,16 @@ mod tests {
         one.merge(&two);
         assert_eq!(one, all);
         assert_eq!((one.count(), one.count_above(Duration::ZERO)), (1000, 1000 - 2));
+    }
+
+    #[test]
+    fn foreign_bounds_are_an_error() {
+        let longest = LONGEST.as_nanos() as u64;
+        for (low, high, is_ours) in [(1, longest, true), (1, longest / 2, false), (2, longest, false)] {
+            let foreign = Durations(Histogram::new_with_bounds(low, high, 3).unwrap());
+            let text = serde_json::to_string(&foreign).unwrap();
+            assert_eq!(serde_json::from_str::<Durations>(&text).is_ok(), is_ours, "{low} {high}");
+        }
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub enum JsonError {
     /// It is a report of another schema.
     #[error("is a report of the schema {0:?}; this program reads {SCHEMA:?}")]
     Schema(String),
+    /// It says what no run can have seen.
+    #[error("is not a report of a run: {0}")]
+    Nonsense(String),
 }
 
 /// The report as indented JSON, in the form that `docs/loadgen.md` describes.
@@ -42,7 +45,7 @@ pub fn from_json(text: &str) -> Result<Report, JsonError> {
     let read: Read = serde_json::from_str(text)?;
     let Details { plan, setup, machine, relay, relay_missing, losses, objectives, outcome } = read.details;
     let Read { target, verdict, reasons, .. } = read;
-    Ok(Report {
+    let report = Report {
         target,
         plan,
         setup,
@@ -54,7 +57,8 @@ pub fn from_json(text: &str) -> Result<Report, JsonError> {
         verdict,
         reasons,
         machine,
-    })
+    };
+    report.fault().map_or(Ok(report), |fault| Err(JsonError::Nonsense(fault)))
 }
 
 #[derive(Serialize)]
@@ -280,6 +284,14 @@ mod tests {
         assert!((microseconds(Duration::from_nanos(1_234_567)) - 1234.6).abs() < 1e-9);
         let whole: Value = serde_json::from_str(&to_json(&samples::heartbeat())).unwrap();
         assert!(whole["latency_us"].as_object().unwrap().values().all(Value::is_null), "{whole}");
+    }
+
+    #[test]
+    fn nonsense_is_no_report() {
+        let mut report = samples::perfect();
+        report.outcome.totals.received += 1_000_000_000;
+        let error = from_json(&to_json(&report)).unwrap_err().to_string();
+        assert!(error.contains("is not a report of a run: received: 1"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod json;
 mod merge;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sound;
 pub mod text;
 mod words;
 

@@ -161,7 +161,7 @@ pub(crate) fn short() -> Report {
         clients: 2,
         groups: 1,
         load: Load::InFlight(1),
-        payload: PayloadSize::Between(16, 64),
+        payload: PayloadSize::Between(40, 64),
         heartbeat: plan::Heartbeat::Every(Duration::from_millis(1500)),
         silent: 0.1 + 0.2,
         duration: Duration::from_millis(100),
@@ -250,7 +250,7 @@ fn traffic(plan: &Plan, seed: u64, course: impl Fn(f64) -> (f64, f64)) -> Outcom
     outcome.totals.pongs_received = outcome.totals.pings_sent;
     outcome.totals.joins = u64::from(plan.clients);
     record(&mut random, 200.0, 2000, |duration| {
-        outcome.round_trip.record_n(duration, plan.clients.div_ceil(1000).into());
+        outcome.round_trip.record_n(duration, outcome.totals.pings_sent / 2000);
     });
     outcome.own = vec![own(0, 0.62, 0.001), own(1, 0.58, 0.004)];
     outcome

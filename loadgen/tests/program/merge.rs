@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::common::program::Program;
 use crate::common::relay::{Faults, LossyRelay};
@@ -19,11 +20,27 @@ fn run(relay: &LossyRelay, folder: &Path, name: &str, words: &str) -> PathBuf {
 fn sums_are_added_and_the_worst_verdict_counts() {
     let folder = tempfile::tempdir().unwrap();
     let relay = LossyRelay::with(Faults { drop: 0.1, duplicate: 0.1, ..Faults::default() });
-    let one = run(&relay, folder.path(), "one.json", "--clients 10");
-    let other = run(&relay, folder.path(), "other.json", "--clients 20 --max-loss 0 --seed 2");
+    let [one, other] = thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            run(
+                &relay,
+                folder.path(),
+                "other.json",
+                "--clients 20 --max-loss 0 --seed 2 --source-prefix 127.3.0.0/16",
+            )
+        });
+        [run(&relay, folder.path(), "one.json", "--clients 10"), other.join().unwrap()]
+    });
     let merged = folder.path().join("merged.json");
     let program = Program::new("merge").word(&one).word(&other).word("--json").word(&merged);
     let ended = program.end();
+    Program::new("merge").word(&one).word(&one).end().failed(1, &["there twice"]);
+    let nonsense = folder.path().join("nonsense.json");
+    let text =
+        fs::read_to_string(&one).unwrap().replace("\"reordered\": ", "\"reordered\": 1844674407370955");
+    fs::write(&nonsense, text).unwrap();
+    let refused = Program::new("merge").word(&nonsense).word(&other).end();
+    refused.failed(1, &["nonsense.json", "is not a report of a run", "reordered"]);
 
     let [one, other, merged] =
         [one, other, merged].map(|path| Seen::read(&fs::read_to_string(path).unwrap()));
