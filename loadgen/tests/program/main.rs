@@ -5,6 +5,7 @@ mod merge;
 mod output;
 mod refusals;
 mod signals;
+mod terminal;
 mod unreachable;
 mod usage;
 mod workers;
