@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::args::{CapacityArgs, UsageError, Vary};
+use crate::args::{CapacityArgs, UsageError, Vary, check_copies, check_memory};
 use crate::capacity::{self, Asked, CapacityCard, Cores, Goal, Varied};
 use crate::plan::{Load, MAX_CLIENTS, Plan};
 use crate::report::{Report, Verdict};
@@ -55,6 +55,7 @@ fn search_clients(
     watchers: &mut Watchers,
 ) -> anyhow::Result<CapacityCard> {
     let base = &context.resolved.plan;
+    check_copies(base, &context.objectives)?;
     let size = f64::from(base.clients) / f64::from(base.groups);
     // A search begins at a maximum, so that one which nobody gave must not be given.
     let max = args.max.map(|max| max.min(MAX_CLIENTS.into()));
@@ -80,6 +81,9 @@ fn one(context: &Context, plan: &Plan, watchers: &mut Watchers) -> Result<Report
     if plan.clients > MAX_CLIENTS {
         let reason = format!("{} clients are more than a plan may have ({MAX_CLIENTS})", plan.clients);
         return Err(SessionError::Failed(reason).into());
+    }
+    if context.workers.is_empty() {
+        check_memory(plan).map_err(|error| SessionError::Failed(error.to_string()))?;
     }
     let mut run = Run::begin(context, plan, watchers)?;
     let report = run.measure(plan.load, plan.duration)?;

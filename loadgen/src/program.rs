@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{
-    Args, CapacityArgs, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, RunArgs, Task, UsageError,
+    self, Args, CapacityArgs, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, RunArgs, Task, UsageError,
 };
 use crate::exporter::Exporter;
 use crate::laboratory;
@@ -96,6 +96,7 @@ fn search(args: &CapacityArgs) -> anyhow::Result<ExitCode> {
 /// Checks everything that can be checked before the first client joins.
 fn prepare(load: &LoadArgs, objectives: &ObjectiveArgs, output: &OutputArgs) -> anyhow::Result<Context> {
     let resolved = load.resolve()?;
+    args::check(&resolved.plan, &objectives.resolve(), output.workers.is_empty())?;
     output.json.iter().chain(&output.html).try_for_each(|path| writable(path))?;
     if output.workers.is_empty() {
         probe(resolved.plan.target)?;

@@ -1,6 +1,6 @@
 //! The flags that describe a load, and the plan that they mean.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -117,6 +117,17 @@ pub enum UsageError {
         "--backend is about shared sockets; a socket for each client is driven by epoll: leave it out, or --sockets per-client"
     )]
     Backend,
+    /// Nobody would be left.
+    #[error(
+        "--churn {churn} with --clients {clients}: who leaves waits a second, so that nobody would be left; at most half \
+         of the clients can leave in a second"
+    )]
+    Churn {
+        /// Members that leave in a second.
+        churn: f64,
+        /// Clients.
+        clients: u32,
+    },
     /// Nobody would say anything.
     #[error("--silent 100% leaves nobody who sends or pings")]
     Silent,
@@ -140,6 +151,9 @@ impl LoadArgs {
         }
         if self.silent >= 1.0 {
             return Err(UsageError::Silent);
+        }
+        if self.churn > f64::from(clients) / 2.0 {
+            return Err(UsageError::Churn { churn: self.churn, clients });
         }
         if self.sockets == Sockets::PerClient && self.backend != Backend::Auto {
             return Err(UsageError::Backend);
@@ -181,7 +195,7 @@ impl LoadArgs {
     fn address(&self) -> Result<SocketAddr, UsageError> {
         let wrong = |why: &str| UsageError::Target(self.target.clone(), why.to_owned());
         let mut found = self.target.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
-        let address = found.next().ok_or_else(|| wrong("no address has this name"))?;
+        let address = plain(found.next().ok_or_else(|| wrong("no address has this name"))?);
         if address.port() == 0 {
             return Err(wrong("nobody can be reached at port 0"));
         }
@@ -189,5 +203,47 @@ impl LoadArgs {
             return Err(wrong("this is no address of one machine"));
         }
         Ok(address)
+    }
+}
+
+/// An IPv4 address in the clothes of IPv6 as what it is: sockets of both families would be needed otherwise.
+fn plain(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(four) => SocketAddr::from((four, address.port())),
+        // Its scope must stay.
+        IpAddr::V6(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Typed {
+        #[command(flatten)]
+        load: LoadArgs,
+    }
+
+    fn resolve(words: &str) -> Result<Plan, UsageError> {
+        let typed = Typed::try_parse_from(["load"].into_iter().chain(words.split_whitespace())).unwrap();
+        typed.load.resolve().map(|resolved| resolved.plan)
+    }
+
+    #[test]
+    fn mapped_addresses_are_ipv4() {
+        let target = |words: &str| resolve(words).unwrap().target.to_string();
+        assert_eq!(target("--target [::ffff:127.0.0.1]:7100"), "127.0.0.1:7100");
+        assert_eq!(target("--target [::1]:7100"), "[::1]:7100");
+        assert!(resolve("--target [::ffff:0.0.0.0]:7100").is_err());
+    }
+
+    #[test]
+    fn churn_leaves_somebody() {
+        assert!(resolve("--clients 100 --churn 50").is_ok());
+        let error = resolve("--clients 100 --churn 50.5").unwrap_err().to_string();
+        assert!(error.contains("--churn 50.5") && error.contains("nobody would be left"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
 //! What is typed, and the plan that it means.
 
+mod checks;
 mod load;
 mod objectives;
 mod parse;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+pub use checks::{check, check_copies, check_memory};
 pub use load::{LoadArgs, Resolved, UsageError};
 pub use objectives::ObjectiveArgs;
 pub use profile::Profile;

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::payload::STAMP;
 use crate::plan::{Heartbeat, PayloadSize, Senders};
 
+/// Ten times as often as real clients ping.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
+
 /// The most payloads per second that one sender can be asked for.
 const FASTEST: f64 = 10_000_000.0;
 
@@ -26,7 +29,14 @@ pub fn latency(text: &str) -> Result<Duration, String> {
 }
 
 pub fn heartbeat(text: &str) -> Result<Heartbeat, String> {
-    if text == "auto" { Ok(Heartbeat::Auto) } else { duration(text).map(Heartbeat::Every) }
+    if text == "auto" {
+        return Ok(Heartbeat::Auto);
+    }
+    let period = duration(text)?;
+    if period < SHORTEST_HEARTBEAT {
+        return Err("is shorter than 100ms, and real clients never ping more often than once a second".into());
+    }
+    Ok(Heartbeat::Every(period))
 }
 
 pub fn senders(text: &str) -> Result<Senders, String> {
@@ -34,7 +44,11 @@ pub fn senders(text: &str) -> Result<Senders, String> {
         return Ok(Senders::All);
     }
     let wrong = || "is neither \"all\" nor a number of senders in each group".to_owned();
-    text.parse().map(Senders::PerGroup).map_err(|_| wrong())
+    match text.parse() {
+        Ok(0) => Err("is nobody: for heartbeats only, use --rate 0".to_owned()),
+        Ok(count) => Ok(Senders::PerGroup(count)),
+        Err(_) => Err(wrong()),
+    }
 }
 
 /// Payloads per second; 0 means none.
@@ -139,6 +153,13 @@ mod tests {
         assert_eq!(latency("200us"), Ok(Duration::from_micros(200)));
         assert_eq!(latency("5ms"), Ok(Duration::from_millis(5)));
         assert!(latency("0us").is_err() && latency("us").is_err() && latency("-5us").is_err());
+    }
+
+    #[test]
+    fn heartbeats_have_a_shortest() {
+        assert_eq!(heartbeat("auto"), Ok(Heartbeat::Auto));
+        assert_eq!(heartbeat("100ms"), Ok(Heartbeat::Every(SHORTEST_HEARTBEAT)));
+        assert!(heartbeat("99ms").unwrap_err().contains("once a second"));
     }
 
     #[test]

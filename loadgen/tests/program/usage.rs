@@ -3,7 +3,7 @@
 use crate::common::program::{Ended, Program};
 
 /// What is typed, and what the first line says about it.
-const MISTAKES: [(&str, &[&str]); 20] = [
+const MISTAKES: [(&str, &[&str]); 26] = [
     ("run --bogus", &["--bogus"]),
     ("jump", &["jump"]),
     ("run --clients 0", &["'0'", "--clients"]),
@@ -15,6 +15,8 @@ const MISTAKES: [(&str, &[&str]); 20] = [
     ("run --duration 0", &["'0'", "--duration"]),
     ("run --max-loss 200%", &["'200%'", "--max-loss", "0% to 100%"]),
     ("run --senders none", &["'none'", "--senders"]),
+    ("run --senders 0", &["'0'", "--senders", "--rate 0"]),
+    ("run --heartbeat 99ms", &["'99ms'", "--heartbeat", "once a second"]),
     ("run --group-size 2 --groups 3", &["--group-size", "--groups"]),
     ("run --rate 3 --in-flight 3", &["--rate", "--in-flight"]),
     ("run --groups 20 --clients 10", &["--groups 20", "--clients 10", "a group needs a client"]),
@@ -23,6 +25,10 @@ const MISTAKES: [(&str, &[&str]); 20] = [
     ("run --cpus x", &["--cpus x", "list of processors"]),
     ("run --target nonsense", &["--target nonsense", "HOST:PORT"]),
     ("run --target 127.0.0.1:0", &["--target 127.0.0.1:0", "port 0"]),
+    ("run --churn 51", &["--churn 51", "--clients 100", "nobody would be left"]),
+    ("run --profile heartbeat --max-loss 0", &["--max-loss", "--rate 0", "--max-pong-loss"]),
+    ("run --group-size 1 --max-p99 5ms", &["--max-p99", "one member", "--max-pong-loss"]),
+    ("run --clients 16000000 --groups 1", &["3072000.0 GB", "--group-size", "--senders"]),
     ("run --target [::]:5000", &["--target [::]:5000", "no address of one machine"]),
 ];
 
@@ -43,7 +49,7 @@ fn the_first_line_says_what_is_wrong() {
 
 #[test]
 fn what_only_the_program_can_know_is_one_line() {
-    for (words, texts) in MISTAKES.iter().skip(13) {
+    for (words, texts) in MISTAKES.iter().skip(15) {
         Program::new(words).end().failed(2, texts);
     }
 }
