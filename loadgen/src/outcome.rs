@@ -94,10 +94,13 @@ pub struct Outcome {
     pub totals: Totals,
     /// From the intended time of each payload to the arrival of each copy.
     pub latency: Durations,
-    /// From a PING to the next PONG.
+    /// From a PING to its PONG, where only one was on its way.
     pub round_trip: Durations,
     /// From the intended time of each payload to the moment when it was handed to the kernel.
     pub lateness: Durations,
+    /// The longest time in which a thread did nothing at all. It has a turn every 0.1 s at least, so longer ones are
+    /// stalls: it was stopped, or had no processor.
+    pub longest_pause: Duration,
     /// Length of each piece in `series`.
     pub slot: Duration,
     /// The measurement over time.
@@ -198,6 +201,7 @@ impl Outcome {
             latency: Durations::default(),
             round_trip: Durations::default(),
             lateness: Durations::default(),
+            longest_pause: Duration::ZERO,
             slot: slot(duration),
             series: Vec::new(),
             own: Vec::new(),
@@ -213,6 +217,7 @@ impl Outcome {
         self.latency.merge(&other.latency);
         self.round_trip.merge(&other.round_trip);
         self.lateness.merge(&other.lateness);
+        self.longest_pause = self.longest_pause.max(other.longest_pause);
         for (index, slot) in other.series.iter().enumerate() {
             self.slot_mut(index).add(slot);
         }

@@ -101,9 +101,16 @@ fn accept(listener: &TcpListener, desk: &Arc<Desk>) -> ! {
 }
 
 fn visit(stream: TcpStream, from: SocketAddr, greeting: Greeting, desk: &Desk) {
-    match serve(stream, greeting, desk) {
+    let taken = AtomicBool::new(false);
+    match serve(stream, greeting, desk, &taken) {
         Ok(()) => eprintln!("loadgen: the plan of {from} is done"),
         Err(error) => eprintln!("loadgen: the plan of {from}: {error}"),
+    }
+    if let Some(done) = &desk.done
+        && taken.into_inner()
+    {
+        // Whoever waited has heard it from another plan.
+        let _ = done.send(());
     }
 }
 
@@ -133,12 +140,12 @@ impl Drop for Place<'_> {
 }
 
 /// Does what one connection asks for, and tells it what keeps that from being done.
-fn serve(mut stream: TcpStream, greeting: Greeting, desk: &Desk) -> io::Result<()> {
+fn serve(mut stream: TcpStream, greeting: Greeting, desk: &Desk, taken: &AtomicBool) -> io::Result<()> {
     let deadline = Instant::now() + GREETING;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let reader = Reader::new(stream.try_clone()?);
-    let result = attend(&mut stream, reader, deadline, greeting, desk);
+    let result = attend(&mut stream, reader, deadline, greeting, desk, taken);
     if let Err(error) = &result {
         // The other side may be gone, which is then the reason.
         let _ = write(&mut stream, &FromWorker::News(News::Failed(error.to_string())));
@@ -154,6 +161,7 @@ fn attend(
     deadline: Instant,
     greeting: Greeting,
     desk: &Desk,
+    taken: &AtomicBool,
 ) -> io::Result<()> {
     let nothing = || io::Error::other("it was closed before it said anything");
     let mut hello = reader.read_hello(deadline)?.ok_or_else(nothing)?;
@@ -165,12 +173,9 @@ fn attend(
     let place = Place::take(&desk.busy).ok_or_else(busy)?;
     drop(greeting);
     let crew = begin(&hello).map_err(|error| io::Error::other(error.to_string()))?;
+    taken.store(true, Ordering::Relaxed);
     let result = follow(stream, reader, crew);
     drop(place);
-    if let Some(done) = &desk.done {
-        // Whoever waited has heard it from another plan.
-        let _ = done.send(());
-    }
     result
 }
 

@@ -17,8 +17,8 @@ pub struct Client {
     pub tries: u8,
     /// True if it joins and then says nothing.
     pub silent: bool,
-    /// True if it has pinged again before an answer came.
-    pub overdue: bool,
+    /// PINGs that have no answer yet.
+    pub unanswered: u8,
     /// When its unanswered PING left, in ns since the start of the lane; 0 if there is none.
     pub pinged: u64,
     /// It is to get the payloads from this number on.
@@ -61,7 +61,7 @@ impl Client {
             state: State::Idle,
             tries: 0,
             silent,
-            overdue: false,
+            unanswered: 0,
             pinged: 0,
             from: u64::MAX,
             until: u64::MAX,

@@ -13,6 +13,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// While the relay's hint is not known, somebody who joins asks for it, no more often than this.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
+/// An answer does not take longer: no copy is waited for longer either.
+const LOST: Duration = Duration::from_secs(5);
+
 /// Turns of clients that do not ping, looked at in one go.
 const SKIP: usize = 4096;
 
@@ -93,8 +96,8 @@ impl Lane {
             looked += 1;
             let it = &mut self.clients[client as usize];
             if it.state == State::Joined && !it.silent && !self.heart.is_young(it.pinged, now) {
-                // The next PONG may be this one's or the last one's.
-                it.overdue = it.pinged != 0;
+                let is_lost = now >= Duration::from_nanos(it.pinged) + LOST;
+                it.unanswered = if is_lost { 1 } else { it.unanswered.saturating_add(1) };
                 it.pinged = (now.as_nanos() as u64).max(1);
                 self.ledger.pinged();
                 out.send(client, b"!PING");
@@ -108,9 +111,14 @@ impl Lane {
     pub(super) fn ponged(&mut self, client: u32, hint: Duration, now: Duration) {
         self.heart.hinted(hint, now);
         let it = &mut self.clients[client as usize];
-        if it.pinged != 0 {
-            let pinged = Duration::from_nanos(std::mem::take(&mut it.pinged));
-            let is_known = !std::mem::take(&mut it.overdue);
+        if it.unanswered > 0 {
+            // With several on their way nobody knows which one this answers.
+            let is_known = it.unanswered == 1;
+            let pinged = Duration::from_nanos(it.pinged);
+            it.unanswered -= 1;
+            if it.unanswered == 0 {
+                it.pinged = 0;
+            }
             self.ledger.ponged(pinged, is_known.then(|| now.saturating_sub(pinged)));
         }
     }

@@ -15,6 +15,8 @@ pub struct Ledger {
     began: Duration,
     /// When the sending ended, until the outcome is taken.
     ended: Option<Duration>,
+    /// When the lane had its last turn.
+    turned: Duration,
     /// Latency since the last interval.
     interval: Durations,
     /// Latency since the last progress, to two digits.
@@ -34,6 +36,7 @@ impl Ledger {
             counting: false,
             began: Duration::ZERO,
             ended: None,
+            turned: Duration::ZERO,
             interval: Durations::default(),
             recent: Durations::with_digits(2),
             number: 0,
@@ -132,6 +135,13 @@ impl Ledger {
             slot.received += 1;
         }
         self.interval.record(now.saturating_sub(intended));
+    }
+
+    /// Takes note of a turn of the lane.
+    pub fn turned(&mut self, now: Duration) {
+        let pause = now.saturating_sub(self.turned);
+        self.outcome.longest_pause = self.outcome.longest_pause.max(pause);
+        self.turned = now;
     }
 
     /// Takes note of a PING.

@@ -140,6 +140,11 @@ impl Lane {
         self.membership.queue.push_back((client, State::Leaving));
     }
 
+    /// Lets a retiring member leave at once.
+    pub(super) fn hurry(&mut self, client: u32) {
+        self.membership.queue.push_back((client, State::Leaving));
+    }
+
     /// From now on, payloads are not for this client.
     fn discount(&mut self, client: u32) {
         let it = &mut self.clients[client as usize];
@@ -176,7 +181,11 @@ impl Lane {
         match (reply, state) {
             (Reply::Created(id), State::Creating) => self.created(client, id, now),
             (Reply::Joined(id), State::Joining) => self.joined(client, id, now),
-            (Reply::Left(_) | Reply::Refused(Refusal::NotInThatGroup), State::Leaving) => self.left(client),
+            (Reply::Left(_), State::Leaving) => {
+                self.ledger.totals().leaves += 1;
+                self.left(client);
+            }
+            (Reply::Refused(Refusal::NotInThatGroup), State::Leaving) => self.left(client),
             (Reply::Pong(heartbeat), _) => self.ponged(client, Duration::from_millis(heartbeat.0), now),
             (Reply::Refused(Refusal::NotJoined), State::Joined) => self.evicted(client),
             (Reply::Refused(Refusal::NotJoined | Refusal::NotInThatGroup), _) => {}
@@ -219,7 +228,6 @@ impl Lane {
 
     fn left(&mut self, client: u32) {
         self.membership.leaving -= 1;
-        self.ledger.totals().leaves += 1;
         if self.phase == Phase::Leaving {
             self.clients[client as usize].state = State::Gone;
         } else {

@@ -185,6 +185,7 @@ impl Lane {
 
     /// Sends what is due, at most [`BATCH`] datagrams.
     pub fn due(&mut self, now: Duration, out: &mut impl Outlet) {
+        self.ledger.turned(now);
         self.turn_phase(now);
         self.settle(now);
         let mut room = BATCH;
@@ -248,8 +249,10 @@ impl Lane {
         self.traffic = None;
         self.enter(Phase::Leaving, None);
         for client in 0..self.clients.len() as u32 {
-            if self.clients[client as usize].state == State::Joined {
-                self.dismiss(client);
+            match self.clients[client as usize].state {
+                State::Joined => self.dismiss(client),
+                State::Retiring => self.hurry(client),
+                _ => {}
             }
         }
     }

@@ -207,6 +207,11 @@ impl Lane {
     /// Takes note of a payload that has arrived intact.
     pub(super) fn heard(&mut self, client: u32, stamp: &Stamp, bytes: usize, now: Duration) {
         let group = self.clients[client as usize].group;
+        let counts = self.ledger.counts(stamp.epoch);
+        if stamp.run == self.run && stamp.epoch != 0 && !counts {
+            // It comes from a measurement that is over, where it counts as lost.
+            return;
+        }
         let sender = self.clients.get(stamp.sender as usize).filter(|_| stamp.run == self.run);
         let is_meant = |sender: &&Client| {
             let sequences = &self.groups[group as usize].sequences;
@@ -219,7 +224,6 @@ impl Lane {
             return;
         };
         let place = sender.sender;
-        let counts = self.ledger.counts(stamp.epoch);
         if !self.clients[client as usize].expects(stamp.number) {
             self.ledger.totals().in_transition += u64::from(counts);
             return;

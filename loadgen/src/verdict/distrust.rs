@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Objectives, measured, time};
 use crate::outcome::{LATE, Outcome, Own, Totals};
 use crate::plan::{Load, Plan};
+use crate::report::RelayView;
 use crate::show::{count, flag_value, ratio};
 
 /// More late sends than this part of all, and the load was not the one that was asked for.
@@ -13,8 +14,8 @@ const MANY_LATE: f64 = 0.1;
 /// So few late sends say nothing.
 const FEW_LATE: u64 = 10;
 
-/// Latency counts from the intended time: where lateness is a larger part of it, a missed objective is the generator's.
-const OWN_LATENESS: f64 = 0.2;
+/// A thread that did nothing for so long was stopped, or had no processor.
+const STALLED: Duration = Duration::from_secs(1);
 
 /// A larger part of the copies lost on the generator's side, and nothing that was measured is worth much.
 const OWN_LOSS: f64 = 0.01;
@@ -26,19 +27,53 @@ const BUSY: f64 = 0.95;
 const STARVED: f64 = 0.1;
 
 /// Reasons to say nothing about the relay; and what was noticed of that kind, but changes nothing.
-pub(super) fn reasons(plan: &Plan, objectives: &Objectives, outcome: &Outcome) -> (Vec<String>, Vec<String>) {
+pub(super) fn reasons(
+    plan: &Plan,
+    objectives: &Objectives,
+    outcome: &Outcome,
+    relay: Option<&RelayView>,
+) -> (Vec<String>, Vec<String>) {
     let is_open = matches!(plan.load, Load::Open { .. });
-    let is_missed = measured(objectives, &outcome.totals, outcome).iter().any(|one| !one.met);
     let mut reasons = lateness(objectives, outcome);
     reasons.extend(late(&outcome.totals, outcome).filter(|_| is_open));
+    reasons.extend(nothing_sent(objectives, &outcome.totals));
     let mut noticed = Vec::new();
     let lost = own_losses(&outcome.totals);
     let excuses = excuses(objectives, outcome) || is_ruined(&outcome.totals);
     if excuses { &mut reasons } else { &mut noticed }.extend(lost);
-    let tired = outcome.own.iter().filter_map(tired);
+    let tired = outcome.own.iter().filter_map(tired).chain(stalled(outcome));
     // A closed loop goes as fast as both sides can: there a tired generator is the result itself.
-    if is_missed || !is_open { &mut reasons } else { &mut noticed }.extend(tired);
+    let changes = !is_open || outcome.totals.evictions > 0 || is_missed(objectives, outcome, relay);
+    if changes { &mut reasons } else { &mut noticed }.extend(tired);
     (reasons, noticed)
+}
+
+/// True if an objective is missed, other than by the copies that the relay says it dropped.
+fn is_missed(objectives: &Objectives, outcome: &Outcome, relay: Option<&RelayView>) -> bool {
+    let dropped: u64 = relay.map_or(0, |relay| relay.dropped_copies.iter().map(|(_, count)| count).sum());
+    let received = outcome.totals.expected.saturating_sub(dropped);
+    let by_relay = Totals { received, ..outcome.totals };
+    let explained = measured(objectives, &by_relay, outcome);
+    let missed = measured(objectives, &outcome.totals, outcome);
+    missed.iter().zip(&explained).any(|(missed, explained)| {
+        let is_relays = missed.flag == "--max-loss" && !explained.met;
+        !missed.met && !is_relays
+    })
+}
+
+/// An objective that nothing can be said about, because there was nothing of its kind.
+fn nothing_sent(objectives: &Objectives, totals: &Totals) -> Option<String> {
+    let copies = totals.expected == 0 && (objectives.loss.is_some() || !objectives.latency.is_empty());
+    let pings = totals.pings_sent == 0 && objectives.pong_loss.is_some();
+    let what = if copies { "payload" } else { "PING" };
+    (copies || pings)
+        .then(|| format!("no {what} was sent in this time: give a longer --duration, or more of them"))
+}
+
+/// A stop of the whole generator.
+fn stalled(outcome: &Outcome) -> Option<String> {
+    let pause = outcome.longest_pause;
+    (pause >= STALLED).then(|| format!("the generator stood still for {}", time(pause)))
 }
 
 fn late(totals: &Totals, outcome: &Outcome) -> Option<String> {
@@ -54,12 +89,12 @@ fn late(totals: &Totals, outcome: &Outcome) -> Option<String> {
     })
 }
 
-/// Missed latency objectives that are the generator's own fault.
+/// Missed latency objectives that would have been met without the generator's own lateness.
 fn lateness(objectives: &Objectives, outcome: &Outcome) -> Vec<String> {
     let mut reasons = Vec::new();
     for (flag, part, limit) in &objectives.latency {
         let (latency, lateness) = (outcome.latency.quantile(*part), outcome.lateness.quantile(*part));
-        if latency > *limit && lateness.as_secs_f64() > OWN_LATENESS * latency.as_secs_f64() {
+        if latency > *limit && latency.saturating_sub(lateness) <= *limit {
             reasons.push(format!(
                 "{flag} cannot be judged: of the {}, the generator itself was {} late",
                 time(latency),

@@ -44,12 +44,15 @@ pub fn judge(
     outcome: &Outcome,
     relay: Option<&RelayView>,
 ) -> Judgement {
-    let (distrust, noticed) = distrust::reasons(plan, objectives, outcome);
+    let (distrust, noticed) = distrust::reasons(plan, objectives, outcome, relay);
     let objectives = measured(objectives, &outcome.totals, outcome);
     let losses = attribute(outcome, relay);
     let missed: Vec<&Objective> = objectives.iter().filter(|objective| !objective.met).collect();
     let broken = broken(plan, outcome);
+    let is_broken = outcome.totals.misdelivered > 0 || outcome.totals.corrupted > 0;
     let verdict = match (distrust.is_empty(), missed.is_empty() && broken.is_empty()) {
+        // No generator can be the reason for that, however slow it was.
+        _ if is_broken => Verdict::Missed,
         (false, _) => Verdict::Invalid,
         (true, false) => Verdict::Missed,
         (true, true) => Verdict::Met,

@@ -40,8 +40,28 @@ fn objectives_are_met_or_missed() {
 }
 
 #[test]
-fn nothing_sent_meets_no_objective() {
-    assert_eq!(verdict(&strict(), &seen(Totals::default())), Verdict::Missed);
+fn where_nothing_was_sent_nothing_is_said() {
+    assert_eq!(verdict(&strict(), &seen(Totals::default())), Verdict::Invalid);
+    let pongs = Objectives { pong_loss: Some(0.01), ..Objectives::default() };
+    assert_eq!(verdict(&pongs, &seen(good())), Verdict::Invalid);
+}
+
+#[test]
+fn drops_that_the_relay_counted_are_not_excused() {
+    let second = Duration::from_secs(1);
+    let starved = Own { cpu: None, busy: second / 2, starved: second / 5, wall: second };
+    let outcome = tired(starved, Totals { received: 8000, ..good() });
+    let relay = RelayView { dropped_copies: vec![("send_buffer_full".into(), 990)], ..RelayView::default() };
+    assert_eq!(judge(&example(), &strict(), &outcome, Some(&relay)).verdict, Verdict::Missed);
+    assert_eq!(judge(&example(), &strict(), &outcome, None).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn whoever_stood_still_cannot_say_that_the_relay_forgot() {
+    let mut outcome = seen(Totals { evictions: 5, ..good() });
+    assert_eq!(verdict(&strict(), &outcome), Verdict::Missed);
+    outcome.longest_pause = Duration::from_secs(6);
+    assert_eq!(verdict(&strict(), &outcome), Verdict::Invalid);
 }
 
 /// 9 of 9000 copies may be lost, and one more was.
@@ -101,6 +121,8 @@ fn own_lateness_is_no_bad_mark() {
     outcome.latency.record_n(Duration::from_millis(10), 1000);
     assert_eq!(verdict(&strict(), &outcome), Verdict::Missed);
     outcome.lateness.record_n(Duration::from_millis(3), 1000);
+    assert_eq!(verdict(&strict(), &outcome), Verdict::Missed);
+    outcome.lateness.record_n(Duration::from_millis(6), 1000);
     assert_eq!(verdict(&strict(), &outcome), Verdict::Invalid);
 }
 

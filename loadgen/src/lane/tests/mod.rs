@@ -169,6 +169,54 @@ fn an_early_end_still_has_an_outcome() {
 }
 
 #[test]
+fn those_about_to_leave_do_so_at_the_end() {
+    let plan = Plan { churn: 30.0, ..example() };
+    let mut world = World::joined(&plan);
+    let load = open(1.0);
+    world.lane.measure(Measurement { load, warm_up: Duration::ZERO, duration: 60 * SECOND }, world.now);
+    world.pass(3 * SECOND);
+    world.lane.leave();
+    world.pass(SECOND / 10);
+    assert_eq!((world.relay.clients(), world.lane.is_quiet()), (0, true));
+}
+
+#[test]
+fn copies_of_an_earlier_measurement_are_nobodys_fault() {
+    let mut world = World::joined(&example());
+    world.measure(open(1.0), SECOND);
+    let late = Stamp {
+        epoch: 1,
+        run: world.lane.run,
+        sender: 1,
+        sequence: 0,
+        intended: world.now,
+        number: 0,
+        place: 0,
+    };
+    world.lane.measure(Measurement { load: open(0.0), warm_up: Duration::ZERO, duration: SECOND }, world.now);
+    world.lane.receive(0, Filler::new(1).payload(&late, 64), world.now);
+    assert_eq!(*world.lane.ledger.totals(), Totals::default());
+}
+
+#[test]
+fn a_time_is_only_told_of_a_ping_that_was_alone() {
+    let mut world =
+        World::joined(&Plan { clients: 1, groups: 1, heartbeat: Heartbeat::Every(SECOND), ..example() });
+    world.faults = Faults { mute: 1.0, ..Faults::default() };
+    world
+        .lane
+        .measure(Measurement { load: open(0.0), warm_up: Duration::ZERO, duration: 60 * SECOND }, world.now);
+    world.pass(7 * SECOND / 2);
+    let pong = Reply::Pong(wire::Heartbeat(60_000)).encode();
+    let pinged = world.lane.ledger.totals().pings_sent;
+    for _ in 0..pinged + 3 {
+        world.lane.receive(0, pong.as_bytes(), world.now);
+    }
+    assert!(pinged >= 2);
+    assert_eq!(world.lane.ledger.totals().pongs_received, pinged);
+}
+
+#[test]
 fn everybody_leaves() {
     let mut world = World::joined(&example());
     world.lane.leave();
@@ -245,6 +293,7 @@ fn invented_payloads_do_no_harm() {
 #[test]
 fn strangers_and_echoes_are_not_taken_for_copies() {
     let mut world = World::joined(&example());
+    world.lane.measure(Measurement { load: open(0.0), warm_up: Duration::ZERO, duration: SECOND }, world.now);
     let mut filler = Filler::new(3);
     let stamp =
         |run, sender| Stamp { epoch: 1, run, sender, sequence: 0, intended: world.now, number: 0, place: 0 };
