@@ -217,7 +217,7 @@ impl Lane {
             let sequences = &self.groups[group as usize].sequences;
             let sent = sequences.get(sender.sender as usize).copied().unwrap_or(0);
             // A relay that invents payloads must not get further than this.
-            sender.group == group && stamp.sender != client && stamp.sequence < sent
+            sender.group == group && stamp.sender != client && (!counts || stamp.sequence < sent)
         };
         let Some(sender) = sender.filter(is_meant) else {
             self.ledger.totals().misdelivered += u64::from(stamp.epoch != 0);

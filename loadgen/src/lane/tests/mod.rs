@@ -157,6 +157,19 @@ fn in_the_closed_loop_no_more_are_on_their_way() {
 }
 
 #[test]
+fn the_closed_loop_goes_on_from_the_warm_up_to_the_measurement() {
+    let mut world = World::joined(&Plan { clients: 20, groups: 2, ..example() });
+    let load = Load::InFlight(4);
+    world.delay = Duration::from_millis(2);
+    let measurement = Measurement { load, warm_up: SECOND / 10, duration: SECOND / 5 };
+    world.lane.measure(measurement, world.now);
+    world.until(|lane| lane.phase() == Phase::Ready);
+    let totals = world.lane.take_outcome().unwrap().totals;
+    // Two groups, four at a time, each on its way for 2 ms and a turn.
+    assert!(totals.sent > 300, "{totals:?}");
+}
+
+#[test]
 fn an_early_end_still_has_an_outcome() {
     let mut world = World::joined(&example());
     world.lane.measure(Measurement { load: open(10.0), warm_up: SECOND, duration: 60 * SECOND }, world.now);

@@ -43,8 +43,10 @@ pub struct World {
     pub now: Duration,
     pub faults: Faults,
     pub truth: Truth,
+    /// How long everything from the relay is on its way.
+    pub delay: Duration,
     clients: HashMap<SocketAddr, u32>,
-    arrivals: VecDeque<(u32, Vec<u8>)>,
+    arrivals: VecDeque<(Duration, u32, Vec<u8>)>,
     /// One copy of each receiver and sender that is held back until the next one has passed.
     held: HashMap<(u32, u32), Vec<u8>>,
     highest: HashMap<(u32, u32), u32>,
@@ -68,6 +70,7 @@ impl World {
             now: Duration::ZERO,
             faults: Faults::default(),
             truth: Truth::default(),
+            delay: Duration::ZERO,
             clients: (0..plan.clients).map(|number| (client(number), number)).collect(),
             arrivals: VecDeque::new(),
             held: HashMap::new(),
@@ -123,7 +126,8 @@ impl World {
             let held: Vec<_> = self.held.drain().collect();
             held.into_iter().for_each(|((receiver, _), copy)| self.pass_on(receiver, copy));
         }
-        while let Some((client, bytes)) = self.arrivals.pop_front() {
+        while self.arrivals.front().is_some_and(|(due, ..)| *due <= self.now) {
+            let Some((_, client, bytes)) = self.arrivals.pop_front() else { break };
             self.lane.receive(client, &bytes, self.now);
         }
         let step = Duration::from_millis(1);
@@ -140,7 +144,9 @@ impl World {
             Answer::Reply { text, .. } if text.starts_with("PONG") && self.happens(self.faults.mute) => {
                 self.truth.muted += u64::from(self.lane.phase() == Phase::Measuring);
             }
-            Answer::Reply { text, .. } => self.arrivals.push_back((sender, text.into_bytes())),
+            Answer::Reply { text, .. } => {
+                self.arrivals.push_back((self.now + self.delay, sender, text.into_bytes()))
+            }
             Answer::FanOut(members) => {
                 for member in members {
                     let receiver = self.clients[&member.client.socket_addr()];
@@ -159,7 +165,7 @@ impl World {
             let mut broken = bytes;
             let at = self.rng.random_range(0..broken.len());
             broken[at] ^= 1 << self.rng.random_range(0..8);
-            self.arrivals.push_back((receiver, broken));
+            self.arrivals.push_back((self.now + self.delay, receiver, broken));
         } else if !self.held.contains_key(&(receiver, sender)) && self.happens(self.faults.hold) {
             self.held.insert((receiver, sender), bytes);
         } else {
@@ -178,9 +184,9 @@ impl World {
         *highest = (*highest).max(stamp.sequence + 1);
         if self.happens(self.faults.repeat) {
             self.truth.repeated += 1;
-            self.arrivals.push_back((receiver, bytes.clone()));
+            self.arrivals.push_back((self.now + self.delay, receiver, bytes.clone()));
         }
-        self.arrivals.push_back((receiver, bytes));
+        self.arrivals.push_back((self.now + self.delay, receiver, bytes));
     }
 
     fn happens(&mut self, chance: f64) -> bool {
