@@ -145,7 +145,7 @@ impl World {
                 self.truth.muted += u64::from(self.lane.phase() == Phase::Measuring);
             }
             Answer::Reply { text, .. } => {
-                self.arrivals.push_back((self.now + self.delay, sender, text.into_bytes()))
+                self.arrivals.push_back((self.now + self.delay, sender, text.into_bytes()));
             }
             Answer::FanOut(members) => {
                 for member in members {
