@@ -114,7 +114,7 @@ impl Fanout {
                     }
                     // An epoch lists its rosters in the order in which they are first used.
                     let first = first_roster.get_or_insert(*roster).0;
-                    let work = self.batch((roster.0 - first) as usize, now, outbox.roster(*roster));
+                    let work = self.batch((roster.0 - first) as usize, now, &outbox.listed(*roster).roster);
                     work.push(Queued { part, sender: *sender });
                     self.queued += 1;
                 }

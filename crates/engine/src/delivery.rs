@@ -1,7 +1,9 @@
 //! The engine's answers: what is to be sent, and to whom.
 
 use std::ops::Range;
+use std::time::Duration;
 
+use crate::views::View;
 use crate::{Member, Roster};
 
 /// One answer: some bytes for some receivers. One for each datagram at most, however large its group.
@@ -40,6 +42,21 @@ pub enum Audience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RosterIndex(pub u32);
 
+/// A group of this shard: small, dense, and the same for as long as the shard has a client in the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupKey(pub u32);
+
+/// A roster as the outbox lists it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The members.
+    pub roster: Roster,
+    /// Whose they are.
+    pub group: GroupKey,
+    /// How long the group's payloads may wait for company; zero: they go at once.
+    pub hold: Duration,
+}
+
 /// This turn's answers, in the order of the datagrams that caused them.
 ///
 /// They fall into epochs. Within an epoch replies may go first and payloads may be gathered by receiver; whatever
@@ -49,7 +66,7 @@ pub struct RosterIndex(pub u32);
 pub struct Outbox {
     deliveries: Vec<Delivery>,
     text: Vec<u8>,
-    rosters: Vec<Roster>,
+    rosters: Vec<Listed>,
     /// Where each epoch but the first begins.
     seals: Vec<usize>,
     payloads: u64,
@@ -66,7 +83,7 @@ impl Outbox {
     }
 
     /// A roster that a delivery names.
-    pub fn roster(&self, index: RosterIndex) -> &Roster {
+    pub fn listed(&self, index: RosterIndex) -> &Listed {
         &self.rosters[index.0 as usize]
     }
 
@@ -110,22 +127,18 @@ impl Outbox {
         self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
     }
 
-    /// `listed`: where this roster was listed, and under which stamp. Another outbox may have the same stamp, so what
+    /// A view knows where its roster was listed, and under which stamp. Another outbox may have the same stamp, so what
     /// is listed there has to be this roster.
-    pub(crate) fn fan_out(
-        &mut self,
-        datagram: u32,
-        roster: &Roster,
-        listed: &mut (u64, RosterIndex),
-        sender: u32,
-    ) {
-        let is_listed = || self.rosters.get(listed.1.0 as usize).is_some_and(|other| other.is_same(roster));
-        if listed.0 != self.stamp || !is_listed() {
-            *listed = (self.stamp, RosterIndex(self.rosters.len() as u32));
-            self.rosters.push(roster.clone());
+    pub(crate) fn fan_out(&mut self, datagram: u32, group: GroupKey, view: &mut View, sender: u32) {
+        let (stamp, index) = view.listed;
+        let is_listed =
+            || self.rosters.get(index.0 as usize).is_some_and(|other| other.roster.is_same(&view.roster));
+        if stamp != self.stamp || !is_listed() {
+            view.listed = (self.stamp, RosterIndex(self.rosters.len() as u32));
+            self.rosters.push(Listed { roster: view.roster.clone(), group, hold: view.hold });
         }
         self.payloads += 1;
-        let audience = Audience::Others { roster: listed.1, sender };
+        let audience = Audience::Others { roster: view.listed.1, sender };
         self.deliveries.push(Delivery { payload: Payload::Received(datagram), audience });
     }
 }

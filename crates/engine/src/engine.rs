@@ -12,7 +12,9 @@ use crate::limits::{ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_GROUPS_
 use crate::sessions::{Session, Sessions};
 use crate::tally::{CommandKind, DropReason, Event};
 use crate::views::Views;
-use crate::{ClientAddr, Entropy, Groups, LocalAddr, Member, Outbox, OwnAddresses, Settings, Tally, Tick};
+use crate::{
+    ClientAddr, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Settings, Tally, Tick,
+};
 
 /// One received datagram.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +139,7 @@ impl Engine {
         };
         let session = self.sessions.get_mut(key);
         session.active = self.now;
+        let group = GroupKey(session.view);
         let view = self.views.current(session.view, &self.groups);
         let Some(position) = view.roster.position(&from.client, session.position) else {
             debug_assert!(false, "a session's group does not know it");
@@ -146,7 +149,7 @@ impl Engine {
         let others = view.roster.len() as u64 - 1;
         self.tally.fanout.record(others, 1);
         if others > 0 {
-            outbox.fan_out(number, &view.roster, &mut view.listed, position);
+            outbox.fan_out(number, group, view, position);
         }
     }
 

@@ -31,7 +31,7 @@ mod views;
 mod wheel;
 
 pub use address::{ClientAddr, LocalAddr};
-pub use delivery::{Audience, Delivery, Outbox, Payload, RosterIndex};
+pub use delivery::{Audience, Delivery, GroupKey, Listed, Outbox, Payload, RosterIndex};
 pub use engine::{Datagram, Engine};
 pub use entropy::Entropy;
 pub use groups::Groups;

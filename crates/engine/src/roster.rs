@@ -42,8 +42,13 @@ impl Roster {
         self.0.iter().position(is_it).map(|position| position as u32)
     }
 
+    /// The members from a position on, as far as they lie in one piece; none only behind the last.
+    pub fn members_from(&self, position: u32) -> &[Member] {
+        &self.0[position as usize..]
+    }
+
     /// True for two clones of one snapshot.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

@@ -1,6 +1,7 @@
 //! The groups that this shard's clients are in, as this shard last saw them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -16,6 +17,8 @@ pub(crate) struct View {
     pub handle: Arc<Handle>,
     pub roster: Roster,
     pub version: u64,
+    /// How long the group's payloads may wait for company.
+    pub hold: Duration,
     /// Sessions of this shard in the group.
     sessions: u32,
     /// Where the roster stands in the outbox, for as long as the outbox has this stamp.
@@ -41,7 +44,8 @@ impl Views {
             // A version that no group has, so that the first look fetches the roster.
             let version = u64::MAX;
             let listed = (u64::MAX, RosterIndex(0));
-            slab.insert(View { handle, roster: Roster::default(), version, sessions: 0, listed }) as u32
+            let (roster, hold) = (Roster::default(), Duration::ZERO);
+            slab.insert(View { handle, roster, version, hold, sessions: 0, listed }) as u32
         });
         self.slab[key as usize].sessions += 1;
         key

@@ -173,7 +173,7 @@ pub fn answer(outbox: &Outbox, delivery: &engine::Delivery) -> Answer {
             text: String::from_utf8(outbox.text(range).to_vec()).unwrap(),
         },
         (Payload::Received(_), Audience::Others { roster, sender }) => {
-            Answer::FanOut(others(outbox.roster(*roster), *sender))
+            Answer::FanOut(others(&outbox.listed(*roster).roster, *sender))
         }
         other => panic!("{other:?} is neither a reply nor a fan-out"),
     }
