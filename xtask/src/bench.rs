@@ -40,7 +40,7 @@ pub struct Options {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Also writes the tables into docs/performance.md, each in the place of its predecessor.
+    /// Also writes the tables into docs/performance.md, each in the place of its predecessor; only whole ones.
     #[arg(long)]
     write: bool,
     /// More flags for `loadgen run` where it is only the relay that is measured. By default it receives as the
@@ -54,6 +54,7 @@ pub struct Bench {
     rounds: u32,
     only: String,
     duration: Duration,
+    write: bool,
     loadgen: Vec<String>,
     binaries: Binaries,
     host: Host,
@@ -81,6 +82,7 @@ pub fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
         rounds: options.rounds,
         only: options.only.clone(),
         duration: duration.max(Duration::from_secs(1)),
+        write: options.write,
         loadgen: options.loadgen.split_whitespace().map(str::to_owned).collect(),
         binaries: Binaries::build(shell)?,
         host: Host::look(shell)?,
@@ -91,7 +93,7 @@ pub fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
         let Some(table) = part(&bench)? else { continue };
         println!("{table}");
         measured += 1;
-        if options.write {
+        if bench.write {
             document::put(shell, &table, &bench.host.to_string())?;
         }
     }

@@ -4,6 +4,8 @@ mod cases;
 
 use std::time::Duration;
 
+use anyhow::ensure;
+
 use super::Bench;
 use super::ceiling::Ceiling;
 use super::generator;
@@ -38,10 +40,15 @@ struct Seen {
 
 /// Runs the cases that are wanted.
 pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
-    let mut rows = Vec::new();
-    for case in CASES.iter().filter(|case| bench.wants(&case.name())) {
-        rows.extend(run(bench, case));
-    }
+    let cases: Vec<&Case> = CASES.iter().filter(|case| bench.wants(&case.name())).collect();
+    // One table, one machine, one commit: rows of different days must not stand side by side.
+    ensure!(
+        !bench.write || cases.is_empty() || cases.len() == CASES.len(),
+        "--write with {} of {} cases of a table would lose the others: leave --write out, or say --only \"relay: \"",
+        cases.len(),
+        CASES.len()
+    );
+    let rows: Vec<_> = cases.into_iter().flat_map(|case| run(bench, case)).collect();
     Ok((!rows.is_empty()).then(|| table(bench, rows)))
 }
 
@@ -57,7 +64,8 @@ fn table(bench: &Bench, rows: Vec<Vec<String>>) -> Table {
         method: format!(
             "Ratio: the relay's deliveries per second of its processor time over what plain `sendmmsg` (K=1) to as \
              many plain receivers reached in the same round (`cargo run --release -p net --example ceiling`). One \
-             shard on one core, the generator on another, {rounds} rounds of {seconds} s: median (least..most).{more}"
+             shard on one core, the generator on another, {rounds} rounds of {seconds} s: median (least..most). Mixed \
+             sizes are 64, 512 and 1200 bytes in 7, 4 and 1 of 12 payloads, their ceiling has the mean.{more}"
         ),
         head: vec![
             "Case",
@@ -82,7 +90,7 @@ fn run(bench: &Bench, case: &Case) -> Vec<Vec<String>> {
     let mut errors = BACKENDS.map(|_| None);
     for round in 1..=bench.rounds {
         eprintln!("{}: round {round} of {}", case.name(), bench.rounds);
-        let ceiling = match Ceiling::measure(bench, case.payload, case.clients) {
+        let ceiling = match Ceiling::measure(bench, case.payload.mean(), case.clients) {
             Ok(ceiling) => ceiling,
             Err(error) => {
                 errors = BACKENDS.map(|_| Some(format!("{error:#}")));
@@ -103,12 +111,13 @@ fn run(bench: &Bench, case: &Case) -> Vec<Vec<String>> {
 }
 
 fn once(bench: &Bench, case: &Case, backend: &str, ceiling: f64) -> anyhow::Result<Seen> {
-    let relay = Relay::start(bench, backend, &[])?;
+    let relay = Relay::start(bench, backend, case.relay)?;
     let (seconds, warm_up) = (bench.duration.as_secs_f64(), WARM_UP.as_millis());
     let flags =
         format!("--warm-up {warm_up}ms --duration {seconds}s {} {}", case.flags(), bench.loadgen.join(" "));
     let (mut starved, id) = (0.0, relay.process.id());
-    let (report, _) = generator::run(bench, &relay, &flags, |_| starved = waited(id).unwrap_or(starved))?;
+    let (report, _) =
+        generator::run(bench, &relay.target(), &flags, |_| starved = waited(id).unwrap_or(starved))?;
     let view = report.relay()?;
     let deliveries = view.sent_packets as f64 * report.arrived() / view.cpu.as_secs_f64();
     // The two readings of the relay's clock enclose the warm-up, and a wait in which it has nothing to do.

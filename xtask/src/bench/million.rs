@@ -71,7 +71,7 @@ fn once(bench: &Bench, flags: &str) -> anyhow::Result<Seen> {
     let (mut generator, mut own) = (0, 0);
     let relay_id = relay.process.id();
     let load = format!("--profile heartbeat {flags}");
-    let (report, ended) = generator::run(bench, &relay, &load, |id| {
+    let (report, ended) = generator::run(bench, &relay.target(), &load, |id| {
         generator = memory(id, "VmHWM").unwrap_or(generator);
         own = memory(relay_id, "VmHWM").unwrap_or(own);
     })?;

@@ -40,7 +40,6 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
         },
         None => notes.push("sockperf is not installed.".to_owned()),
     }
-    eprintln!("{NAME}: {rows:?}");
     Ok(Some(Table {
         title: "How punctually the generator sends",
         method: format!(
@@ -71,7 +70,7 @@ fn loadgen(bench: &Bench, flags: &str) -> anyhow::Result<Vec<String>> {
     let relay = Relay::start(bench, "uring", &[])?;
     let seconds = bench.duration.as_secs_f64();
     let load = format!("{flags} --warm-up 500ms --ramp 200ms --duration {seconds}s");
-    let (report, _) = generator::run(bench, &relay, &load, |_| {})?;
+    let (report, _) = generator::run(bench, &relay.target(), &load, |_| {})?;
     let lateness = report.lateness()?;
     let micros = |nanos: u64| format!("{:.1}", nanos as f64 / 1e3);
     let mut cells: Vec<String> =

@@ -106,7 +106,7 @@ fn loadgen(bench: &Bench, flags: &str) -> anyhow::Result<Speed> {
     let relay = Relay::start(bench, "mmsg", &[])?;
     let seconds = bench.duration.as_secs();
     let load = format!("{flags} --group-size 1 --payload {PAYLOAD} --ramp 100ms --duration {seconds}s");
-    let (report, _) = generator::run(bench, &relay, &load, |_| {})?;
+    let (report, _) = generator::run(bench, &relay.target(), &load, |_| {})?;
     let wall = report.details.outcome.duration.as_secs_f64();
     Ok(Speed { packets: report.sent as f64, cpu: report.busy(), wall })
 }

@@ -2,8 +2,8 @@
 
 /// A load.
 pub struct Case {
-    /// Bytes of each payload.
-    pub payload: u16,
+    /// Of each payload.
+    pub payload: Size,
     /// All clients, each of them a destination.
     pub clients: u32,
     /// Groups that they are spread over.
@@ -14,20 +14,45 @@ pub struct Case {
     pub gro: bool,
     /// The ratio to reach, where one is set.
     pub goal: Option<&'static str>,
+    /// More flags for the relay.
+    pub relay: &'static [&'static str],
+}
+
+/// Of payloads.
+#[derive(Clone, Copy)]
+pub enum Size {
+    /// So many bytes.
+    Bytes(u16),
+    /// loadgen's `mix`.
+    Mixed,
+}
+
+impl Size {
+    /// Bytes.
+    pub fn mean(self) -> u16 {
+        match self {
+            Size::Bytes(bytes) => bytes,
+            Size::Mixed => (7 * 64 + 4 * 512 + 1200) / 12,
+        }
+    }
 }
 
 const fn case(
-    payload: u16,
+    bytes: u16,
     (groups, size): (u32, u32),
     in_flight: u16,
     gro: bool,
     goal: Option<&'static str>,
 ) -> Case {
-    Case { payload, clients: groups * size, groups, in_flight, gro, goal }
+    let payload = Size::Bytes(bytes);
+    Case { payload, clients: groups * size, groups, in_flight, gro, goal, relay: &[] }
 }
 
+/// Deep in each of many groups, where a hold lets the payloads of a group meet.
+const DEEP: Case = case(512, (100, 10), 64, false, None);
+
 /// All of them; those with a goal first.
-pub const CASES: [Case; 14] = [
+pub const CASES: [Case; 17] = [
     case(512, (1, 100), 64, false, Some("2.2")),
     case(512, (1, 10), 64, false, Some("1.9")),
     case(512, (1, 100), 64, true, Some("13")),
@@ -35,6 +60,9 @@ pub const CASES: [Case; 14] = [
     case(512, (1, 100), 1, false, Some("0.85")),
     case(512, (100, 10), 1, false, Some("0.82")),
     case(512, (1, 10_000), 1, false, Some("0.9 of the group of 100 with 1 in flight")),
+    Case { goal: Some("1.9"), relay: &["--coalesce=5ms"], ..DEEP },
+    DEEP,
+    Case { payload: Size::Mixed, ..case(0, (1, 100), 64, false, None) },
     case(64, (1, 100), 64, false, None),
     case(64, (1, 10), 64, false, None),
     case(512, (1, 10), 64, true, None),
@@ -51,8 +79,13 @@ impl Case {
         let size = clients / groups;
         let who =
             if *groups == 1 { format!("group of {size}") } else { format!("{groups} groups of {size}") };
+        let what = match payload {
+            Size::Bytes(bytes) => format!("{bytes} B"),
+            Size::Mixed => "mixed sizes".to_owned(),
+        };
         let receivers = if self.gro { "GRO" } else { "plain" };
-        format!("relay: {payload} B, {who}, {in_flight} in flight, {receivers} receivers")
+        let more: String = self.relay.iter().map(|flag| format!(", relay with {flag}")).collect();
+        format!("relay: {what}, {who}, {in_flight} in flight, {receivers} receivers{more}")
     }
 
     /// Whether the relay waits for the last member each time before there is more to do.
@@ -62,7 +95,11 @@ impl Case {
 
     /// For `loadgen run`.
     pub fn flags(&self) -> String {
-        let Case { payload, clients, groups, in_flight, .. } = self;
+        let Case { clients, groups, in_flight, .. } = self;
+        let payload = match self.payload {
+            Size::Bytes(bytes) => bytes.to_string(),
+            Size::Mixed => "mix".to_owned(),
+        };
         // Joins of a few clients need no time, those of many at most 20,000 a second.
         let ramp = (clients / 20).max(100);
         // The generator keeps an account of each pair of a sender and a receiver: of 10,000 each it is busy with that.
@@ -83,5 +120,13 @@ mod tests {
         let names: std::collections::BTreeSet<String> = CASES.iter().map(Case::name).collect();
         assert_eq!(names.len(), CASES.len());
         assert!(names.contains("relay: 512 B, 100 groups of 10, 1 in flight, plain receivers"));
+        assert!(names.contains(
+            "relay: 512 B, 100 groups of 10, 64 in flight, plain receivers, relay with --coalesce=5ms"
+        ));
+    }
+
+    #[test]
+    fn a_mix_weighs_its_sizes() {
+        assert_eq!(Size::Mixed.mean(), 308);
     }
 }
