@@ -245,6 +245,9 @@ pub trait Driver {
     /// Wakes a waiting [`Driver::exchange`] from any thread.
     fn waker(&self) -> Waker;
 
+    /// How full the fullest receive buffer is, from 0 to 1. One system call for each socket.
+    fn receive_pressure(&self) -> f32;
+
     /// The driver's own counters.
     fn stats(&self) -> DriverStats;
 }

@@ -14,7 +14,7 @@ use crate::pool::Pool;
 use crate::queue::{Refused, SendQueue};
 use crate::setback::shorter;
 use crate::slots::Slots;
-use crate::socket::Socket;
+use crate::socket::{Socket, receive_pressure};
 use crate::transmit::send_all;
 use crate::waker::Waker;
 
@@ -208,6 +208,10 @@ impl Driver for Epoll {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn receive_pressure(&self) -> f32 {
+        receive_pressure(&self.sockets)
     }
 
     fn stats(&self) -> DriverStats {

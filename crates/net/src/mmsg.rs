@@ -16,7 +16,7 @@ use crate::poll::{poll, readable};
 use crate::pool::Pool;
 use crate::queue::{Refused, SendQueue};
 use crate::setback::shorter;
-use crate::socket::Socket;
+use crate::socket::{Socket, receive_pressure};
 use crate::transmit::send_all;
 use crate::waker::Waker;
 
@@ -157,6 +157,10 @@ impl Driver for Mmsg {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn receive_pressure(&self) -> f32 {
+        receive_pressure(&self.sockets)
     }
 
     fn stats(&self) -> DriverStats {

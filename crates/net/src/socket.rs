@@ -105,15 +105,30 @@ impl SocketGauge {
     /// What `getsockopt` answers.
     pub fn read(&self) -> io::Result<Option<SocketMemory>> {
         let Some(fd) = self.fd.upgrade() else { return Ok(None) };
-        let info: [u32; 9] = get_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO)?;
-        Ok(Some(SocketMemory {
+        SocketMemory::of(fd.as_raw_fd()).map(Some)
+    }
+}
+
+impl SocketMemory {
+    fn of(fd: RawFd) -> io::Result<SocketMemory> {
+        let info: [u32; 9] = get_option(fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+        Ok(SocketMemory {
             receive_queue: info[0],
             receive_buffer: info[1],
             send_queue: info[2],
             send_buffer: info[3],
             drops: info[8],
-        }))
+        })
     }
+}
+
+/// How full the fullest receive buffer is, from 0 to 1; a socket that does not tell is empty.
+pub(crate) fn receive_pressure(sockets: &[Socket]) -> f32 {
+    let memories = sockets.iter().filter_map(|socket| SocketMemory::of(socket.as_raw_fd()).ok());
+    memories
+        .map(|memory| memory.receive_queue as f32 / memory.receive_buffer.max(1) as f32)
+        .fold(0.0, f32::max)
+        .min(1.0)
 }
 
 /// True for an error of a receive that will come again and again.

@@ -16,7 +16,7 @@ use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, 
 use crate::limits::MAX_SOCKETS;
 use crate::queue::{Refused, SendQueue};
 use crate::setback::shorter;
-use crate::socket::{Socket, is_fatal};
+use crate::socket::{Socket, is_fatal, receive_pressure};
 use crate::uring::buffers::Buffers;
 use crate::uring::receiver::{HEADROOM, Receiver};
 use crate::uring::ring::Ring;
@@ -307,6 +307,10 @@ impl Driver for Uring {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn receive_pressure(&self) -> f32 {
+        receive_pressure(&self.sockets)
     }
 
     fn stats(&self) -> DriverStats {

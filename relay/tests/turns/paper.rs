@@ -28,6 +28,8 @@ pub struct World {
     pub waits: Vec<Duration>,
     /// Receive buffers that the shard holds.
     pub lent: usize,
+    /// How full the receive buffer is said to be.
+    pub pressure: f32,
 }
 
 /// A world that is shared with a shard.
@@ -169,6 +171,10 @@ impl Driver for Paper {
 
     fn waker(&self) -> Waker {
         Waker::new().expect("an eventfd")
+    }
+
+    fn receive_pressure(&self) -> f32 {
+        self.world.borrow().pressure
     }
 
     fn stats(&self) -> DriverStats {

@@ -31,6 +31,7 @@ crate::contract![
     refuses_what_exceeds_the_budget,
     a_turn_may_be_empty,
     a_flush_sends_and_does_not_receive,
+    a_receive_buffer_that_fills_up_is_seen,
 ];
 
 mod few {
@@ -287,4 +288,20 @@ fn a_flush_sends_and_does_not_receive<C: Candidate>() {
     }
     let arrivals = receive(&mut driver, 1);
     assert_eq!(driver.bytes(&arrivals[0]), b"in");
+}
+
+fn a_receive_buffer_that_fills_up_is_seen<C: Candidate>() {
+    let (mut driver, relay) = on_loopback::<C>();
+    let peer = Peer::on("127.0.0.1:0");
+    assert_eq!(driver.receive_pressure(), 0.0);
+    let mut sent = 0;
+    until(|| {
+        peer.send(&[0; 1000], relay);
+        sent += 1;
+        driver.receive_pressure() > 0.01
+    });
+    let arrivals = receive(&mut driver, sent);
+    release_all(&mut driver, &arrivals);
+    assert_eq!(driver.receive_pressure(), 0.0);
+    assert_eq!(driver.end(), 512);
 }
