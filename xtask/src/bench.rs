@@ -9,15 +9,19 @@ mod document;
 mod fanout;
 mod generator;
 mod host;
+mod latency;
 mod million;
+mod original;
 mod pacing;
 mod process;
 mod relay;
 mod report;
+mod rounds;
 mod sending;
 mod stats;
 mod table;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -26,7 +30,7 @@ use xshell::Shell;
 
 use crate::bench::binaries::Binaries;
 use crate::bench::host::Host;
-use crate::bench::table::Table;
+use crate::bench::table::{Outcome, Table};
 
 /// What to measure, and for how long.
 #[derive(Args)]
@@ -47,6 +51,9 @@ pub struct Options {
     /// ceiling's receivers do.
     #[arg(long, default_value = "--backend mmsg", allow_hyphen_values = true)]
     loadgen: String,
+    /// The original Python server, to compare with: started as `python3 PATH --server --host ADDRESS --port PORT`.
+    #[arg(long, value_name = "PATH")]
+    original: Option<PathBuf>,
 }
 
 /// Everything that a measurement needs to know.
@@ -56,6 +63,7 @@ pub struct Bench {
     duration: Duration,
     write: bool,
     loadgen: Vec<String>,
+    original: Option<PathBuf>,
     binaries: Binaries,
     host: Host,
 }
@@ -67,11 +75,18 @@ impl Bench {
     }
 }
 
-/// A part of the benchmarks: none if nothing of it is wanted.
-type Part = fn(&Bench) -> anyhow::Result<Option<Table>>;
+/// A part of the benchmarks.
+type Part = fn(&Bench) -> anyhow::Result<Outcome>;
 
 /// In the order of the document.
-const PARTS: [Part; 4] = [fanout::measure, sending::measure, pacing::measure, million::measure];
+const PARTS: [Part; 6] = [
+    fanout::measure,
+    original::measure,
+    latency::measure,
+    sending::measure,
+    pacing::measure,
+    million::measure,
+];
 
 /// Measures, prints, and writes if that is wanted.
 pub fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
@@ -84,21 +99,30 @@ pub fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
         duration: duration.max(Duration::from_secs(1)),
         write: options.write,
         loadgen: options.loadgen.split_whitespace().map(str::to_owned).collect(),
+        original: options.original.clone(),
         binaries: Binaries::build(shell)?,
         host: Host::look(shell)?,
     };
     println!("{}\n", bench.host);
-    let mut measured = 0;
+    let mut wanted = 0;
     for part in PARTS {
-        let Some(table) = part(&bench)? else { continue };
-        println!("{table}");
-        measured += 1;
-        if bench.write {
-            document::put(shell, &table, &bench.host.to_string())?;
+        match part(&bench)? {
+            Outcome::Unwanted => continue,
+            Outcome::Skipped(why) => println!("{why}\n"),
+            Outcome::Measured(table) => show(shell, &bench, &table)?,
         }
+        wanted += 1;
     }
-    if measured == 0 {
+    if wanted == 0 {
         bail!("nothing has {:?} in its name", bench.only);
+    }
+    Ok(())
+}
+
+fn show(shell: &Shell, bench: &Bench, table: &Table) -> anyhow::Result<()> {
+    println!("{table}");
+    if bench.write {
+        document::put(shell, table, &bench.host.to_string())?;
     }
     Ok(())
 }

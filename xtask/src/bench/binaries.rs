@@ -14,6 +14,8 @@ pub struct Binaries {
     pub loadgen: PathBuf,
     /// What one core can send at all.
     pub ceiling: PathBuf,
+    /// A relay without any art.
+    pub bare: PathBuf,
     /// A folder for what programs write.
     pub folder: PathBuf,
 }
@@ -27,7 +29,7 @@ impl Binaries {
     /// Builds them.
     pub fn build(shell: &Shell) -> anyhow::Result<Binaries> {
         cmd!(shell, "cargo build --locked --release --bin relay --bin loadgen").run()?;
-        cmd!(shell, "cargo build --locked --release -p net --example ceiling").run()?;
+        cmd!(shell, "cargo build --locked --release -p net --example ceiling --example bare").run()?;
         let metadata = cmd!(shell, "cargo metadata --locked --no-deps --format-version 1").quiet().read()?;
         let Metadata { target_directory } =
             serde_json::from_str(&metadata).context("what cargo metadata says is not understood")?;
@@ -37,6 +39,7 @@ impl Binaries {
             relay: release.join("relay"),
             loadgen: release.join("loadgen"),
             ceiling: release.join("examples/ceiling"),
+            bare: release.join("examples/bare"),
             folder,
         })
     }

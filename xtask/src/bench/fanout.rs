@@ -10,15 +10,13 @@ use super::Bench;
 use super::ceiling::Ceiling;
 use super::generator;
 use super::process::waited;
-use super::relay::Relay;
+use super::relay::{BACKENDS, Relay};
 use super::stats::Spread;
-use super::table::Table;
+use super::table::{Outcome, Table};
 use cases::{CASES, Case};
 
 /// Traffic before each measurement, so that rosters and queues are warm.
 const WARM_UP: Duration = Duration::from_millis(300);
-
-const BACKENDS: [&str; 2] = ["uring", "mmsg"];
 
 /// Below this share of its core the relay waited for the generator.
 const SATURATED: f64 = 0.95;
@@ -39,7 +37,7 @@ struct Seen {
 }
 
 /// Runs the cases that are wanted.
-pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
+pub fn measure(bench: &Bench) -> anyhow::Result<Outcome> {
     let cases: Vec<&Case> = CASES.iter().filter(|case| bench.wants(&case.name())).collect();
     // One table, one machine, one commit: rows of different days must not stand side by side.
     ensure!(
@@ -48,8 +46,10 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
         cases.len(),
         CASES.len()
     );
-    let rows: Vec<_> = cases.into_iter().flat_map(|case| run(bench, case)).collect();
-    Ok((!rows.is_empty()).then(|| table(bench, rows)))
+    if cases.is_empty() {
+        return Ok(Outcome::Unwanted);
+    }
+    Ok(Outcome::Measured(table(bench, cases.into_iter().flat_map(|case| run(bench, case)).collect())))
 }
 
 fn table(bench: &Bench, rows: Vec<Vec<String>>) -> Table {

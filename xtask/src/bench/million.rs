@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::process::memory;
 use super::relay::Relay;
 use super::report::Report;
-use super::table::Table;
+use super::table::{Outcome, Table};
 use super::{Bench, generator};
 
 const NAME: &str = "generator: memory and the million";
@@ -26,9 +26,9 @@ struct Seen {
 }
 
 /// Measures both.
-pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
+pub fn measure(bench: &Bench) -> anyhow::Result<Outcome> {
     if !bench.wants(NAME) {
-        return Ok(None);
+        return Ok(Outcome::Unwanted);
     }
     let [few, many] = CLIENTS;
     let base = once(bench, &format!("--clients {few} --groups 10 --ramp 1s --duration 1s"))?;
@@ -50,7 +50,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
         ("relay, bytes for each client", format!("{:.0}", per_client(seen.relay, base.relay)), "200"),
     ];
     let notes = [format!("The generator's verdict: {}", seen.report.verdict)];
-    Ok(Some(Table {
+    Ok(Outcome::Measured(Table {
         title: "A million clients",
         method: format!(
             "1,000,000 clients in 10,000 groups join within 45 s and keep a heartbeat of 30 s for {hold} s; one core for \

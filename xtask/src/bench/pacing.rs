@@ -2,7 +2,7 @@
 
 use super::relay::Relay;
 use super::stats::Spread;
-use super::table::Table;
+use super::table::{Outcome, Table};
 use super::{Bench, competitors, generator};
 
 const NAME: &str = "generator: pacing";
@@ -18,9 +18,9 @@ const LOADS: [(&str, &str); 3] = [
 ];
 
 /// Measures both.
-pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
+pub fn measure(bench: &Bench) -> anyhow::Result<Outcome> {
     if !bench.wants(NAME) {
-        return Ok(None);
+        return Ok(Outcome::Unwanted);
     }
     let mut notes = vec![
         "sockperf logs each hundredth packet; its error counts from its own grid through the most punctual of them."
@@ -40,7 +40,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
         },
         None => notes.push("sockperf is not installed.".to_owned()),
     }
-    Ok(Some(Table {
+    Ok(Outcome::Measured(Table {
         title: "How punctually the generator sends",
         method: format!(
             "{RATE} payloads a second for {} s: microseconds between the intended time of each and its leaving; \

@@ -127,16 +127,38 @@ fn children_cpu() -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(micros.unsigned_abs()))
 }
 
+/// A thread of a program.
+pub struct Thread {
+    /// It ran for so long.
+    pub ran: Duration,
+    /// It wanted to and could not for so long.
+    pub waited: Duration,
+}
+
+/// The threads that a program has.
+pub fn threads(id: u32) -> Vec<Thread> {
+    let folders = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    // A thread may end between two looks.
+    folders.filter_map(|folder| thread_of(&folder.path())).collect()
+}
+
+fn thread_of(folder: &Path) -> Option<Thread> {
+    let text = fs::read_to_string(folder.join("schedstat")).ok()?;
+    let mut fields = text.split_whitespace().map(|field| field.parse().map(Duration::from_nanos));
+    Some(Thread { ran: fields.next()?.ok()?, waited: fields.next()?.ok()? })
+}
+
 /// The part of the time that a program's threads wanted to run in which they could not, since it started.
 pub fn waited(id: u32) -> Option<f64> {
-    let (mut ran, mut waited) = (0, 0);
-    for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
-        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        let mut fields = text.split_whitespace().map(str::parse::<u64>);
-        ran += fields.next()?.ok()?;
-        waited += fields.next()?.ok()?;
-    }
-    Some(waited as f64 / (ran + waited).max(1) as f64)
+    let threads = threads(id);
+    let waited: Duration = threads.iter().map(|thread| thread.waited).sum();
+    let all = waited + cpu(&threads);
+    (!all.is_zero()).then(|| waited.as_secs_f64() / all.as_secs_f64())
+}
+
+/// Processor time of threads.
+pub fn cpu(threads: &[Thread]) -> Duration {
+    threads.iter().map(|thread| thread.ran).sum()
 }
 
 /// A size in kilobytes of /proc/ID/status, as bytes.

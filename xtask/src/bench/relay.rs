@@ -12,6 +12,9 @@ use super::process::Process;
 /// It serves within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What it can be told to use.
+pub const BACKENDS: [&str; 2] = ["uring", "mmsg"];
+
 /// A relay that serves.
 pub struct Relay {
     /// The program.

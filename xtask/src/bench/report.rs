@@ -16,7 +16,9 @@ pub struct Report {
     pub sent: u64,
     /// Copies.
     pub expected: u64,
-    /// Copies that did not arrive.
+    /// Copies that arrived.
+    pub received: u64,
+    /// Copies that did not.
     pub lost: u64,
     /// Heartbeats.
     pub pongs: Pongs,
@@ -60,6 +62,8 @@ pub struct RelayView {
 pub struct Outcome {
     /// How long it took.
     pub duration: Duration,
+    /// From the intended time of each payload to the arrival of each copy.
+    pub latency: String,
     /// Pacing error.
     pub lateness: String,
     /// The threads.
@@ -103,9 +107,17 @@ impl Report {
 
     /// Nanoseconds between the intended time of each payload and its leaving.
     pub fn lateness(&self) -> anyhow::Result<Histogram<u64>> {
-        let bytes = STANDARD.decode(&self.details.outcome.lateness)?;
-        Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .map_err(|error| anyhow::anyhow!("a histogram is not understood: {error}"))
+        histogram(&self.details.outcome.lateness)
     }
+
+    /// Nanoseconds between the intended time of each payload and the arrival of each of its copies.
+    pub fn latency(&self) -> anyhow::Result<Histogram<u64>> {
+        histogram(&self.details.outcome.latency)
+    }
+}
+
+fn histogram(text: &str) -> anyhow::Result<Histogram<u64>> {
+    Deserializer::new()
+        .deserialize(&mut STANDARD.decode(text)?.as_slice())
+        .map_err(|error| anyhow::anyhow!("a histogram is not understood: {error}"))
 }

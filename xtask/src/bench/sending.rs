@@ -3,7 +3,7 @@
 use super::competitors::{self, PAYLOAD, Speed};
 use super::relay::Relay;
 use super::stats::Spread;
-use super::table::Table;
+use super::table::{Outcome, Table};
 use super::{Bench, generator};
 
 const NAME: &str = "generator: sending";
@@ -22,9 +22,9 @@ const LOADS: [(&str, &str); 5] = [
 type Sender = (String, Box<dyn Fn(&Bench) -> anyhow::Result<Speed>>);
 
 /// Measures everybody who is there, in turn.
-pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
+pub fn measure(bench: &Bench) -> anyhow::Result<Outcome> {
     if !bench.wants(NAME) {
-        return Ok(None);
+        return Ok(Outcome::Unwanted);
     }
     let (senders, notes) = senders();
     let mut speeds: Vec<Vec<Speed>> = senders.iter().map(|_| Vec::new()).collect();
@@ -44,7 +44,7 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Option<Table>> {
         }
     }
     let rows = senders.iter().zip(&speeds).map(|((name, _), own)| row(name, own, &speeds[0])).collect();
-    Ok(Some(Table {
+    Ok(Outcome::Measured(Table {
         title: "How fast the generator sends",
         method: format!(
             "Datagrams of {PAYLOAD} bytes to one port of this machine, as many as one core sends, for each second \

@@ -2,6 +2,16 @@
 
 use std::fmt;
 
+/// What became of a part of the benchmarks.
+pub enum Outcome {
+    /// Nobody asked for it.
+    Unwanted,
+    /// Why it cannot be had here, a sentence.
+    Skipped(String),
+    /// It was measured.
+    Measured(Table),
+}
+
 /// A part of the results.
 pub struct Table {
     /// Its heading.
