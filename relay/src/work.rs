@@ -83,7 +83,7 @@ impl Work {
 
     fn send_round(&mut self, plan: &Plan, driver: &mut impl Driver, budget: &mut usize) -> Result<(), Full> {
         let mut next_span = plan.round(self.round, self.member);
-        for member in &self.roster.members()[self.member as usize..] {
+        for member in self.roster.members().skip(self.member as usize) {
             if *budget == 0 {
                 return Err(Full);
             }

@@ -141,7 +141,7 @@ impl Engine {
         session.active = self.now;
         let group = GroupKey(session.view);
         let view = self.views.current(session.view, &self.groups);
-        let Some(position) = view.roster.position(&from.client, session.position) else {
+        let Some(position) = view.position(&from.client, session.position, &self.groups) else {
             debug_assert!(false, "a session's group does not know it");
             return;
         };

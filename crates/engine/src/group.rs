@@ -97,11 +97,11 @@ impl Live {
 
     /// Adds a member and tells its position.
     pub fn add(&mut self, member: Member, hash: impl Fn(&ClientAddr) -> u64) -> u32 {
-        let members = self.roster.edit_for_one_more();
-        let position = members.len() as u32;
-        members.push(member);
-        if self.index.is_some() || members.len() > INDEXED_MEMBERS {
-            let rehash = |&at: &u32| hash(&members[at as usize].client);
+        let position = self.roster.len() as u32;
+        self.roster.push(member);
+        if self.index.is_some() || self.roster.len() > INDEXED_MEMBERS {
+            let roster = &self.roster;
+            let rehash = |&at: &u32| roster.get(at).map_or(0, |member| hash(&member.client));
             let first = if self.index.is_none() { 0 } else { position };
             let index = self.index.get_or_insert_default();
             for at in first..=position {
@@ -120,14 +120,14 @@ impl Live {
             if let Ok(entry) = index.find_entry(hash(client), |&at| at == position) {
                 entry.remove();
             }
-            let moved = self.roster.members()[last as usize].client;
-            if let Some(at) = index.find_mut(hash(&moved), |&at| at == last) {
+            if let Some(moved) = self.roster.get(last)
+                && let Some(at) = index.find_mut(hash(&moved.client), |&at| at == last)
+            {
                 *at = position;
             }
         }
-        let members = self.roster.edit();
-        members.swap_remove(position as usize);
-        if members.is_empty() {
+        self.roster.swap_remove(position);
+        if self.roster.is_empty() {
             // Give the memory back: the group may stay, empty, for long.
             self.roster = Roster::default();
             self.index = None;
@@ -139,19 +139,19 @@ impl Live {
     /// Notes which of the relay's addresses a member has reached.
     pub fn update(&mut self, member: Member, hint: u32, hash: impl Fn(&ClientAddr) -> u64) {
         let Some(position) = self.position(&member.client, hint, &hash) else { return };
-        if self.roster.members()[position as usize] != member {
-            self.roster.edit()[position as usize] = member;
+        if self.roster.get(position) != Some(&member) {
+            self.roster.replace(position, member);
             self.handle.publish();
         }
     }
 
-    fn position(&self, client: &ClientAddr, hint: u32, hash: &impl Fn(&ClientAddr) -> u64) -> Option<u32> {
-        let members = self.roster.members();
-        let is_at = |at: u32| members.get(at as usize).is_some_and(|member| member.client == *client);
+    /// A client's position, by the hint or the index, or by looking at every member of a group that has none.
+    pub fn position(&self, client: &ClientAddr, hint: u32, hash: impl Fn(&ClientAddr) -> u64) -> Option<u32> {
         match &self.index {
-            _ if is_at(hint) => Some(hint),
-            Some(index) => index.find(hash(client), |&at| is_at(at)).copied(),
-            None => self.roster.position(client, hint),
+            Some(index) if !self.roster.is_at(client, hint) => {
+                index.find(hash(client), |&at| self.roster.is_at(client, at)).copied()
+            }
+            _ => self.roster.position(client, hint),
         }
     }
 }
@@ -182,15 +182,15 @@ mod tests {
                 let version = live.handle.version();
                 if add && model.insert(number) {
                     let position = live.add(member(number), hash);
-                    prop_assert_eq!(live.roster.members()[position as usize], member(number));
+                    prop_assert_eq!(live.roster.get(position), Some(&member(number)));
                     prop_assert_eq!(live.handle.version(), version + 1);
                 } else if !add {
                     live.remove(&client(number), hint, hash);
                     prop_assert_eq!(live.handle.version(), version + u64::from(model.remove(&number)));
                 }
                 for present in &model {
-                    let found = live.position(&client(*present), hint, &hash);
-                    prop_assert_eq!(found.map(|at| live.roster.members()[at as usize]), Some(member(*present)));
+                    let found = live.position(&client(*present), hint, hash);
+                    prop_assert_eq!(found.and_then(|at| live.roster.get(at)), Some(&member(*present)));
                 }
                 prop_assert_eq!(live.roster.len(), model.len());
             }

@@ -203,6 +203,13 @@ impl Groups {
         lock(&self.stripes[handle.stripe as usize]).group(handle.slot).len() as u32
     }
 
+    /// A client's position in the current roster.
+    pub(crate) fn position(&self, handle: &Handle, client: &ClientAddr, hint: u32) -> Option<u32> {
+        let stripe = lock(&self.stripes[handle.stripe as usize]);
+        let live = stripe.group(handle.slot).live.as_ref()?;
+        live.position(client, hint, |client| self.hasher.hash_one(client))
+    }
+
     /// The current roster and its version.
     pub(crate) fn roster(&self, handle: &Handle) -> (u64, Roster) {
         let stripe = lock(&self.stripes[handle.stripe as usize]);

@@ -61,7 +61,7 @@ impl Reader {
         let view = self.views.current(self.key, &self.groups);
         assert!(view.version >= self.seen, "the roster went back");
         self.seen = view.version;
-        let mut ports: Vec<u16> = view.roster.members().iter().map(|member| member.client.port()).collect();
+        let mut ports: Vec<u16> = view.roster.members().map(|member| member.client.port()).collect();
         ports.sort_unstable();
         (view.version, ports)
     }

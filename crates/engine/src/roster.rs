@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::limits::{ROSTER_BRANCHES, ROSTER_CHUNK};
 use crate::{ClientAddr, LocalAddr};
 
 /// One member: where to send, and where from.
@@ -13,57 +14,310 @@ pub struct Member {
     pub local: LocalAddr,
 }
 
-/// The members of a group. A clone is a snapshot and costs one reference count.
+/// The members of a group, in no particular order. A clone is a snapshot and costs one reference count.
+///
+/// They lie in chunks, and where one chunk is not enough these are the leaves of a tree. An edit copies what snapshots
+/// share of the path to one chunk, and nothing where nobody holds a snapshot.
 #[derive(Clone, Debug, Default)]
-pub struct Roster(Arc<Vec<Member>>);
+pub struct Roster {
+    root: Arc<Node>,
+    len: u32,
+    /// Branches above each chunk: as few as the length allows.
+    height: u32,
+}
+
+#[derive(Debug)]
+enum Node {
+    /// A chunk; only the last one is not full.
+    Leaf(Vec<Member>),
+    /// Only the last child is not full.
+    Branch(Vec<Arc<Node>>),
+}
 
 impl Roster {
-    /// The members, in no particular order.
-    pub fn members(&self) -> &[Member] {
-        &self.0
+    /// The members, in the order of their positions.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        (0..self.len).step_by(ROSTER_CHUNK).flat_map(|start| self.members_from(start))
     }
 
     /// How many members.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.len as usize
     }
 
     /// True without members.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len == 0
     }
 
     /// A client's position: `hint` if it still is, else wherever it is.
+    #[inline]
     pub fn position(&self, client: &ClientAddr, hint: u32) -> Option<u32> {
-        let is_it = |member: &Member| member.client == *client;
-        if self.0.get(hint as usize).is_some_and(is_it) {
+        if self.is_at(client, hint) {
             return Some(hint);
         }
-        self.0.iter().position(is_it).map(|position| position as u32)
+        for start in (0..self.len).step_by(ROSTER_CHUNK) {
+            let chunk = self.members_from(start);
+            if let Some(position) = chunk.iter().position(|member| member.client == *client) {
+                return Some(start + position as u32);
+            }
+        }
+        None
     }
 
     /// The members from a position on, as far as they lie in one piece; none only behind the last.
+    #[inline]
     pub fn members_from(&self, position: u32) -> &[Member] {
-        &self.0[position as usize..]
+        if position >= self.len {
+            return &[];
+        }
+        let (mut node, mut height) = (&*self.root, self.height);
+        loop {
+            match node {
+                Node::Leaf(members) => return &members[position as usize % ROSTER_CHUNK..],
+                Node::Branch(children) => {
+                    (node, height) = (&children[child_of(position, height)], height - 1);
+                }
+            }
+        }
     }
 
     /// True for two clones of one snapshot.
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.root, &other.root)
     }
 
-    /// The members to edit. Copies them only if somebody holds a snapshot, so that a thousand joins without traffic
-    /// copy nothing.
-    pub(crate) fn edit(&mut self) -> &mut Vec<Member> {
-        Arc::make_mut(&mut self.0)
+    /// The member at a position.
+    #[inline]
+    pub(crate) fn get(&self, position: u32) -> Option<&Member> {
+        self.members_from(position).first()
     }
-    /// The same with room for one more: growing a copy at once would copy it again.
-    pub(crate) fn edit_for_one_more(&mut self) -> &mut Vec<Member> {
-        if Arc::get_mut(&mut self.0).is_none() {
-            let mut copy = Vec::with_capacity(self.len() + self.len() / 8 + 1);
-            copy.extend_from_slice(&self.0);
-            self.0 = Arc::new(copy);
+
+    /// True if the client is the member at a position.
+    #[inline]
+    pub(crate) fn is_at(&self, client: &ClientAddr, position: u32) -> bool {
+        self.get(position).is_some_and(|member| member.client == *client)
+    }
+
+    /// Adds a member behind the last.
+    pub(crate) fn push(&mut self, member: Member) {
+        if self.len() == ROSTER_CHUNK * ROSTER_BRANCHES.pow(self.height) {
+            let full = std::mem::replace(&mut self.root, Arc::new(Node::branch()));
+            if let Node::Branch(children) = Arc::make_mut(&mut self.root) {
+                children.push(full);
+            }
+            self.height += 1;
         }
-        self.edit()
+        Arc::make_mut(&mut self.root).push(self.height, self.len, member);
+        self.len += 1;
+    }
+
+    /// Takes a member away; the last one takes its place.
+    pub(crate) fn swap_remove(&mut self, position: u32) {
+        let Some(last) = Arc::make_mut(&mut self.root).pop() else { return };
+        self.len -= 1;
+        if position < self.len {
+            self.replace(position, last);
+        }
+        while let Node::Branch(children) = &*self.root
+            && let [only] = &children[..]
+        {
+            self.root = Arc::clone(only);
+            self.height -= 1;
+        }
+    }
+
+    /// Puts a member in the place of another.
+    pub(crate) fn replace(&mut self, position: u32, member: Member) {
+        let mut node = Arc::make_mut(&mut self.root);
+        for height in (1..=self.height).rev() {
+            let Node::Branch(children) = node else { return };
+            node = Arc::make_mut(&mut children[child_of(position, height)]);
+        }
+        if let Node::Leaf(members) = node {
+            members[position as usize % ROSTER_CHUNK] = member;
+        }
+    }
+}
+
+/// Which child of a branch of this height leads to a position.
+#[inline]
+fn child_of(position: u32, height: u32) -> usize {
+    (position as usize / ROSTER_CHUNK) >> (ROSTER_BRANCHES.ilog2() * (height - 1)) & (ROSTER_BRANCHES - 1)
+}
+
+impl Node {
+    /// Without children; room for all of them, because a branch is small beside what is below it.
+    fn branch() -> Self {
+        Node::Branch(Vec::with_capacity(ROSTER_BRANCHES))
+    }
+
+    /// `at`: the position behind the last, and not in a full root.
+    fn push(&mut self, height: u32, at: u32, member: Member) {
+        match self {
+            Node::Leaf(members) => {
+                if members.len() == members.capacity() {
+                    // Never more than a chunk.
+                    members.reserve_exact(members.len().max(4).min(ROSTER_CHUNK - members.len()));
+                }
+                members.push(member);
+            }
+            Node::Branch(children) => {
+                let child = child_of(at, height);
+                if child == children.len() {
+                    // A chunk behind a full one is made at its full size.
+                    let empty = if height == 1 {
+                        Node::Leaf(Vec::with_capacity(ROSTER_CHUNK))
+                    } else {
+                        Node::branch()
+                    };
+                    children.push(Arc::new(empty));
+                }
+                Arc::make_mut(&mut children[child]).push(height - 1, at, member);
+            }
+        }
+    }
+
+    /// Takes the last member away, and what is empty without it.
+    fn pop(&mut self) -> Option<Member> {
+        match self {
+            Node::Leaf(members) => members.pop(),
+            Node::Branch(children) => {
+                let child = Arc::make_mut(children.last_mut()?);
+                let member = child.pop();
+                if child.is_empty() {
+                    children.pop();
+                }
+                member
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Node::Leaf(members) => members.is_empty(),
+            Node::Branch(children) => children.is_empty(),
+        }
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Node::Leaf(Vec::new())
+    }
+}
+
+impl Clone for Node {
+    /// With room for a few more: growing a copy at once would copy it again.
+    fn clone(&self) -> Self {
+        match self {
+            Node::Leaf(members) => {
+                let room = (members.len() + members.len() / 8 + 1).min(ROSTER_CHUNK);
+                let mut copy = Vec::with_capacity(room);
+                copy.extend_from_slice(members);
+                Node::Leaf(copy)
+            }
+            Node::Branch(children) => {
+                let mut copy = Vec::with_capacity(ROSTER_BRANCHES);
+                copy.extend(children.iter().map(Arc::clone));
+                Node::Branch(copy)
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::seeded;
+    use proptest::prelude::*;
+
+    fn member(number: u32) -> Member {
+        let port = (number % 60_000 + 1) as u16;
+        let host = std::net::Ipv4Addr::from(number / 60_000);
+        Member { client: ClientAddr::new((host, port).into()).unwrap(), local: LocalAddr::new(0, None) }
+    }
+
+    /// The same members at the same positions, by every way to read them.
+    fn check(roster: &Roster, model: &[Member]) {
+        assert_eq!((roster.len(), roster.is_empty()), (model.len(), model.is_empty()));
+        assert!(roster.members().eq(model));
+        let mut from = 0;
+        while let [first, ..] = roster.members_from(from as u32) {
+            assert_eq!(*first, model[from]);
+            let last = roster.members_from(from as u32).len() - 1;
+            assert_eq!(roster.members_from((from + last) as u32), [model[from + last]]);
+            from += last + 1;
+        }
+        assert_eq!(from, model.len());
+        assert_eq!(roster.members_from(u32::MAX), []);
+    }
+
+    #[test]
+    fn grows_and_shrinks_through_every_height_and_leaves_snapshots_alone() {
+        const MEMBERS: usize = ROSTER_CHUNK * ROSTER_BRANCHES * ROSTER_BRANCHES + 1;
+        let sizes =
+            [0, 1, ROSTER_CHUNK, ROSTER_CHUNK + 1, ROSTER_CHUNK * ROSTER_BRANCHES, MEMBERS - 1, MEMBERS];
+        let all: Vec<Member> = (0..MEMBERS as u32).map(member).collect();
+        let (mut roster, mut snapshots) = (Roster::default(), Vec::new());
+        for number in 0..=MEMBERS {
+            if sizes.contains(&number) {
+                snapshots.push(roster.clone());
+            }
+            all.get(number).iter().for_each(|member| roster.push(**member));
+        }
+        for number in (0..MEMBERS).rev() {
+            roster.swap_remove(number as u32);
+            if sizes.contains(&number) {
+                check(&roster, &all[..number]);
+            }
+        }
+        assert_eq!(roster.height, 0, "what is not needed goes");
+        for (size, snapshot) in sizes.into_iter().zip(&snapshots) {
+            check(snapshot, &all[..size]);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..seeded::config() })]
+
+        #[test]
+        fn is_a_vector_whose_clones_do_not_change(
+            first in 0..3 * ROSTER_CHUNK * ROSTER_BRANCHES,
+            steps in prop::collection::vec((0u8..8, any::<prop::sample::Index>()), 1..100),
+        ) {
+            let (mut roster, mut model) = (Roster::default(), Vec::new());
+            let mut next = 0;
+            let mut add = |roster: &mut Roster, model: &mut Vec<Member>| {
+                roster.push(member(next));
+                model.push(member(next));
+                next += 1;
+            };
+            (0..first).for_each(|_| add(&mut roster, &mut model));
+            let mut snapshots = Vec::new();
+            for (kind, which) in steps {
+                match kind {
+                    0..3 => add(&mut roster, &mut model),
+                    3..6 if !model.is_empty() => {
+                        let position = which.index(model.len());
+                        roster.swap_remove(position as u32);
+                        model.swap_remove(position);
+                    }
+                    6 if !model.is_empty() => {
+                        let position = which.index(model.len());
+                        let moved = Member { local: LocalAddr::new(kind, None), ..model[position] };
+                        roster.replace(position as u32, moved);
+                        model[position] = moved;
+                    }
+                    _ => snapshots.push((roster.clone(), model.clone())),
+                }
+                if !model.is_empty() {
+                    let (position, hint) = (which.index(model.len()) as u32, which.index(model.len() + 9) as u32);
+                    prop_assert_eq!(roster.position(&model[position as usize].client, hint), Some(position));
+                }
+            }
+            snapshots.push((roster, model));
+            snapshots.iter().for_each(|(roster, model)| check(roster, model));
+        }
     }
 }

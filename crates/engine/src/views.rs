@@ -10,7 +10,8 @@ use wire::GroupId;
 
 use crate::delivery::RosterIndex;
 use crate::group::Handle;
-use crate::{Groups, Roster};
+use crate::limits::INDEXED_MEMBERS;
+use crate::{ClientAddr, Groups, Roster};
 
 /// A group as a shard sees it: its roster, and which version that is.
 pub(crate) struct View {
@@ -23,6 +24,20 @@ pub(crate) struct View {
     sessions: u32,
     /// Where the roster stands in the outbox, for as long as the outbox has this stamp.
     pub listed: (u64, RosterIndex),
+}
+
+impl View {
+    /// A client's position in the roster: `hint` if it still is. Of many members the group's index is asked, under the
+    /// lock, which takes less than a look at each of them; it may know a later roster than this one, and so be wrong.
+    #[inline]
+    pub fn position(&self, client: &ClientAddr, hint: u32, groups: &Groups) -> Option<u32> {
+        if self.roster.is_at(client, hint) {
+            return Some(hint);
+        }
+        let is_indexed = self.roster.len() > INDEXED_MEMBERS;
+        let indexed = is_indexed.then(|| groups.position(&self.handle, client, hint)).flatten();
+        self.roster.position(client, indexed.unwrap_or(hint))
+    }
 }
 
 /// A shard's views.
@@ -77,5 +92,41 @@ impl Views {
             (view.version, view.roster) = groups.roster(&view.handle);
         }
         view
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{Cap, LocalAddr, Member, Tick};
+
+    fn member(number: u32) -> Member {
+        let client = ClientAddr::new(([127, 0, 0, 1], number as u16 + 1).into()).unwrap();
+        Member { client, local: LocalAddr::new(0, None) }
+    }
+
+    /// The index knows the roster as it is, the view one that may be older.
+    #[test]
+    fn a_position_is_one_in_the_roster_of_the_view() {
+        const MEMBERS: u32 = 4 * INDEXED_MEMBERS as u32;
+        let (groups, mut views) = (Groups::new(), Views::new());
+        let id = "TEST".parse().unwrap();
+        groups.declare(&[(id, None)], Tick(0));
+        let joined = |number| groups.join(&id, member(number), Cap::Unlimited, true).ok().unwrap();
+        let key = views.enter(joined(0).handle);
+        (1..MEMBERS).for_each(|number| drop(joined(number)));
+        let view = views.current(key, &groups);
+        // Who was last takes the first place; one more comes, and one is nowhere any more.
+        groups.leave(&view.handle, &member(0).client, 0, Tick(0));
+        joined(MEMBERS);
+        groups.leave(&view.handle, &member(7).client, 7, Tick(0));
+        for number in 0..MEMBERS {
+            for hint in [number, 0, MEMBERS, u32::MAX] {
+                assert_eq!(view.position(&member(number).client, hint, &groups), Some(number));
+            }
+        }
+        assert_eq!(view.position(&member(MEMBERS).client, 0, &groups), None, "it came later");
+        let view = views.current(key, &groups);
+        assert_eq!(view.position(&member(MEMBERS - 1).client, MEMBERS - 1, &groups), Some(0));
     }
 }

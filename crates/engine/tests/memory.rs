@@ -5,7 +5,8 @@ mod common;
 mod counting;
 
 use common::{Relay, client, text};
-use counting::{alone, heap, resident};
+use counting::{alone, heap, reset_peak, resident};
+use engine::limits::ROSTER_CHUNK;
 use engine::{Cap, Settings};
 
 #[test]
@@ -66,6 +67,32 @@ fn joins_without_traffic_copy_no_roster() {
         relay.receive(client(2), &command);
     }
     let calls = heap().calls - before;
-    assert!(calls <= 8, "{calls} allocations: the first join copies, then roster, index and outbox may grow");
+    // The first join copies the path to its chunk, then one chunk follows another, of two allocations; index and outbox
+    // may grow.
+    let allowed = 2 * (1000 / ROSTER_CHUNK + 1) + 16;
+    assert!(calls <= allowed, "{calls} allocations of {allowed}");
     assert_eq!(relay.payload(client(0), b"they are all there").len(), 9999);
+}
+
+#[test]
+fn a_join_or_leave_after_a_payload_copies_a_small_part_of_a_large_group() {
+    const MEMBERS: u32 = 10_000;
+    // Two chunks and the branches above them; a copy of all would be 440,000.
+    const ALLOWED: usize = 16 << 10;
+    let _alone = alone();
+    let mut relay = Relay::new(1, Settings { cap: Cap::Unlimited, ..Settings::default() });
+    let id = relay.create(client(0));
+    (0..MEMBERS + 500).for_each(|number| relay.join(client(number), &id));
+    let (join, leave) = (text(&["!JOIN ", &id]), text(&["!LEAVE ", &id]));
+    for number in 0..500 {
+        for (who, command) in [(number * 20 + 1, &leave), (MEMBERS + 500 + number, &join)] {
+            relay.begin_turn(0);
+            relay.receive(client(0), b"everyone's snapshot is this one");
+            let before = heap().live;
+            reset_peak();
+            relay.receive(client(who), command);
+            let copied = heap().peak - before;
+            assert!(copied <= ALLOWED, "{copied} bytes for {number}");
+        }
+    }
 }

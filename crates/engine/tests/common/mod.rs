@@ -180,7 +180,7 @@ pub fn answer(outbox: &Outbox, delivery: &engine::Delivery) -> Answer {
 }
 
 fn others(roster: &Roster, sender: u32) -> Vec<Member> {
-    let mut members = roster.members().to_vec();
+    let mut members: Vec<Member> = roster.members().copied().collect();
     members.remove(sender as usize);
     members
 }
