@@ -54,6 +54,12 @@ impl Groups {
         Self::with_hasher(RandomState::new())
     }
 
+    /// The same with hash keys from a seed, for whoever has to see the same again: never where clients are unknown, who
+    /// could choose addresses that collide.
+    pub fn seeded(seed: u64) -> Self {
+        Self::with_hasher(RandomState::with_seeds(seed, !seed, seed.rotate_left(32), !seed.rotate_left(32)))
+    }
+
     pub(crate) fn with_hasher(hasher: RandomState) -> Self {
         Self {
             stripes: (0..STRIPES).map(|_| Mutex::new(Stripe::new())).collect(),
@@ -64,6 +70,11 @@ impl Groups {
             groups: AtomicU32::new(0),
             unjoined: AtomicU32::new(0),
         }
+    }
+
+    /// What the engines that share these groups hash with.
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
     /// Groups that exist now.

@@ -51,7 +51,7 @@ struct Reader {
 
 impl Reader {
     fn new(groups: &Arc<Groups>) -> Self {
-        let mut views = Views::new();
+        let mut views = Views::new(RandomState::with_seeds(1, 2, 3, 4));
         let key = views.enter(join(groups, 1).ok().unwrap().handle);
         Self { groups: Arc::clone(groups), views, key, seen: 0 }
     }

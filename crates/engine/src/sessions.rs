@@ -28,12 +28,8 @@ impl Sessions {
     /// `capacity`: sessions to make room for at once, because growing the index later would stop the shard for as
     /// long as it takes to hash every address again. Of room that is never used only the index's control bytes are
     /// resident, two for each session at most.
-    pub fn new(capacity: usize) -> Self {
-        Self {
-            slab: Slab::with_capacity(capacity),
-            index: HashTable::with_capacity(capacity),
-            hasher: RandomState::new(),
-        }
+    pub fn new(capacity: usize, hasher: RandomState) -> Self {
+        Self { slab: Slab::with_capacity(capacity), index: HashTable::with_capacity(capacity), hasher }
     }
 
     pub fn len(&self) -> usize {

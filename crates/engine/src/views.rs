@@ -48,8 +48,8 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    pub fn new() -> Self {
-        Self { slab: Slab::new(), index: HashMap::with_hasher(RandomState::new()) }
+    pub fn new(hasher: RandomState) -> Self {
+        Self { slab: Slab::new(), index: HashMap::with_hasher(hasher) }
     }
 
     /// One more session is in the group.
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_position_is_one_in_the_roster_of_the_view() {
         const MEMBERS: u32 = 4 * INDEXED_MEMBERS as u32;
-        let (groups, mut views) = (Groups::new(), Views::new());
+        let (groups, mut views) = (Groups::new(), Views::new(RandomState::new()));
         let id = "TEST".parse().unwrap();
         groups.declare(&[(id, None)], Tick(0));
         let joined = |number| groups.join(&id, member(number), Cap::Unlimited, true).ok().unwrap();
