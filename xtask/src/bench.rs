@@ -10,7 +10,9 @@ mod fanout;
 mod generator;
 mod host;
 mod latency;
+mod metrics;
 mod million;
+mod namespace;
 mod original;
 mod pacing;
 mod process;
@@ -18,6 +20,7 @@ mod relay;
 mod report;
 mod rounds;
 mod sending;
+mod shards;
 mod stats;
 mod table;
 
@@ -79,10 +82,11 @@ impl Bench {
 type Part = fn(&Bench) -> anyhow::Result<Outcome>;
 
 /// In the order of the document.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     fanout::measure,
     original::measure,
     latency::measure,
+    shards::measure,
     sending::measure,
     pacing::measure,
     million::measure,

@@ -16,6 +16,8 @@ pub struct Binaries {
     pub ceiling: PathBuf,
     /// A relay without any art.
     pub bare: PathBuf,
+    /// Many members behind one socket.
+    pub inject: PathBuf,
     /// A folder for what programs write.
     pub folder: PathBuf,
 }
@@ -29,7 +31,11 @@ impl Binaries {
     /// Builds them.
     pub fn build(shell: &Shell) -> anyhow::Result<Binaries> {
         cmd!(shell, "cargo build --locked --release --bin relay --bin loadgen").run()?;
-        cmd!(shell, "cargo build --locked --release -p net --example ceiling --example bare").run()?;
+        cmd!(
+            shell,
+            "cargo build --locked --release -p net --example ceiling --example bare --example inject"
+        )
+        .run()?;
         let metadata = cmd!(shell, "cargo metadata --locked --no-deps --format-version 1").quiet().read()?;
         let Metadata { target_directory } =
             serde_json::from_str(&metadata).context("what cargo metadata says is not understood")?;
@@ -40,6 +46,7 @@ impl Binaries {
             loadgen: release.join("loadgen"),
             ceiling: release.join("examples/ceiling"),
             bare: release.join("examples/bare"),
+            inject: release.join("examples/inject"),
             folder,
         })
     }

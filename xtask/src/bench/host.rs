@@ -16,6 +16,8 @@ pub struct Host {
     pub relay_cpu: usize,
     /// Where the generator runs, and whatever receives.
     pub generator_cpu: usize,
+    /// All that there are, as a list.
+    pub cpus: String,
     description: String,
 }
 
@@ -39,7 +41,8 @@ impl Host {
             kernel.trim(),
             others.join(", ")
         );
-        Ok(Host { relay_cpu, generator_cpu, description })
+        let cpus = cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        Ok(Host { relay_cpu, generator_cpu, cpus, description })
     }
 }
 

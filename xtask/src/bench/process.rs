@@ -129,6 +129,8 @@ fn children_cpu() -> anyhow::Result<Duration> {
 
 /// A thread of a program.
 pub struct Thread {
+    /// What it calls itself.
+    pub name: String,
     /// It ran for so long.
     pub ran: Duration,
     /// It wanted to and could not for so long.
@@ -145,7 +147,8 @@ pub fn threads(id: u32) -> Vec<Thread> {
 fn thread_of(folder: &Path) -> Option<Thread> {
     let text = fs::read_to_string(folder.join("schedstat")).ok()?;
     let mut fields = text.split_whitespace().map(|field| field.parse().map(Duration::from_nanos));
-    Some(Thread { ran: fields.next()?.ok()?, waited: fields.next()?.ok()? })
+    let name = fs::read_to_string(folder.join("comm")).ok()?.trim().to_owned();
+    Some(Thread { name, ran: fields.next()?.ok()?, waited: fields.next()?.ok()? })
 }
 
 /// The part of the time that a program's threads wanted to run in which they could not, since it started.
