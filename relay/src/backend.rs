@@ -3,7 +3,7 @@
 use net::{DriverConfig, Mmsg, SetupError, Socket, Uring};
 
 use crate::config::Backend;
-use crate::limits::{BUFFERS, TURN_ARRIVALS, TURN_COPIES};
+use crate::limits::{TURN_ARRIVALS, TURN_UNITS};
 
 /// A driver, whichever it is.
 pub enum AnyDriver {
@@ -21,12 +21,12 @@ pub struct Chosen {
     pub fallback: Option<SetupError>,
 }
 
-/// Sets a driver up on the thread that will turn it.
+/// Sets a driver with so many receive buffers up, on the thread that will turn it.
 ///
 /// # Errors
 /// What failed; with `auto` only if both backends do.
-pub fn choose(backend: Backend, sockets: Vec<Socket>) -> Result<Chosen, SetupError> {
-    let config = driver_config();
+pub fn choose(backend: Backend, sockets: Vec<Socket>, buffers: usize) -> Result<Chosen, SetupError> {
+    let config = driver_config(buffers);
     match backend {
         Backend::Mmsg => mmsg(sockets, &config, None),
         Backend::Uring => match Uring::new(sockets, &config) {
@@ -51,12 +51,12 @@ fn mmsg(
     }
 }
 
-fn driver_config() -> DriverConfig {
+fn driver_config(buffers: usize) -> DriverConfig {
     DriverConfig {
-        buffers: BUFFERS as u16,
+        buffers: buffers as u16,
         arrivals_per_exchange: TURN_ARRIVALS as u16,
-        // A reply to every arrival always fits beside the payloads' own budget and one run beyond it.
-        turn_budget: (TURN_COPIES + net::Run::MAX_DATAGRAMS + TURN_ARRIVALS) as u32,
+        // A reply to every arrival always fits beside the payloads' own allowance and one run beyond it.
+        turn_budget: (TURN_UNITS + net::Run::MAX_DATAGRAMS + TURN_ARRIVALS) as u32,
         ..DriverConfig::default()
     }
 }

@@ -13,6 +13,7 @@ use crate::backend::{self, AnyDriver};
 use crate::clock::{Clock, Monotonic, tick};
 use crate::config::Setup;
 use crate::inbox::{Inbox, News, Postbox};
+use crate::limits::{BUFFERS, COALESCING_BUFFERS};
 use crate::meter::Meter;
 use crate::server::Event;
 use crate::shard::Shard;
@@ -126,7 +127,8 @@ fn run_shard(
     if let Some(Err(error)) = cpu.map(net::pin_current_thread) {
         tracing::warn!(shard, %error, "cannot pin the shard's thread: it stays unpinned");
     }
-    let chosen = match backend::choose(common.setup.backend, sockets) {
+    let buffers = buffers(&common.setup);
+    let chosen = match backend::choose(common.setup.backend, sockets, buffers) {
         Ok(chosen) => chosen,
         Err(error) => {
             let _ = report.send(Err(error));
@@ -143,15 +145,23 @@ fn run_shard(
     );
     match chosen.driver {
         AnyDriver::Uring(ring) => {
-            turn(engine, *ring, common.clock, meter, report, ("uring", chosen.fallback))
+            turn(engine, (*ring, buffers), common.clock, meter, report, ("uring", chosen.fallback))
         }
-        AnyDriver::Mmsg(mmsg) => turn(engine, *mmsg, common.clock, meter, report, ("mmsg", chosen.fallback)),
+        AnyDriver::Mmsg(mmsg) => {
+            turn(engine, (*mmsg, buffers), common.clock, meter, report, ("mmsg", chosen.fallback))
+        }
     }
+}
+
+/// Receive buffers of a shard: more where payloads may wait for company from the beginning.
+fn buffers(setup: &Setup) -> usize {
+    let _ = (setup, COALESCING_BUFFERS);
+    BUFFERS
 }
 
 fn turn<D: Driver>(
     engine: Engine,
-    driver: D,
+    (driver, buffers): (D, usize),
     clock: Monotonic,
     meter: Meter,
     report: &Report,
@@ -159,7 +169,7 @@ fn turn<D: Driver>(
 ) -> io::Result<()> {
     let inbox = Inbox::default();
     let postbox = inbox.postbox(driver.waker());
-    let shard = Shard::new(engine, driver, clock, inbox, meter);
+    let shard = Shard::new(engine, driver, buffers, clock, inbox, meter);
     let _ = report.send(Ok(Started { postbox, backend, fallback }));
     shard.run().map(drop)
 }

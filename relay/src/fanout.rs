@@ -1,76 +1,92 @@
 //! Turning a turn's deliveries into sends: replies at once, payloads gathered by receiver.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use engine::{Audience, Delivery, Member, Outbox, Payload, Roster};
+use engine::{Audience, Delivery, Member, Outbox, Payload};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
 
-use crate::limits::{BACKLOG_COPIES, BACKLOG_PAYLOADS, TURN_COPIES};
-use crate::plan::Plan;
-use crate::work::{Queued, Work};
+use crate::flows::{FlowIndex, Flows, Load};
+use crate::limits::{BACKLOG_COPIES, HELD_BYTES, QUANTUM};
+use crate::work::{Allowance, Queued, Taken};
 
-/// The fan-out of one shard: batches of payloads, first in first out, bounded by the turn's budget and the backlog.
-#[derive(Default)]
+/// The fan-out of one shard: the payloads of each group, served in turns, bounded by the turn's allowance and the
+/// backlog.
 pub struct Fanout {
-    queue: VecDeque<Work>,
-    /// Payloads in the queue, each of which holds a receive buffer.
-    queued: usize,
-    /// Batches to use again.
-    spare: Vec<Work>,
-    plan: Plan,
-    /// The plan is this turn's and the first batch's.
-    planned: bool,
-    budget: usize,
-    /// Which arrivals of this turn are in the queue.
+    flows: Flows,
+    /// Number of this turn.
+    turn: u64,
+    /// What this turn may still send.
+    allowance: Allowance,
+    /// What may wait in all, and what of it for company.
+    most: Load,
+    most_held: Load,
+    /// Which arrivals of this turn wait in a flow.
     kept: Vec<bool>,
     dropped: u64,
-    /// Batches whose last copy was sent this turn.
-    completed: Vec<Completed>,
-    /// The batch that each roster of this epoch adds to.
-    open: Vec<usize>,
-}
-
-/// A batch that has been sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Completed {
-    /// When the turn began that took its payloads.
-    pub taken: Duration,
-    /// How many they were.
-    pub payloads: u64,
+    /// The payloads whose last copy was sent this turn.
+    completed: Vec<Taken>,
 }
 
 impl Fanout {
-    /// Sends a turn's deliveries, and what earlier turns left, as far as the turn's budget goes. Releases the
-    /// buffers of all arrivals that no batch waits for.
-    pub fn turn<D: Driver>(&mut self, now: Duration, outbox: &Outbox, arrivals: &[Arrival], driver: &mut D) {
+    /// A fan-out that lets payloads wait in half of a driver's receive buffers.
+    pub fn new(buffers: usize) -> Self {
+        let most = Load { payloads: buffers / 2, bytes: usize::MAX, copies: BACKLOG_COPIES };
+        Self {
+            flows: Flows::default(),
+            turn: 0,
+            allowance: Allowance(0),
+            most,
+            most_held: Load { payloads: buffers / 4, bytes: HELD_BYTES, copies: u64::MAX },
+            kept: Vec::new(),
+            dropped: 0,
+            completed: Vec::new(),
+        }
+    }
+
+    /// Sends a turn's deliveries, and what earlier turns left, as far as the allowance goes. Releases the buffers of
+    /// all arrivals that need not wait. Returns what is left of the allowance.
+    pub fn turn<D: Driver>(
+        &mut self,
+        now: Duration,
+        allowance: Allowance,
+        outbox: &Outbox,
+        arrivals: &[Arrival],
+        driver: &mut D,
+    ) -> Allowance {
+        self.turn += 1;
+        self.allowance = allowance;
         self.completed.clear();
-        self.planned = false;
-        self.budget = TURN_COPIES;
         self.kept.clear();
         self.kept.resize(arrivals.len(), false);
         for (number, epoch) in outbox.epochs().enumerate() {
             if number > 0 {
-                // What waits for the next turn is overtaken: no reply waits behind the budget.
-                let _ = self.pump(driver);
+                // Who always has something waiting is overtaken: no reply waits for it.
+                let _ = self.pump(driver, true);
             }
             self.take(now, epoch, outbox, arrivals, driver);
         }
         for (arrival, _) in arrivals.iter().zip(&self.kept).filter(|(_, kept)| !**kept) {
             driver.release(arrival.buffer);
         }
-        let _ = self.pump(driver);
+        self.flows.release_due(now, self.most_held);
+        let _ = self.pump(driver, false);
         self.drop_excess(driver);
+        std::mem::replace(&mut self.allowance, Allowance(0))
     }
 
-    /// Copies that wait for the next turn.
+    /// Copies that wait for a later turn.
     pub fn waiting(&self) -> u64 {
-        self.queue.iter().map(Work::copies).sum()
+        self.flows.load().copies
     }
 
-    /// True if nothing waits for the next turn.
+    /// True if nothing is to be sent before something arrives or [`Fanout::due`] has come.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty()
+        self.flows.is_idle()
+    }
+
+    /// When payloads that wait for company have waited long enough.
+    pub fn due(&self) -> Option<Duration> {
+        self.flows.due()
     }
 
     /// Copies dropped so far because too much was waiting.
@@ -78,15 +94,24 @@ impl Fanout {
         self.dropped
     }
 
-    /// The batches whose last copy was sent this turn.
-    pub fn completed(&self) -> &[Completed] {
+    /// The payloads whose last copy was sent this turn.
+    pub fn completed(&self) -> &[Taken] {
         &self.completed
+    }
+
+    /// Nothing waits for company any more.
+    pub fn hurry(&mut self) {
+        self.flows.release_due(Duration::MAX, self.most_held);
     }
 
     /// Gives every buffer back and counts what is dropped for it.
     pub fn abandon(&mut self, driver: &mut impl Driver) {
-        while let Some(work) = self.queue.pop_front() {
-            self.finish(work, driver);
+        self.hurry();
+        while let Some(at) = self.flows.next(false) {
+            while self.flows.first_work(at).is_some() {
+                self.dropped += self.flows.end_first(at, |payload| release(payload, driver));
+            }
+            self.flows.put_back(at);
         }
     }
 
@@ -99,8 +124,6 @@ impl Fanout {
         arrivals: &[Arrival],
         driver: &mut D,
     ) {
-        self.open.clear();
-        let mut first_roster = None;
         for Delivery { payload, audience } in epoch {
             let part = match payload {
                 Payload::Composed(text) => driver.compose(outbox.text(text)),
@@ -112,30 +135,10 @@ impl Fanout {
                     if let Payload::Received(number) = payload {
                         self.kept[*number as usize] = true;
                     }
-                    // An epoch lists its rosters in the order in which they are first used.
-                    let first = first_roster.get_or_insert(*roster).0;
-                    let work = self.batch((roster.0 - first) as usize, now, &outbox.listed(*roster).roster);
-                    work.push(Queued { part, sender: *sender });
-                    self.queued += 1;
+                    self.flows.push(outbox.listed(*roster), Queued { part, sender: *sender }, now);
                 }
             }
         }
-    }
-
-    /// The batch that this epoch's roster of this number adds to: the last one, while it has room.
-    fn batch(&mut self, roster_number: usize, now: Duration, roster: &Roster) -> &mut Work {
-        let open = self.open.get(roster_number).copied().filter(|&at| self.queue[at].has_room());
-        let at = open.unwrap_or_else(|| {
-            let mut work = self.spare.pop().unwrap_or_default();
-            work.reset(now, roster.clone());
-            self.queue.push_back(work);
-            self.queue.len() - 1
-        });
-        match self.open.get_mut(roster_number) {
-            Some(open) => *open = at,
-            None => self.open.push(at),
-        }
-        &mut self.queue[at]
     }
 
     fn reply(&mut self, to: &Member, part: Part, driver: &mut impl Driver) {
@@ -153,48 +156,63 @@ impl Fanout {
         }
     }
 
-    /// Sends what is queued; `Full` if something is left for the next turn.
-    fn pump(&mut self, driver: &mut impl Driver) -> Result<(), Full> {
-        while let Some(work) = self.queue.front_mut() {
-            if !self.planned {
-                self.plan.make(work, driver);
-                self.planned = true;
-            }
-            work.send(&self.plan, driver, &mut self.budget)?;
-            self.planned = false;
-            let completed = Completed { taken: work.taken(), payloads: work.payloads().len() as u64 };
-            self.completed.push(completed);
-            if let Some(work) = self.queue.pop_front() {
-                self.finish(work, driver);
+    /// Sends what is queued, group by group; `Full` if something is left for the next turn.
+    fn pump(&mut self, driver: &mut impl Driver, only_fresh: bool) -> Result<(), Full> {
+        while let Some(at) = self.flows.next(only_fresh) {
+            let served = self.serve(at, driver);
+            self.flows.put_back(at);
+            served?;
+            if self.allowance.is_spent() {
+                return Err(Full);
             }
         }
         Ok(())
     }
 
-    /// Drops the oldest batches while more waits than may. The one under way is finished, whatever comes, or the last
-    /// members of a large group would never hear anything.
-    fn drop_excess(&mut self, driver: &mut impl Driver) {
-        let first = usize::from(self.queue.front().is_some_and(Work::is_started));
-        while self.queued > BACKLOG_PAYLOADS || self.waiting() > BACKLOG_COPIES {
-            let Some(work) = self.queue.remove(first) else { return };
-            self.finish(work, driver);
+    /// Lets a group send: as much as this turn may, if it is the only one.
+    fn serve(&mut self, at: FlowIndex, driver: &mut impl Driver) -> Result<(), Full> {
+        let share = if self.flows.is_last() { usize::MAX } else { QUANTUM };
+        let mut share = self.allowance.take(share);
+        while let Some(work) = self.flows.first_work(at) {
+            let before = work.copies();
+            let sent = work.send(self.turn, driver, &mut share);
+            let copies = before - work.copies();
+            if sent.is_ok() {
+                self.completed.extend_from_slice(work.taken());
+            }
+            self.flows.sent(at, copies);
+            if sent.is_err() {
+                break;
+            }
+            self.flows.end_first(at, |payload| release(payload, driver));
         }
+        let is_spent = share.is_spent();
+        self.allowance.give_back(share);
+        // Whoever stopped with a share left was stopped by the driver.
+        if self.flows.first_work(at).is_some() && !is_spent { Err(Full) } else { Ok(()) }
     }
 
-    /// Ends a batch; what it has not sent is dropped and counted.
-    fn finish(&mut self, mut work: Work, driver: &mut impl Driver) {
-        self.dropped += work.copies();
-        self.queued -= work.payloads().len();
-        for payload in work.payloads() {
-            if let Part::Received { buffer, .. } = payload.part {
-                driver.release(buffer);
+    /// Drops the oldest payloads of whoever has most, while more waits than may.
+    fn drop_excess(&mut self, driver: &mut impl Driver) {
+        loop {
+            let load = self.flows.load();
+            let by_copies = load.payloads <= self.most.payloads;
+            if by_copies && load.copies <= self.most.copies {
+                return;
             }
+            let dropped = self.flows.drop_oldest(self.most, by_copies, |payload| release(payload, driver));
+            let Some(copies) = dropped else { return };
+            self.dropped += copies;
         }
-        work.reset(Duration::ZERO, Roster::default());
-        self.spare.push(work);
     }
 }
 
 fn received(arrival: &Arrival) -> Part {
     Part::Received { buffer: arrival.buffer, offset: arrival.offset, len: arrival.len }
+}
+
+fn release(payload: Queued, driver: &mut impl Driver) {
+    if let Part::Received { buffer, .. } = payload.part {
+        driver.release(buffer);
+    }
 }

@@ -2,26 +2,55 @@
 
 use std::time::Duration;
 
-/// Copies of payloads that one turn hands to the kernel, at most: at 1.1 us each (measured, plain sends) they take
-/// 9 ms, so that no turn is longer than 10 ms.
-pub const TURN_COPIES: usize = 8192;
+/// What one turn's sends should take: half of the 10 ms that nobody may hold a turn for, because what a send costs is
+/// known only from the turns before.
+pub const TURN: Duration = Duration::from_millis(5);
+
+/// What a turn's sends should take while the kernel's receive buffers fill: with [`TURN_ARRIVALS`] received in each turn,
+/// some 300,000 datagrams a second are taken in, and what cannot be sent is dropped where it hurts the fewest.
+pub const HURRIED_TURN: Duration = Duration::from_micros(500);
+
+/// How full a receive buffer is when turns begin to hurry. Up to there a burst waits where it is.
+pub const HURRY: f32 = 0.5;
+
+/// Units of [`crate::work::Allowance`] that one turn spends, at most: 8192 plain copies at two units each, or 16,000
+/// copies in large messages. Larger turns are no cheaper (docs/performance.md).
+pub const TURN_UNITS: usize = 16_384;
+
+/// Units of a turn at the least, however dear they are: 512 plain copies.
+pub const LEAST_TURN_UNITS: usize = 1024;
+
+/// What a unit is expected to take before the first turn was measured, in nanoseconds: half of a plain send on a slow
+/// machine, 2.2 us (docs/performance.md has 1.1 to 2.5).
+pub const FIRST_NANOS_PER_UNIT: u64 = 1100;
+
+/// Turns that spend less tell nothing about the price of a unit: it drowns in that of the turn.
+pub const MEASURABLE_UNITS: usize = 256;
+
+/// Units that a group spends before the next one's turn comes, while others wait: half a millisecond, so that sixteen
+/// busy groups are all served within [`TURN`] or two.
+pub const QUANTUM: usize = 1024;
 
 /// Datagrams that one turn takes from the kernel, at most. Deeper turns are cheaper for each delivery
 /// (docs/performance.md), and a quarter of the buffers leaves room for those that wait and those that are filled.
 pub const TURN_ARRIVALS: usize = 256;
 
-/// Receive buffers of a shard. Up to half of them wait behind the turn's budget; the rest always receives.
+/// Receive buffers of a shard. Up to half of them wait behind the turn's allowance; the rest always receives.
 pub const BUFFERS: usize = 1024;
 
-/// Payloads that wait behind the turn's budget, at most; beyond, the oldest are dropped and counted.
-pub const BACKLOG_PAYLOADS: usize = BUFFERS / 2;
+/// Receive buffers of a shard where payloads may wait for company: a quarter of them holds ten payloads of each of a
+/// hundred groups.
+pub const COALESCING_BUFFERS: usize = 4096;
 
-/// Copies that wait behind the turn's budget, at most: 32 turns, so that nobody waits for a large group for longer than
-/// 0.3 s. Beyond, the oldest are dropped and counted.
-pub const BACKLOG_COPIES: u64 = 32 * TURN_COPIES as u64;
+/// Bytes of payloads that wait for company, at most: they should still be in the second-level cache when they are sent.
+pub const HELD_BYTES: usize = 1 << 20;
 
-/// Copies of one batch, at most, unless a single payload has more: what is dropped is dropped by batches, and the one
-/// under way is always finished, so batches must be small beside the backlog.
+/// Copies that wait behind the turn's allowance, at most: 32 turns, so that nobody waits for a large group for longer
+/// than 0.3 s. Beyond, the oldest of whoever has most are dropped and counted.
+pub const BACKLOG_COPIES: u64 = 16 * TURN_UNITS as u64;
+
+/// Copies of one batch, at most, unless a single payload has more: the batch under way is always finished, so batches
+/// must be small beside the backlog.
 pub const BATCH_COPIES: u64 = BACKLOG_COPIES / 8;
 
 /// How old published counters get.
@@ -41,7 +70,7 @@ pub const ORPHANED_PORT_PATIENCE: Duration = Duration::from_secs(12);
 /// How long a stopping shard goes on sending what waits behind its budget.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
-const _: () = assert!(TURN_ARRIVALS < BUFFERS - BACKLOG_PAYLOADS);
-const _: () = assert!(BUFFERS <= *net::limits::BUFFERS.end() as usize);
+const _: () = assert!(TURN_ARRIVALS <= BUFFERS / 4, "half of the buffers may wait");
+const _: () = assert!(COALESCING_BUFFERS <= *net::limits::BUFFERS.end() as usize);
 const _: () = assert!(crate::config::MAX_HOSTS <= net::limits::MAX_SOCKETS);
-const _: () = assert!(BATCH_COPIES >= TURN_COPIES as u64);
+const _: () = assert!(BATCH_COPIES >= TURN_UNITS as u64 && QUANTUM <= LEAST_TURN_UNITS);

@@ -1,23 +1,28 @@
 //! Cutting the payloads of a batch into runs: what each member gets, in which sends.
 
 use net::{Driver, Gather, Part, Run};
-use smallvec::SmallVec;
 
-use crate::work::Work;
+use crate::work::Queued;
 
 /// The sends of one batch. Members that sent nothing share the first sequence; each sender has its own, without its
 /// own payloads.
 #[derive(Default)]
 pub struct Plan {
-    sequences: Vec<Sequence>,
+    /// The runs of all sequences, one sequence after the other.
+    spans: Vec<Span>,
+    shared: Sequence,
     /// Senders by position, ascending, with their sequence.
-    senders: Vec<(u32, u16)>,
+    senders: Vec<(u32, Sequence)>,
     rounds: usize,
     parts: Vec<Part>,
 }
 
-/// Runs that one receiver gets, in order.
-type Sequence = SmallVec<[Span; 2]>;
+/// Runs that one receiver gets, in order, as a stretch of [`Plan::spans`].
+#[derive(Clone, Copy, Default)]
+struct Sequence {
+    start: u32,
+    count: u32,
+}
 
 /// A run, as a stretch of its sequence's gather list.
 #[derive(Clone, Copy)]
@@ -32,18 +37,19 @@ pub struct Span {
 
 impl Plan {
     /// Plans a batch. Its gather lists are the driver's, so a plan is good for one turn.
-    pub fn make(&mut self, work: &Work, driver: &mut impl Driver) {
-        self.sequences.clear();
+    pub fn make(&mut self, payloads: &[Queued], driver: &mut impl Driver) {
+        self.spans.clear();
         self.senders.clear();
-        self.add_sequence(work, None, driver);
-        self.senders.extend(work.payloads().iter().map(|payload| (payload.sender, 0)));
-        self.senders.sort_unstable();
-        self.senders.dedup();
+        self.shared = self.add_sequence(payloads, None, driver);
+        self.rounds = self.shared.count as usize;
+        self.senders.extend(payloads.iter().map(|payload| (payload.sender, Sequence::default())));
+        self.senders.sort_unstable_by_key(|(position, _)| *position);
+        self.senders.dedup_by_key(|(position, _)| *position);
         for at in 0..self.senders.len() {
-            self.senders[at].1 = self.sequences.len() as u16;
-            self.add_sequence(work, Some(self.senders[at].0), driver);
+            let sequence = self.add_sequence(payloads, Some(self.senders[at].0), driver);
+            self.senders[at].1 = sequence;
+            self.rounds = self.rounds.max(sequence.count as usize);
         }
-        self.rounds = self.sequences.iter().map(SmallVec::len).max().unwrap_or(0);
     }
 
     /// How many runs the receiver with the most runs gets.
@@ -53,35 +59,41 @@ impl Plan {
 
     /// The runs of one round for the members from `first` on, in order of their positions.
     pub fn round(&self, round: usize, first: u32) -> impl FnMut(u32) -> Option<Span> {
+        let shared = self.span(self.shared, round);
         let mut next = self.senders.partition_point(|(position, _)| *position < first);
-        move |position| {
-            let sequence = match self.senders.get(next) {
-                Some(&(sender, own)) if sender == position => {
-                    next += 1;
-                    own
-                }
-                _ => 0,
-            };
-            self.sequences[usize::from(sequence)].get(round).copied()
+        move |position| match self.senders.get(next) {
+            Some(&(sender, own)) if sender == position => {
+                next += 1;
+                self.span(own, round)
+            }
+            _ => shared,
         }
     }
 
-    fn add_sequence(&mut self, work: &Work, without: Option<u32>, driver: &mut impl Driver) {
+    fn span(&self, sequence: Sequence, round: usize) -> Option<Span> {
+        (round < sequence.count as usize).then(|| self.spans[sequence.start as usize + round])
+    }
+
+    fn add_sequence(
+        &mut self,
+        payloads: &[Queued],
+        without: Option<u32>,
+        driver: &mut impl Driver,
+    ) -> Sequence {
         self.parts.clear();
-        let heard = work.payloads().iter().filter(|payload| Some(payload.sender) != without);
+        let heard = payloads.iter().filter(|payload| Some(payload.sender) != without);
         self.parts.extend(heard.map(|payload| payload.part));
         let gather = driver.gather(&self.parts);
-        let mut runs = Sequence::new();
+        let first = self.spans.len();
         let mut start = 0;
         while start < self.parts.len() {
             let span = first_run(&self.parts[start..], gather.start + start as u32);
             start += usize::from(span.gather.count);
-            runs.push(span);
+            self.spans.push(span);
         }
-        self.sequences.push(runs);
+        Sequence { start: first as u32, count: (self.spans.len() - first) as u32 }
     }
 }
-
 /// The longest run at the beginning: datagrams of one size, of which a shorter one may be the last.
 fn first_run(parts: &[Part], start: u32) -> Span {
     let size = parts[0].len();

@@ -9,8 +9,9 @@ use net::{Arrival, Driver};
 use crate::clock::{Clock, tick};
 use crate::fanout::Fanout;
 use crate::inbox::Inbox;
-use crate::limits::{LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE};
+use crate::limits::{HURRY, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS};
 use crate::meter::{Counters, Meter};
+use crate::pace::Pace;
 
 /// One shard: an engine, a driver, and what passes between them in a turn.
 pub struct Shard<D, C> {
@@ -21,6 +22,9 @@ pub struct Shard<D, C> {
     arrivals: Vec<Arrival>,
     outbox: Outbox,
     fanout: Fanout,
+    pace: Pace,
+    /// Units that the last turn spent.
+    spent: usize,
     counters: Counters,
     meter: Meter,
     stopping: bool,
@@ -35,8 +39,8 @@ pub struct Shard<D, C> {
 }
 
 impl<D: Driver, C: Clock> Shard<D, C> {
-    /// A shard that has not turned yet.
-    pub fn new(engine: Engine, driver: D, clock: C, inbox: Inbox, meter: Meter) -> Self {
+    /// A shard that has not turned yet, with a driver of so many receive `buffers`.
+    pub fn new(engine: Engine, driver: D, buffers: usize, clock: C, inbox: Inbox, meter: Meter) -> Self {
         let now = clock.now();
         Self {
             engine,
@@ -44,7 +48,9 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             inbox,
             arrivals: Vec::new(),
             outbox: Outbox::default(),
-            fanout: Fanout::default(),
+            fanout: Fanout::new(buffers),
+            pace: Pace::default(),
+            spent: 0,
             counters: Counters::default(),
             meter,
             stopping: false,
@@ -79,7 +85,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.engine.begin_turn(tick(self.turn));
         self.read_inbox();
         self.decide();
-        self.fanout.turn(self.turn, &self.outbox, &self.arrivals, &mut self.driver);
+        self.send();
         self.engine.sweep();
         // A sweep counts without any datagram.
         self.dirty |= self.engine.tally().events != self.counters.tally.events;
@@ -98,7 +104,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         let told = self.read_inbox();
         let idle = self.arrivals.is_empty() && self.fanout.is_idle() && !told && !self.stopping;
         let mut now = self.clock.now();
-        self.counters.busy += nanos(now.saturating_sub(self.woken));
+        self.measure_turn(now.saturating_sub(self.woken));
         self.publish(now);
         if idle {
             let wait = self.wait(now);
@@ -113,7 +119,23 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     fn wait(&self, now: Duration) -> Duration {
         let deadline = Duration::from_millis(self.engine.deadline().0);
         let until = if self.dirty { deadline.min(self.published + PUBLISH_EVERY) } else { deadline };
-        until.saturating_sub(now)
+        self.fanout.due().map_or(until, |due| until.min(due)).saturating_sub(now)
+    }
+
+    /// A turn has taken so long, its sends and the next receive included.
+    fn measure_turn(&mut self, time: Duration) {
+        self.counters.busy += nanos(time);
+        self.counters.turns.record(nanos(time), 1);
+        self.pace.took(self.spent, time);
+    }
+
+    fn send(&mut self) {
+        // Only a turn that left something behind need ask.
+        let hurry = self.arrivals.len() >= TURN_ARRIVALS && self.driver.receive_pressure() > HURRY;
+        let allowance = self.pace.allowance(hurry);
+        let before = allowance.0;
+        let left = self.fanout.turn(self.turn, allowance, &self.outbox, &self.arrivals, &mut self.driver);
+        self.spent = before - left.0;
     }
 
     fn decide(&mut self) {
@@ -147,7 +169,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.driver.flush();
         let now = self.clock.now();
         for completed in self.fanout.completed() {
-            self.counters.latency.record(nanos(now.saturating_sub(completed.taken)), completed.payloads);
+            self.counters.latency.record(nanos(now.saturating_sub(completed.at)), completed.payloads);
         }
         self.measured = self.turn;
         self.unmeasured_turns = 0;
@@ -189,6 +211,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     /// Goes on while there is something to take or to send, for a bounded time, and gives every buffer back.
     fn finish(&mut self) -> io::Result<()> {
         let patience = self.clock.now() + STOP_PATIENCE;
+        self.fanout.hurry();
         while (self.turn()? || !self.fanout.is_idle()) && self.clock.now() < patience {}
         self.fanout.abandon(&mut self.driver);
         self.driver.flush();

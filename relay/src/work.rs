@@ -8,18 +8,20 @@ use net::{Driver, Full, Part, Run, SocketIndex};
 use crate::limits::BATCH_COPIES;
 use crate::plan::Plan;
 
-/// Payloads of one group, received one after the other, for the same members.
+/// Payloads of one group for the same members, in the order in which they were received.
 #[derive(Default)]
 pub struct Work {
-    /// When the turn began that took them.
-    taken: Duration,
     roster: Roster,
     payloads: Vec<Queued>,
+    taken: Vec<Taken>,
     /// Copies that have not been handed to the driver.
     copies: u64,
     /// Where to go on: the round, and the member in it.
     round: usize,
     member: u32,
+    plan: Plan,
+    /// The turn that the plan is good for.
+    planned: u64,
 }
 
 /// A payload that waits for its receivers; it holds its receive buffer.
@@ -31,19 +33,86 @@ pub struct Queued {
     pub sender: u32,
 }
 
-impl Work {
-    /// Begins a new batch, keeping allocations.
-    pub fn reset(&mut self, taken: Duration, roster: Roster) {
-        self.taken = taken;
-        self.roster = roster;
-        self.payloads.clear();
-        (self.copies, self.round, self.member) = (0, 0, 0);
+/// Payloads that were received together.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// When the turn began that took them.
+    pub at: Duration,
+    /// How many they are.
+    pub payloads: u64,
+}
+
+/// What one turn, or a group's part of it, may still send.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Allowance(pub usize);
+
+impl Allowance {
+    /// What a message costs: its datagrams, and once more for the message itself. The kernel's price of a message of
+    /// n datagrams is about 0.75 us + n * 0.43 us on loopback (docs/performance.md), near enough to 1 + n.
+    fn pay(&mut self, datagrams: u16) {
+        self.0 = self.0.saturating_sub(1 + usize::from(datagrams));
     }
 
-    /// Adds a payload.
-    pub fn push(&mut self, payload: Queued) {
-        self.copies += self.roster.len() as u64 - 1;
+    /// Takes a share out, this much at most.
+    pub fn take(&mut self, most: usize) -> Allowance {
+        let share = most.min(self.0);
+        self.0 -= share;
+        Allowance(share)
+    }
+
+    /// Adds what a share has left.
+    pub fn give_back(&mut self, Allowance(left): Allowance) {
+        self.0 += left;
+    }
+
+    /// True if nothing is left.
+    pub fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Work {
+    /// Begins a new batch, keeping allocations.
+    pub fn reset(&mut self, roster: Roster) {
+        self.roster = roster;
+        self.payloads.clear();
+        self.taken.clear();
+        (self.copies, self.round, self.member, self.planned) = (0, 0, 0, 0);
+    }
+
+    /// True if a payload for this roster can be added.
+    pub fn admits(&self, roster: &Roster) -> bool {
+        !self.is_started()
+            && self.roster.is_same(roster)
+            && self.copies + self.roster.len() as u64 <= BATCH_COPIES
+    }
+
+    /// Adds a payload that was taken at the beginning of this turn; returns its copies.
+    pub fn push(&mut self, payload: Queued, now: Duration) -> u64 {
+        let copies = self.roster.len() as u64 - 1;
+        self.copies += copies;
         self.payloads.push(payload);
+        self.planned = 0;
+        match self.taken.last_mut() {
+            Some(last) if last.at == now => last.payloads += 1,
+            _ => self.taken.push(Taken { at: now, payloads: 1 }),
+        }
+        copies
+    }
+
+    /// Takes the oldest payloads out of a batch that has not been started, `count` at most.
+    pub fn drop_oldest(&mut self, count: usize) -> impl Iterator<Item = Queued> {
+        let count = count.min(self.payloads.len());
+        self.copies -= count as u64 * (self.roster.len() as u64 - 1);
+        self.planned = 0;
+        let mut left = count as u64;
+        self.taken.retain_mut(|taken| {
+            let gone = left.min(taken.payloads);
+            taken.payloads -= gone;
+            left -= gone;
+            taken.payloads > 0
+        });
+        self.payloads.drain(..count)
     }
 
     /// The payloads, in the order in which they were received.
@@ -51,14 +120,14 @@ impl Work {
         &self.payloads
     }
 
+    /// When they were received.
+    pub fn taken(&self) -> &[Taken] {
+        &self.taken
+    }
+
     /// Copies that have not been handed to the driver.
     pub fn copies(&self) -> u64 {
         self.copies
-    }
-
-    /// When the turn began that took the payloads.
-    pub fn taken(&self) -> Duration {
-        self.taken
     }
 
     /// True once the first member has been served.
@@ -66,41 +135,51 @@ impl Work {
         (self.round, self.member) != (0, 0)
     }
 
-    /// True if one more payload keeps the batch within its bound.
-    pub fn has_room(&self) -> bool {
-        self.payloads.is_empty() || self.copies + self.roster.len() as u64 <= BATCH_COPIES
-    }
-
-    /// Sends what is left, or as much as `budget` (in copies) and the driver allow. Round by round: every member gets
-    /// its first run before anyone gets a second. The driver keeps the order of the runs to one destination.
-    pub fn send(&mut self, plan: &Plan, driver: &mut impl Driver, budget: &mut usize) -> Result<(), Full> {
-        while self.round < plan.rounds() {
-            self.send_round(plan, driver, budget)?;
+    /// Sends what is left, or as much as the allowance and the driver grant; `turn` is the number of this turn, from 1.
+    /// Round by round: every member gets its first run before anyone gets a second. The driver keeps the order of
+    /// the runs to one destination.
+    pub fn send(
+        &mut self,
+        turn: u64,
+        driver: &mut impl Driver,
+        allowance: &mut Allowance,
+    ) -> Result<(), Full> {
+        if self.planned != turn {
+            self.plan.make(&self.payloads, driver);
+            self.planned = turn;
+        }
+        while self.round < self.plan.rounds() {
+            self.send_round(driver, allowance)?;
             (self.round, self.member) = (self.round + 1, 0);
         }
         Ok(())
     }
 
-    fn send_round(&mut self, plan: &Plan, driver: &mut impl Driver, budget: &mut usize) -> Result<(), Full> {
-        let mut next_span = plan.round(self.round, self.member);
-        for member in self.roster.members().skip(self.member as usize) {
-            if *budget == 0 {
-                return Err(Full);
+    fn send_round(&mut self, driver: &mut impl Driver, allowance: &mut Allowance) -> Result<(), Full> {
+        let mut next_span = self.plan.round(self.round, self.member);
+        loop {
+            let members = self.roster.members_from(self.member);
+            if members.is_empty() {
+                return Ok(());
             }
-            if let Some(span) = next_span(self.member) {
-                driver.send(&Run {
-                    socket: SocketIndex(member.local.socket().into()),
-                    to: member.client.socket_addr(),
-                    from: member.local.reached(),
-                    gather: span.gather,
-                    size: span.size,
-                    bytes: span.bytes,
-                })?;
-                *budget = budget.saturating_sub(usize::from(span.gather.count));
-                self.copies -= u64::from(span.gather.count);
+            for member in members {
+                if allowance.is_spent() {
+                    return Err(Full);
+                }
+                if let Some(span) = next_span(self.member) {
+                    driver.send(&Run {
+                        socket: SocketIndex(member.local.socket().into()),
+                        to: member.client.socket_addr(),
+                        from: member.local.reached(),
+                        gather: span.gather,
+                        size: span.size,
+                        bytes: span.bytes,
+                    })?;
+                    allowance.pay(span.gather.count);
+                    self.copies -= u64::from(span.gather.count);
+                }
+                self.member += 1;
             }
-            self.member += 1;
         }
-        Ok(())
     }
 }

@@ -24,6 +24,7 @@ expose::catalogue! {
     FANOUT "relay_fanout_recipients" Histogram "Members that each accepted payload was meant for."
     LATENCY "relay_forward_latency_seconds" Histogram "From the start of a turn to the return of its sends, for each payload of a measured turn."
     BATCH "relay_receive_batch_packets" Histogram "Datagrams received in one turn."
+    TURN "relay_turn_seconds" Histogram "How long a shard's turns take: receiving, deciding, sending."
     SEGMENTS "relay_send_segments" Histogram "Datagrams handed to the kernel in one message."
     RING_ENTERS "relay_ring_enters_total" Counter "System calls that moved datagrams."
     RING_REARMS "relay_ring_rearms_total" Counter "Multishot receives armed again."

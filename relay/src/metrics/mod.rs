@@ -171,6 +171,7 @@ fn append_histograms(out: &mut String, shards: &[Counters]) {
     text::append_histogram(out, names::BATCH, &sum(shards, |c| &c.batches), 0, 1.0);
     text::append_histogram(out, names::SEGMENTS, &sum(shards, |c| &c.segments), 0, 1.0);
     // From 1 us on: 2^10 ns.
+    text::append_histogram(out, names::TURN, &sum(shards, |c| &c.turns), 10, 1e-9);
     text::append_histogram(out, names::LATENCY, &sum(shards, |c| &c.latency), 10, 1e-9);
 }
 

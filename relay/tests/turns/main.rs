@@ -1,92 +1,17 @@
 //! The shard loop, turned by hand: a real engine and fan-out, a driver on paper, a clock that the test moves.
 
+mod fairness;
+mod hall;
 mod paper;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
-use paper::{Paper, PaperClock, SharedWorld, World};
+use hall::{Hall, assert_conserved, client, text};
 use proptest::prelude::*;
-use relay::inbox::{Inbox, News, Postbox};
-use relay::limits::{
-    BACKLOG_COPIES, BACKLOG_PAYLOADS, BATCH_COPIES, BUFFERS, PUBLISH_EVERY, TURN_ARRIVALS, TURN_COPIES,
-};
-use relay::meter::{Counters, Meter};
-use relay::shard::Shard;
-
-/// A shard with one declared group, `HALL`.
-struct Hall {
-    world: SharedWorld,
-    shard: Shard<Paper, PaperClock>,
-    meter: Meter,
-    groups: Arc<Groups>,
-    postbox: Postbox,
-}
-
-impl Hall {
-    fn open() -> Self {
-        let world: SharedWorld = Rc::new(RefCell::new(World::default()));
-        let groups = Arc::new(Groups::new());
-        groups.declare(&[("HALL".parse().unwrap(), None), ("ANNEX".parse().unwrap(), None)], Tick(0));
-        let settings = Settings { cap: Cap::Unlimited, ..Settings::default() };
-        let own = Arc::new(OwnAddresses { bound: Vec::new(), is_local: None });
-        let entropy = Entropy::new(|bytes| bytes.fill(7));
-        let engine = Engine::new((0, 1), Arc::clone(&groups), Arc::new(settings), own, entropy, Tick(0));
-        let driver = Paper::new(Rc::clone(&world), BUFFERS, TURN_ARRIVALS, TURN_COPIES + 64 + TURN_ARRIVALS);
-        let meter = Meter::default();
-        let inbox = Inbox::default();
-        let postbox = inbox.postbox(net::Waker::new().unwrap());
-        let shard = Shard::new(engine, driver, PaperClock(Rc::clone(&world)), inbox, meter.clone());
-        Self { world, shard, meter, groups, postbox }
-    }
-
-    fn arrive(&self, from: u16, datagram: impl Into<Vec<u8>>) {
-        self.world.borrow_mut().incoming.push_back((client(from), datagram.into()));
-    }
-
-    fn turn(&mut self) {
-        self.shard.turn().unwrap();
-    }
-
-    /// Turns until nothing is left to do, and forgets what was sent on the way.
-    fn settle(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
-        loop {
-            self.turn();
-            let done = self.world.borrow().lent == 0 && self.world.borrow().incoming.is_empty();
-            if done {
-                break;
-            }
-        }
-        self.world.borrow_mut().now += PUBLISH_EVERY;
-        self.turn();
-        std::mem::take(&mut self.world.borrow_mut().sent)
-    }
-
-    fn fill(&mut self, members: u16) {
-        (0..members).for_each(|member| self.arrive(member, "!JOIN HALL"));
-        assert_eq!(self.settle().len(), usize::from(members));
-    }
-}
-
-fn client(number: u16) -> SocketAddr {
-    ([10, 0, 0, 1], 1000 + number).into()
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-/// The conservation law of docs/architecture.md.
-fn assert_conserved(counters: &Counters) {
-    let meant = counters.tally.fanout.sum + counters.tally.replies;
-    let dropped = counters.overflowed + counters.failed.iter().sum::<u64>();
-    assert_eq!(meant, counters.sent.packets + dropped + counters.waiting, "{counters:?}");
-}
+use relay::inbox::News;
+use relay::limits::{BUFFERS, PUBLISH_EVERY, TURN_ARRIVALS, TURN_UNITS};
 
 #[test]
 fn a_turn_has_a_budget_and_goes_on_where_it_stopped() {
@@ -99,7 +24,7 @@ fn a_turn_has_a_budget_and_goes_on_where_it_stopped() {
     hall.arrive(5, "!PING");
     hall.turn();
     let sent = hall.world.borrow().sent.len();
-    assert!((TURN_COPIES..TURN_COPIES + 64).contains(&sent), "{sent} copies in the first turn");
+    assert!(sent > 0 && sent <= TURN_UNITS && sent < 299 * 64, "{sent} copies in the first turn");
     hall.turn();
     let pong = hall.world.borrow().sent.iter().skip(sent).position(|(_, bytes)| bytes == b"PONG 60.0");
     assert_eq!(pong, Some(0), "a heartbeat does not wait behind the backlog");
@@ -119,7 +44,7 @@ fn a_turn_has_a_budget_and_goes_on_where_it_stopped() {
 fn what_waits_is_bounded_and_the_oldest_goes_first() {
     let mut hall = Hall::open();
     hall.fill(2000);
-    let payloads = 3 * BACKLOG_PAYLOADS;
+    let payloads = 3 * (BUFFERS / 2);
     for number in 0..payloads {
         hall.arrive(0, format!("{number:04}"));
     }
@@ -150,7 +75,7 @@ fn the_last_members_of_a_large_group_hear_something_however_much_is_said() {
 }
 
 #[test]
-fn nobody_waits_long_for_a_large_group() {
+fn nobody_waits_for_a_large_group() {
     let mut hall = Hall::open();
     hall.fill(10_000);
     hall.arrive(20_000, "!JOIN ANNEX");
@@ -158,12 +83,10 @@ fn nobody_waits_long_for_a_large_group() {
     hall.settle();
     (0..TURN_ARRIVALS).for_each(|_| hall.arrive(0, "x"));
     hall.arrive(20_000, "hello");
-    let mut turns = 0;
-    while !hall.world.borrow().sent.iter().any(|(_, bytes)| bytes == b"hello") {
-        hall.turn();
-        turns += 1;
-    }
-    assert!(turns as u64 <= (BACKLOG_COPIES + BATCH_COPIES) / TURN_COPIES as u64 + 3, "{turns} turns");
+    hall.turn();
+    hall.turn();
+    let heard = hall.world.borrow().sent.iter().any(|(_, bytes)| bytes == b"hello");
+    assert!(heard, "the turn that takes it sends it, however much waits for others");
     hall.settle();
     assert_conserved(&hall.meter.read());
 }

@@ -28,8 +28,10 @@ pub struct World {
     pub waits: Vec<Duration>,
     /// Receive buffers that the shard holds.
     pub lent: usize,
-    /// How full the receive buffer is said to be.
-    pub pressure: f32,
+    /// Datagrams that the receive buffer holds; 0: any number, and it is never said to be full.
+    pub room: usize,
+    /// What a datagram costs to receive, and a message of n datagrams n + 1 times to send.
+    pub price: Duration,
 }
 
 /// A world that is shared with a shard.
@@ -93,6 +95,7 @@ impl Driver for Paper {
         if world.incoming.is_empty() {
             world.waits.extend(wait.filter(|wait| !wait.is_zero()));
         }
+        let world = &mut *world;
         for (at, buffer) in
             self.buffers.iter_mut().enumerate().filter(|(_, buffer)| buffer.is_none()).take(self.arrivals)
         {
@@ -100,6 +103,7 @@ impl Driver for Paper {
             let (id, len) = (BufferId(at as u16), bytes.len() as u16);
             *buffer = Some(bytes);
             world.lent += 1;
+            world.now += world.price;
             arrivals.push(Arrival {
                 source,
                 local: None,
@@ -141,6 +145,10 @@ impl Driver for Paper {
             return Err(Full);
         }
         self.used += count;
+        let mut world = self.world.borrow_mut();
+        let price = world.price * (1 + count as u32);
+        world.now += price;
+        drop(world);
         let parts = &self.parts[run.gather.start as usize..][..count];
         assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), run.bytes as usize);
         for (at, part) in parts.iter().enumerate() {
@@ -174,7 +182,8 @@ impl Driver for Paper {
     }
 
     fn receive_pressure(&self) -> f32 {
-        self.world.borrow().pressure
+        let world = self.world.borrow();
+        if world.room == 0 { 0.0 } else { world.incoming.len() as f32 / world.room as f32 }
     }
 
     fn stats(&self) -> DriverStats {

@@ -1,0 +1,316 @@
+//! Whose turn it is: the batches of each group, served in turns, so that no group can starve another.
+//!
+//! Deficit round robin with a list of fresh groups, as in fq_codel (RFC 8290): who has sent nothing lately is served
+//! before those who always have something waiting.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use engine::{GroupKey, Listed};
+use net::Run;
+
+use crate::work::{Queued, Work};
+
+/// A flow, by its place in the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlowIndex(u32);
+
+/// A batch, by its place in the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkIndex(u32);
+
+/// All that waits to be sent.
+#[derive(Default)]
+pub struct Flows {
+    /// The flow of each group that has one.
+    by_group: Vec<Option<FlowIndex>>,
+    flows: Vec<Flow>,
+    spare_flows: Vec<FlowIndex>,
+    works: Vec<Work>,
+    spare_works: Vec<WorkIndex>,
+    /// Those that have sent nothing since they came.
+    fresh: VecDeque<FlowIndex>,
+    /// The others, of which some may have become empty: who comes back is not fresh again before its turn.
+    old: VecDeque<FlowIndex>,
+    /// Those that wait for company, by the time at which they have waited long enough. An entry may be out of date.
+    held: BinaryHeap<Reverse<(Duration, FlowIndex)>>,
+    /// What waits for company.
+    held_load: Load,
+    /// All that is here.
+    load: Load,
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Payloads; each holds a receive buffer.
+    pub payloads: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Copies that have not been handed to the driver.
+    pub copies: u64,
+}
+
+/// What a group has to send.
+struct Flow {
+    group: GroupKey,
+    works: VecDeque<WorkIndex>,
+    load: Load,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    Held(Duration),
+    Fresh,
+    Old,
+}
+
+impl Flows {
+    /// Adds a payload of this group, taken at the beginning of this turn.
+    pub fn push(&mut self, listed: &Listed, payload: Queued, now: Duration) {
+        let at = self.flow_of(listed.group);
+        let work = self.open_work(at, listed);
+        let copies = self.works[work.0 as usize].push(payload, now);
+        let load = Load { payloads: 1, bytes: payload.part.len(), copies };
+        let flow = &mut self.flows[at.0 as usize];
+        flow.load.add(load);
+        self.load.add(load);
+        match flow.place {
+            Place::Nowhere if listed.hold > Duration::ZERO => self.hold(at, now + listed.hold),
+            Place::Nowhere => self.enter(at, Place::Fresh),
+            Place::Held(_) => {
+                self.held_load.add(load);
+                // More company would not make its sends any fewer.
+                let full = flow.load.payloads >= Run::MAX_DATAGRAMS || flow.load.bytes >= Run::MAX_BYTES;
+                if full {
+                    self.release(at);
+                }
+            }
+            Place::Fresh | Place::Old => {}
+        }
+    }
+
+    /// Lets those go that have waited for company long enough; and, as long as more than `most` is held, the next.
+    pub fn release_due(&mut self, now: Duration, most: Load) {
+        while let Some(&Reverse((due, at))) = self.held.peek() {
+            let is_current = self.flows[at.0 as usize].place == Place::Held(due);
+            let too_much = self.held_load.payloads > most.payloads || self.held_load.bytes > most.bytes;
+            if is_current && due > now && !too_much {
+                return;
+            }
+            self.held.pop();
+            if is_current {
+                self.release(at);
+            }
+        }
+    }
+
+    /// When the next one has waited for company long enough.
+    pub fn due(&self) -> Option<Duration> {
+        self.held.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// Takes the next flow out of its list, to be served and then put back.
+    pub fn next(&mut self, only_fresh: bool) -> Option<FlowIndex> {
+        loop {
+            let at = match self.fresh.pop_front() {
+                Some(at) => at,
+                None if only_fresh => return None,
+                None => self.old.pop_front()?,
+            };
+            if !self.flows[at.0 as usize].works.is_empty() {
+                return Some(at);
+            }
+            self.retire(at);
+        }
+    }
+
+    /// True if nobody else waits for a turn.
+    pub fn is_last(&self) -> bool {
+        self.fresh.is_empty() && self.old.is_empty()
+    }
+
+    /// Puts a flow back that has been served: behind all others.
+    pub fn put_back(&mut self, at: FlowIndex) {
+        if self.flows[at.0 as usize].works.is_empty() && self.old.is_empty() {
+            self.retire(at);
+        } else {
+            self.enter(at, Place::Old);
+        }
+    }
+
+    /// The first batch of a flow.
+    pub fn first_work(&mut self, at: FlowIndex) -> Option<&mut Work> {
+        let work = self.flows[at.0 as usize].works.front()?;
+        Some(&mut self.works[work.0 as usize])
+    }
+
+    /// So many copies of a flow have been handed to the driver.
+    pub fn sent(&mut self, at: FlowIndex, copies: u64) {
+        self.flows[at.0 as usize].load.copies -= copies;
+        self.load.copies -= copies;
+    }
+
+    /// Ends the first batch of a flow: `leave` gets each of its payloads. Returns the copies that were not sent.
+    pub fn end_first(&mut self, at: FlowIndex, mut leave: impl FnMut(Queued)) -> u64 {
+        let flow = &mut self.flows[at.0 as usize];
+        let Some(index) = flow.works.pop_front() else { return 0 };
+        let work = &mut self.works[index.0 as usize];
+        let mut gone = Load { copies: work.copies(), ..Load::default() };
+        for payload in work.payloads() {
+            gone.payloads += 1;
+            gone.bytes += payload.part.len();
+            leave(*payload);
+        }
+        work.reset(engine::Roster::default());
+        self.spare_works.push(index);
+        flow.load.subtract(gone);
+        self.load.subtract(gone);
+        gone.copies
+    }
+
+    /// Drops the oldest payloads of the flow with the most of them (or, by `copies`, with the most copies), but none of
+    /// a batch that has been started: the last members of a large group must hear something, too. Stops where
+    /// this flow has no more than an equal share of `limit`, or after `excess`. Returns the copies that were
+    /// dropped; `None` if there is nothing to drop.
+    pub fn drop_oldest(
+        &mut self,
+        limit: Load,
+        by_copies: bool,
+        mut leave: impl FnMut(Queued),
+    ) -> Option<u64> {
+        let at = self.fattest(by_copies)?;
+        let flow = &self.flows[at.0 as usize];
+        let waiting = flow.works.iter().position(|work| !self.works[work.0 as usize].is_started())?;
+        let index = flow.works[waiting];
+        let count = if by_copies { 1 } else { self.surplus(flow.load.payloads, limit.payloads) };
+        let work = &mut self.works[index.0 as usize];
+        let mut gone = Load { copies: work.copies(), ..Load::default() };
+        for payload in work.drop_oldest(count) {
+            gone.payloads += 1;
+            gone.bytes += payload.part.len();
+            leave(payload);
+        }
+        gone.copies -= work.copies();
+        if work.payloads().is_empty() {
+            work.reset(engine::Roster::default());
+            self.spare_works.push(index);
+            self.flows[at.0 as usize].works.remove(waiting);
+        }
+        let flow = &mut self.flows[at.0 as usize];
+        if let Place::Held(_) = flow.place {
+            self.held_load.subtract(gone);
+        }
+        flow.load.subtract(gone);
+        self.load.subtract(gone);
+        Some(gone.copies)
+    }
+
+    /// All that waits.
+    pub fn load(&self) -> Load {
+        self.load
+    }
+
+    /// True if nothing waits but for company.
+    pub fn is_idle(&self) -> bool {
+        self.load.payloads == self.held_load.payloads
+    }
+
+    /// How many of a flow's payloads exceed both the limit of all and its equal share of it, at least one.
+    fn surplus(&self, own: usize, limit: usize) -> usize {
+        let share = limit / (self.fresh.len() + self.old.len() + self.held.len()).max(1);
+        let excess = self.load.payloads.saturating_sub(limit);
+        excess.min(own.saturating_sub(share)).max(1)
+    }
+
+    fn fattest(&self, by_copies: bool) -> Option<FlowIndex> {
+        let held = self.held.iter().map(|Reverse((_, at))| at);
+        let weight = |at: &FlowIndex| {
+            let load = self.flows[at.0 as usize].load;
+            if by_copies { load.copies } else { load.payloads as u64 }
+        };
+        let can_lose = |at: &&FlowIndex| {
+            let mut works = self.flows[at.0 as usize].works.iter();
+            works.any(|work| !self.works[work.0 as usize].is_started())
+        };
+        self.fresh.iter().chain(&self.old).chain(held).filter(can_lose).max_by_key(|at| weight(at)).copied()
+    }
+
+    fn flow_of(&mut self, group: GroupKey) -> FlowIndex {
+        let slot = group.0 as usize;
+        if self.by_group.len() <= slot {
+            self.by_group.resize(slot + 1, None);
+        }
+        *self.by_group[slot].get_or_insert_with(|| match self.spare_flows.pop() {
+            Some(at) => {
+                self.flows[at.0 as usize].group = group;
+                at
+            }
+            None => {
+                let (works, load) = (VecDeque::new(), Load::default());
+                self.flows.push(Flow { group, works, load, place: Place::Nowhere });
+                FlowIndex(self.flows.len() as u32 - 1)
+            }
+        })
+    }
+
+    /// The last batch of the flow if it admits a payload for this roster, else a new one.
+    fn open_work(&mut self, at: FlowIndex, listed: &Listed) -> WorkIndex {
+        let flow = &mut self.flows[at.0 as usize];
+        if let Some(&last) = flow.works.back()
+            && self.works[last.0 as usize].admits(&listed.roster)
+        {
+            return last;
+        }
+        let new = self.spare_works.pop().unwrap_or_else(|| {
+            self.works.push(Work::default());
+            WorkIndex(self.works.len() as u32 - 1)
+        });
+        self.works[new.0 as usize].reset(listed.roster.clone());
+        flow.works.push_back(new);
+        new
+    }
+
+    fn hold(&mut self, at: FlowIndex, due: Duration) {
+        let flow = &mut self.flows[at.0 as usize];
+        flow.place = Place::Held(due);
+        self.held_load.add(flow.load);
+        self.held.push(Reverse((due, at)));
+    }
+
+    /// Ends a flow's wait for company. Its entry in the heap is out of date from now on.
+    fn release(&mut self, at: FlowIndex) {
+        self.held_load.subtract(self.flows[at.0 as usize].load);
+        self.enter(at, Place::Fresh);
+    }
+
+    fn enter(&mut self, at: FlowIndex, place: Place) {
+        self.flows[at.0 as usize].place = place;
+        let list = if place == Place::Fresh { &mut self.fresh } else { &mut self.old };
+        list.push_back(at);
+    }
+
+    fn retire(&mut self, at: FlowIndex) {
+        let flow = &mut self.flows[at.0 as usize];
+        flow.place = Place::Nowhere;
+        self.by_group[flow.group.0 as usize] = None;
+        self.spare_flows.push(at);
+    }
+}
+
+impl Load {
+    fn add(&mut self, other: Load) {
+        self.payloads += other.payloads;
+        self.bytes += other.bytes;
+        self.copies += other.copies;
+    }
+
+    fn subtract(&mut self, other: Load) {
+        self.payloads -= other.payloads;
+        self.bytes -= other.bytes;
+        self.copies -= other.copies;
+    }
+}
