@@ -16,6 +16,7 @@ mod namespace;
 mod original;
 mod pacing;
 mod process;
+mod profile;
 mod relay;
 mod report;
 mod rounds;
@@ -82,11 +83,12 @@ impl Bench {
 type Part = fn(&Bench) -> anyhow::Result<Outcome>;
 
 /// In the order of the document.
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     fanout::measure,
     original::measure,
     latency::measure,
     shards::measure,
+    profile::measure,
     sending::measure,
     pacing::measure,
     million::measure,

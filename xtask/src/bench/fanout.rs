@@ -13,7 +13,8 @@ use super::process::waited;
 use super::relay::{BACKENDS, Relay};
 use super::stats::Spread;
 use super::table::{Outcome, Table};
-use cases::{CASES, Case};
+use cases::CASES;
+pub use cases::{Case, PROFILED};
 
 /// Traffic before each measurement, so that rosters and queues are warm.
 const WARM_UP: Duration = Duration::from_millis(300);

@@ -129,6 +129,8 @@ fn children_cpu() -> anyhow::Result<Duration> {
 
 /// A thread of a program.
 pub struct Thread {
+    /// Its number.
+    pub id: u32,
     /// What it calls itself.
     pub name: String,
     /// It ran for so long.
@@ -148,7 +150,8 @@ fn thread_of(folder: &Path) -> Option<Thread> {
     let text = fs::read_to_string(folder.join("schedstat")).ok()?;
     let mut fields = text.split_whitespace().map(|field| field.parse().map(Duration::from_nanos));
     let name = fs::read_to_string(folder.join("comm")).ok()?.trim().to_owned();
-    Some(Thread { name, ran: fields.next()?.ok()?, waited: fields.next()?.ok()? })
+    let id = folder.file_name()?.to_str()?.parse().ok()?;
+    Some(Thread { id, name, ran: fields.next()?.ok()?, waited: fields.next()?.ok()? })
 }
 
 /// The part of the time that a program's threads wanted to run in which they could not, since it started.
