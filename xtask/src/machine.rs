@@ -4,13 +4,14 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 /// A program that tests start, and the Debian package that has it.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("ip", "iproute2"),
     ("tc", "iproute2"),
     ("kill", "procps"),
     ("prlimit", "util-linux"),
+    ("valgrind", "valgrind"),
 ];
 
 /// Installs the packages of the programs that are not there.

@@ -1,6 +1,7 @@
 //! How we check it: `cargo xtask test` runs every check there is, in the order of their cost.
 
 mod bench;
+mod gate;
 mod machine;
 mod steps;
 mod tidy;
@@ -32,6 +33,8 @@ enum Task {
     },
     /// Measures the relay against the ceiling of its core, and the generator beside sockperf and iperf3.
     Bench(bench::Options),
+    /// Counts the instructions of the hot path's steps, and compares them with what was committed.
+    Gate(gate::Options),
     /// Checks the house rules that no compiler knows.
     Tidy,
 }
@@ -53,6 +56,7 @@ fn run() -> anyhow::Result<()> {
     match Xtask::parse().task {
         Task::Test { long, only } => steps::run(&shell, long, only.as_deref()),
         Task::Bench(options) => bench::run(&shell, &options),
+        Task::Gate(options) => gate::run(&shell, options),
         Task::Tidy => tidy::check(&shell),
     }
 }

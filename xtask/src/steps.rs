@@ -5,18 +5,19 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{machine, tidy};
+use crate::{gate, machine, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
 /// In the order of their cost, so that what fails often fails early.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("machine", machine::prepare),
     ("format", |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?)),
     ("tidy", tidy::check),
     ("clippy", |shell| {
         Ok(cmd!(shell, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
     }),
+    ("instruction counts of the hot path", gate::check),
     ("unit, property and contract tests", |shell| {
         Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay --exclude loadgen").run()?)
     }),
