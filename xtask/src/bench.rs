@@ -9,6 +9,7 @@ mod document;
 mod fanout;
 mod generator;
 mod host;
+mod joins;
 mod latency;
 mod metrics;
 mod million;
@@ -83,10 +84,11 @@ impl Bench {
 type Part = fn(&Bench) -> anyhow::Result<Outcome>;
 
 /// In the order of the document.
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     fanout::measure,
     original::measure,
     latency::measure,
+    joins::measure,
     shards::measure,
     profile::measure,
     sending::measure,
