@@ -1,6 +1,7 @@
 //! Messages that are handed to the kernel together, in the form in which it reads them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::{mem, ptr};
 
 use nix::libc::{c_void, iovec, mmsghdr, msghdr};
@@ -41,9 +42,21 @@ pub(crate) struct Batch {
     messages: Vec<Message>,
     names: Box<[Name]>,
     controls: Box<[Control]>,
+    row: Row,
+}
+
+/// Headers of messages that one call sends, and the place of each message in the batch.
+#[derive(Default)]
+pub(crate) struct Row {
     headers: Box<[mmsghdr]>,
-    /// The messages whose headers [`Batch::headers_from`] wrote.
     places: Vec<usize>,
+}
+
+impl Row {
+    /// The headers to send.
+    pub(crate) fn parts(&mut self) -> (&mut [mmsghdr], &[usize]) {
+        (&mut self.headers[..self.places.len()], &self.places)
+    }
 }
 
 impl Batch {
@@ -55,8 +68,10 @@ impl Batch {
             messages: Vec::with_capacity(Batch::CAPACITY),
             names: vec![Name::EMPTY; Batch::CAPACITY].into(),
             controls: vec![Control::EMPTY; Batch::CAPACITY].into(),
-            headers: vec![EMPTY_HEADER; Batch::CAPACITY].into(),
-            places: Vec::with_capacity(Batch::CAPACITY),
+            row: Row {
+                headers: vec![EMPTY_HEADER; Batch::CAPACITY].into(),
+                places: Vec::with_capacity(Batch::CAPACITY),
+            },
         }
     }
 
@@ -98,32 +113,26 @@ impl Batch {
 
     /// Writes the header of one message; it points into the batch and the iovecs.
     pub(crate) fn header(&mut self, index: usize, iovecs: &mut [iovec]) -> *const msghdr {
-        self.headers[index].msg_hdr = self.whole(index, iovecs);
-        &raw const self.headers[index].msg_hdr
+        self.row.headers[index].msg_hdr = self.whole(index, iovecs);
+        &raw const self.row.headers[index].msg_hdr
     }
 
-    /// Writes the headers of all messages.
-    pub(crate) fn headers(&mut self, iovecs: &mut [iovec]) -> (&mut [mmsghdr], &[Message]) {
-        for index in 0..self.messages.len() {
-            self.headers[index].msg_hdr = self.whole(index, iovecs);
-        }
-        (&mut self.headers[..self.messages.len()], &self.messages)
-    }
-
-    /// Writes the headers of the messages that leave from one socket; the second list says which they are.
-    pub(crate) fn headers_from(
-        &mut self,
-        socket: SocketIndex,
-        iovecs: &mut [iovec],
-    ) -> (&mut [mmsghdr], &[usize]) {
-        self.places.clear();
-        for index in 0..self.messages.len() {
+    /// Writes the headers of the messages in this range that leave from one socket, and lends them out.
+    pub(crate) fn lend(&mut self, range: Range<usize>, socket: SocketIndex, iovecs: &mut [iovec]) -> Row {
+        let mut row = mem::take(&mut self.row);
+        row.places.clear();
+        for index in range {
             if self.messages[index].socket == socket {
-                self.headers[self.places.len()].msg_hdr = self.whole(index, iovecs);
-                self.places.push(index);
+                row.headers[row.places.len()].msg_hdr = self.whole(index, iovecs);
+                row.places.push(index);
             }
         }
-        (&mut self.headers[..self.places.len()], &self.places)
+        row
+    }
+
+    /// Takes back what was lent.
+    pub(crate) fn take_back(&mut self, row: Row) {
+        self.row = row;
     }
 
     /// One header for each datagram of a message.
@@ -158,6 +167,11 @@ impl Batch {
 
     pub(crate) fn clear(&mut self) {
         self.messages.clear();
+    }
+
+    /// Forgets the message that was pushed last.
+    pub(crate) fn pop(&mut self) {
+        self.messages.pop();
     }
 }
 

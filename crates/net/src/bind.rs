@@ -31,13 +31,26 @@ pub struct SocketOptions {
     ///
     /// [`Arrival::segment`]: crate::Arrival::segment
     pub coalesce_receives: bool,
+    /// Lets the kernel say when the outgoing queue drops a datagram, which is then a
+    /// [`FailureKind::BufferFull`]; otherwise it counts as sent (IP_RECVERR, IPV6_RECVERR). The kernel then also
+    /// tells of ICMP errors about earlier sends, which the driver counts and nothing else. Not for connected
+    /// sockets: they would hear no more of [`SendReport::returned`].
+    ///
+    /// [`FailureKind::BufferFull`]: crate::FailureKind::BufferFull
+    /// [`SendReport::returned`]: crate::SendReport::returned
+    pub report_queue_drops: bool,
 }
 
 impl Default for SocketOptions {
     /// 8 MiB each: about 10 ms of small datagrams at a million per second, and what the reference relay
-    /// asked for. Nothing is coalesced.
+    /// asked for. Nothing is coalesced, and the drops of the outgoing queue are not told.
     fn default() -> Self {
-        SocketOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20, coalesce_receives: false }
+        SocketOptions {
+            receive_buffer: 8 << 20,
+            send_buffer: 8 << 20,
+            coalesce_receives: false,
+            report_queue_drops: false,
+        }
     }
 }
 
@@ -181,7 +194,7 @@ fn bind_group(
         let bound =
             socket.local_addr()?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
         address.set_port(bound.port());
-        group.push(Socket::new(socket.into(), address).coalescing(options.coalesce_receives));
+        group.push(Socket::new(socket.into(), address).with(options));
     }
     Ok(group)
 }
@@ -194,6 +207,13 @@ pub(crate) fn open(address: SocketAddr, options: SocketOptions) -> io::Result<so
     }
     if options.coalesce_receives {
         set_option(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, &1_i32)?;
+    }
+    if options.report_queue_drops {
+        let (level, name) = match address {
+            SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVERR),
+            SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+        };
+        set_option(socket.as_raw_fd(), level, name, &1_i32)?;
     }
     let (receive, send) = (options.receive_buffer, options.send_buffer);
     ask_buffer(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive)?;

@@ -42,5 +42,5 @@ fn client(address: SocketAddr, peer: Option<SocketAddr>, options: SocketOptions)
         socket.connect(&SockAddr::from(peer))?;
     }
     let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-    Ok(Socket::new(socket.into(), bound).coalescing(options.coalesce_receives).connected(peer))
+    Ok(Socket::new(socket.into(), bound).with(options).connected(peer))
 }

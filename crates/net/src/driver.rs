@@ -195,6 +195,9 @@ pub struct DriverStats {
     pub no_buffers: u64,
     /// Receives that failed for another reason. After a few in a row the driver pauses between them.
     pub receive_errors: u64,
+    /// ICMP errors about earlier sends, of sockets with
+    /// [`SocketOptions::report_queue_drops`](crate::SocketOptions::report_queue_drops). Anyone can forge them.
+    pub peer_errors: u64,
     /// Exchanges that found completions waiting in the kernel because the completion queue was full. None is
     /// lost.
     pub cq_overflow: u64,
@@ -205,8 +208,8 @@ pub struct DriverStats {
 /// Exchanges datagrams with the kernel, for one shard, on one thread.
 pub trait Driver {
     /// Hands over what is queued, appends what has arrived, and waits for it at most `wait` (`None`:
-    /// without limit) if nothing had. Returns early when woken, and when receives keep failing. Clears
-    /// gather lists and composed text; renews the turn's budget.
+    /// without limit) if nothing had. Returns early when woken, when an ICMP error comes in, and when receives
+    /// keep failing. Clears gather lists and composed text; renews the turn's budget.
     ///
     /// # Errors
     /// Only what makes the driver unusable; errors of single datagrams are in the [`SendReport`].
@@ -227,9 +230,9 @@ pub trait Driver {
 
     /// Queues a run. Nothing is lost on `Full`: the run was not taken.
     ///
-    /// Runs from one socket to one destination leave in the order in which they were queued, even those whose
-    /// segmented send is refused and replayed datagram by datagram: until it is known to have gone, nothing
-    /// else is handed over for that destination. All others leave in any order.
+    /// Runs from one socket to one destination leave in the order in which they were queued, even those that
+    /// the kernel refuses at first (a segmented send that has to travel datagram by datagram, or a send that
+    /// was told another peer's error). All others leave in any order.
     ///
     /// # Errors
     /// [`Full`] when the turn's budget of datagrams is used up.

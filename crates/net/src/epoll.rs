@@ -4,18 +4,16 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 use std::{io, mem};
 
-use crate::batch::Batch;
 use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
 use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
 use crate::epoll::ready::{Ready, Waiting};
 use crate::limits::MAX_EPOLL_SOCKETS;
 use crate::poll::{poll, readable};
 use crate::pool::Pool;
-use crate::queue::{Refused, SendQueue};
+use crate::queue::{Replay, SendQueue};
 use crate::setback::shorter;
 use crate::slots::Slots;
 use crate::socket::{Socket, receive_pressure};
-use crate::transmit::send_all;
 use crate::waker::Waker;
 
 mod ready;
@@ -31,7 +29,6 @@ pub struct Epoll {
     pool: Pool,
     slots: Slots,
     queue: SendQueue,
-    refused: Vec<Refused>,
     waker: Waker,
     stats: DriverStats,
     /// Arrivals of one exchange, and of one socket in one pass, at most.
@@ -53,8 +50,7 @@ impl Epoll {
             ready,
             pool: Pool::new(config.buffers, usize::from(config.max_datagram)),
             slots: Slots::new(config),
-            queue: SendQueue::new(&sockets, config.turn_budget),
-            refused: Vec::with_capacity(Batch::CAPACITY),
+            queue: SendQueue::new(&sockets, config.turn_budget, Replay::InPlace),
             sockets,
             waker,
             stats: DriverStats::default(),
@@ -73,25 +69,8 @@ impl Epoll {
         Ok(self.slots.free())
     }
 
-    /// Hands over the batch, one call for each row of messages of one socket.
     fn send_batch(&mut self) {
-        if self.queue.is_empty() {
-            return;
-        }
-        self.refused.clear();
-        let (batch, iovecs) = self.queue.hand_over();
-        let (headers, messages) = batch.headers(iovecs);
-        let mut first = 0;
-        for row in messages.chunk_by(|a, b| a.socket == b.socket) {
-            let (fd, refused) = (self.sockets[usize::from(row[0].socket.0)].as_raw_fd(), &mut self.refused);
-            let headers = &mut headers[first..first + row.len()];
-            // SAFETY: the headers were just written; batch, iovecs and pool do not change before the call
-            // returns.
-            self.stats.enters +=
-                unsafe { send_all(fd, headers, |at, errno| refused.push((first + at, errno))) };
-            first += row.len();
-        }
-        self.stats.enters += self.queue.settle(&self.refused, &self.sockets);
+        self.queue.send_by_row(&self.sockets);
     }
 
     fn receive(&mut self, arrivals: &mut Vec<Arrival>, mut wait: Option<Duration>) -> io::Result<()> {
@@ -120,10 +99,14 @@ impl Epoll {
         let count = self.ready.wait(most, wait)?;
         let (mut more, mut largest) = (count == most, 0);
         for at in 0..count {
-            let Waiting::Socket(index) = self.ready.get(at) else {
+            let Waiting::Socket { index, told } = self.ready.get(at) else {
                 self.waker.drain();
                 continue;
             };
+            if told {
+                // It would be named again and again.
+                self.slots.peer_errors.drain(&self.sockets[index]);
+            }
             let asked = self.share.min(*left).min(self.slots.free());
             self.stats.enters += 1;
             let got = self.slots.receive(index, &self.sockets[index], asked, &mut self.pool, arrivals)?;
@@ -192,7 +175,7 @@ impl Driver for Epoll {
     }
 
     fn send(&mut self, run: &Run) -> Result<(), Full> {
-        while !self.queue.take(run)? {
+        while !self.queue.take(run, &self.sockets)? {
             self.send_batch();
         }
         Ok(())
@@ -216,6 +199,8 @@ impl Driver for Epoll {
 
     fn stats(&self) -> DriverStats {
         DriverStats {
+            enters: self.stats.enters + self.queue.calls() + self.slots.peer_errors.calls(),
+            peer_errors: self.queue.peer_errors() + self.slots.peer_errors.all(),
             buffers_free: self.slots.free() as u64,
             receive_errors: self.slots.setbacks.all(),
             ..self.stats

@@ -17,7 +17,10 @@ pub(crate) fn of_ip(ip: IpAddr) -> u64 {
 }
 
 pub(crate) fn of_address(address: SocketAddr) -> u64 {
-    mix(of_ip(address.ip()) ^ u64::from(address.port()))
+    match address {
+        SocketAddr::V4(v4) => mix(u64::from(v4.ip().to_bits()) << 16 | u64::from(v4.port())),
+        SocketAddr::V6(v6) => mix(of_ip((*v6.ip()).into()) ^ u64::from(v6.port())),
+    }
 }
 
 fn mix(word: u64) -> u64 {

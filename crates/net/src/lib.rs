@@ -19,6 +19,7 @@ mod hash;
 mod host;
 pub mod limits;
 mod mmsg;
+mod peer_errors;
 mod poll;
 mod pool;
 mod queue;

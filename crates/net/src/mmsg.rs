@@ -4,20 +4,17 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 use std::{io, mem};
 
-use nix::libc::pollfd;
+use nix::libc::{self, pollfd};
 
 use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
-use crate::driver::{
-    Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport, SocketIndex,
-};
+use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
 use crate::limits::MAX_SOCKETS;
 use crate::mmsg::receiver::Receiver;
 use crate::poll::{poll, readable};
 use crate::pool::Pool;
-use crate::queue::{Refused, SendQueue};
+use crate::queue::{Replay, SendQueue};
 use crate::setback::shorter;
 use crate::socket::{Socket, receive_pressure};
-use crate::transmit::send_all;
 use crate::waker::Waker;
 
 mod receiver;
@@ -28,7 +25,6 @@ pub struct Mmsg {
     pool: Pool,
     queue: SendQueue,
     receiver: Receiver,
-    refused: Vec<Refused>,
     /// The waker first, then the sockets.
     polled: Vec<pollfd>,
     waker: Waker,
@@ -50,9 +46,8 @@ impl Mmsg {
         let fds = std::iter::once(waker.as_raw_fd()).chain(sockets.iter().map(Socket::as_raw_fd));
         Ok(Mmsg {
             pool: Pool::new(config.buffers, usize::from(config.max_datagram)),
-            queue: SendQueue::new(&sockets, config.turn_budget),
+            queue: SendQueue::new(&sockets, config.turn_budget, Replay::InPlace),
             receiver: Receiver::new(sockets.len(), config),
-            refused: Vec::with_capacity(crate::batch::Batch::CAPACITY),
             polled: fds.map(readable).collect(),
             sockets,
             waker,
@@ -70,24 +65,10 @@ impl Mmsg {
         Ok(self.receiver.slots.free())
     }
 
-    /// Hands over the batch, one call for each socket that something leaves from: order matters only between
-    /// messages of one socket.
     fn send_batch(&mut self) {
-        if self.queue.is_empty() {
-            return;
+        if !self.queue.is_empty() {
+            self.queue.send_by_socket(&self.sockets);
         }
-        self.refused.clear();
-        let (batch, iovecs) = self.queue.hand_over();
-        for (socket, index) in self.sockets.iter().zip(0..) {
-            let (headers, places) = batch.headers_from(SocketIndex(index), iovecs);
-            let refused = &mut self.refused;
-            // SAFETY: the headers were just written; batch, iovecs and pool do not change before the call
-            // returns.
-            self.stats.enters += unsafe {
-                send_all(socket.as_raw_fd(), headers, |at, errno| refused.push((places[at], errno)))
-            };
-        }
-        self.stats.enters += self.queue.settle(&self.refused, &self.sockets);
     }
 
     /// Waits until something has arrived or the waker was used.
@@ -99,6 +80,12 @@ impl Mmsg {
         poll(if deaf { &mut self.polled[..1] } else { &mut self.polled[..] }, limit)?;
         if self.polled[0].revents != 0 {
             self.waker.drain();
+        }
+        for (entry, socket) in self.polled[1..].iter_mut().zip(&self.sockets) {
+            // It would end the next wait, too.
+            if mem::take(&mut entry.revents) & libc::POLLERR != 0 {
+                self.receiver.slots.peer_errors.drain(socket);
+            }
         }
         Ok(())
     }
@@ -141,7 +128,7 @@ impl Driver for Mmsg {
     }
 
     fn send(&mut self, run: &Run) -> Result<(), Full> {
-        while !self.queue.take(run)? {
+        while !self.queue.take(run, &self.sockets)? {
             self.send_batch();
         }
         Ok(())
@@ -164,9 +151,12 @@ impl Driver for Mmsg {
     }
 
     fn stats(&self) -> DriverStats {
+        let slots = &self.receiver.slots;
         DriverStats {
-            buffers_free: self.receiver.slots.free() as u64,
-            receive_errors: self.receiver.slots.setbacks.all(),
+            enters: self.stats.enters + self.queue.calls() + slots.peer_errors.calls(),
+            peer_errors: self.queue.peer_errors() + slots.peer_errors.all(),
+            buffers_free: slots.free() as u64,
+            receive_errors: slots.setbacks.all(),
             ..self.stats
         }
     }

@@ -1,58 +1,63 @@
-//! Destinations that have a segmented send in the present batch.
+//! The destinations of the present batch.
 
 use std::net::SocketAddr;
 
+use crate::batch::Batch;
 use crate::hash;
 
-/// Four times the destinations of a batch, so that probes stay short.
-const SLOTS: usize = 1024;
+/// Four times the destinations of a batch, so that probes stay short; 4 KB of them.
+const SLOTS: usize = 4 * Batch::CAPACITY;
+/// Bits of an entry that are the hash of a destination; the others are its epoch.
+const HASH: u32 = 24;
+const EPOCHS: u32 = 1 << (u32::BITS - HASH);
 
-/// A set that is cleared by counting up. It may claim too much (one in 2^32), never too little.
+/// A set that is cleared by counting up. It may claim too much (one in a million), never too little.
 pub(crate) struct Recent {
-    /// The epoch in the upper half, the hash of a destination in the lower.
-    slots: Box<[u64]>,
+    slots: Box<[u32; SLOTS]>,
     epoch: u32,
     len: usize,
 }
 
 impl Recent {
     pub(crate) fn new() -> Recent {
-        Recent { slots: vec![0; SLOTS].into(), epoch: 1, len: 0 }
+        Recent { slots: Box::new([0; SLOTS]), epoch: 1, len: 0 }
     }
 
     pub(crate) fn contains(&self, to: SocketAddr) -> bool {
-        // Turns without segmented sends pay for one comparison.
-        self.len > 0 && self.slots[self.find(to)] == self.entry(to)
+        let (slot, entry) = self.find(to);
+        self.slots[slot] == entry
     }
 
-    pub(crate) fn insert(&mut self, to: SocketAddr) {
+    /// Adds a destination; false if it was there.
+    pub(crate) fn insert(&mut self, to: SocketAddr) -> bool {
+        let (slot, entry) = self.find(to);
+        if self.slots[slot] == entry {
+            return false;
+        }
         assert!(self.len < SLOTS / 2, "more destinations than a batch has room for");
-        let slot = self.find(to);
-        self.slots[slot] = self.entry(to);
+        self.slots[slot] = entry;
         self.len += 1;
+        true
     }
 
     pub(crate) fn clear(&mut self) {
         self.len = 0;
-        self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
+        self.epoch += 1;
+        if self.epoch == EPOCHS {
             self.slots.fill(0);
             self.epoch = 1;
         }
     }
 
-    /// The destination's slot, or the free one where it would be.
-    fn find(&self, to: SocketAddr) -> usize {
-        let entry = self.entry(to);
-        let mut slot = entry as usize % SLOTS;
-        while self.slots[slot] != entry && (self.slots[slot] >> 32) as u32 == self.epoch {
+    /// The destination's slot, or the free one where it would be, and its entry.
+    fn find(&self, to: SocketAddr) -> (usize, u32) {
+        let hash = hash::of_address(to);
+        let entry = (self.epoch << HASH) | (hash >> (u64::BITS - HASH)) as u32;
+        let mut slot = hash as usize % SLOTS;
+        while self.slots[slot] != entry && self.slots[slot] >> HASH == self.epoch {
             slot = (slot + 1) % SLOTS;
         }
-        slot
-    }
-
-    fn entry(&self, to: SocketAddr) -> u64 {
-        (u64::from(self.epoch) << 32) | (hash::of_address(to) >> 32)
+        (slot, entry)
     }
 }
 
@@ -69,8 +74,9 @@ mod tests {
         let mut recent = Recent::new();
         for n in 0..256 {
             assert!(!recent.contains(destination(n)));
-            recent.insert(destination(n));
+            assert!(recent.insert(destination(n)));
         }
+        assert!(!(0..256).any(|n| recent.insert(destination(n))));
         assert!((0..256).all(|n| recent.contains(destination(n))));
         recent.clear();
         assert!(!(0..256).any(|n| recent.contains(destination(n))));
@@ -80,7 +86,10 @@ mod tests {
     fn old_epochs_do_not_come_back() {
         let mut recent = Recent::new();
         recent.insert(destination(1));
-        recent.epoch = u32::MAX;
+        (1..EPOCHS).for_each(|_| recent.clear());
+        assert_eq!(recent.epoch, 1);
+        assert!(!recent.contains(destination(1)));
+        recent.insert(destination(1));
         recent.clear();
         assert!(!recent.contains(destination(1)));
     }

@@ -11,9 +11,13 @@ use crate::batch::EMPTY_HEADER;
 use crate::config::DriverConfig;
 use crate::control::{Control, Told};
 use crate::driver::{Arrival, SocketIndex};
+use crate::peer_errors::PeerErrors;
 use crate::pool::Pool;
 use crate::setback::Setbacks;
 use crate::socket::{Socket, is_fatal};
+
+/// Receives in a row that may be told an error of an earlier send, while others come in.
+const TRIES: u32 = 8;
 
 /// The free buffers, and one slot for each datagram of a call.
 pub(crate) struct Slots {
@@ -26,6 +30,7 @@ pub(crate) struct Slots {
     /// Bytes of one arrival, at most.
     room: u16,
     pub(crate) setbacks: Setbacks,
+    pub(crate) peer_errors: PeerErrors,
     /// See [`SendReport::returned`](crate::SendReport::returned).
     pub(crate) returned: u64,
 }
@@ -43,6 +48,7 @@ impl Slots {
             controls: vec![Control::EMPTY; Slots::CALL].into(),
             room: config.max_datagram,
             setbacks: Setbacks::default(),
+            peer_errors: PeerErrors::default(),
             returned: 0,
         }
     }
@@ -67,7 +73,7 @@ impl Slots {
         arrivals: &mut Vec<Arrival>,
     ) -> io::Result<usize> {
         self.prepare(asked, socket.tells(), pool);
-        let got = self.call(socket.as_raw_fd(), asked)?;
+        let got = self.call(socket, asked)?;
         if got > 0 {
             self.setbacks.succeeded();
         }
@@ -89,27 +95,17 @@ impl Slots {
         }
     }
 
-    fn call(&mut self, fd: RawFd, slots: usize) -> io::Result<usize> {
-        let headers = &mut self.headers[..slots];
-        loop {
-            // SAFETY: prepare() has pointed every header at names, control messages and free buffers that
-            // outlive the call.
-            let got = unsafe {
-                libc::recvmmsg(
-                    fd,
-                    headers.as_mut_ptr(),
-                    slots as u32,
-                    libc::MSG_DONTWAIT as _,
-                    ptr::null_mut(),
-                )
-            };
-            match Errno::result(got) {
-                Ok(got) => return Ok(got as usize),
+    fn call(&mut self, socket: &Socket, slots: usize) -> io::Result<usize> {
+        for _ in 0..TRIES {
+            match self.ask(socket.as_raw_fd(), slots) {
+                Ok(got) => return Ok(got),
                 Err(Errno::EINTR) => {}
-                Err(errno) if is_fatal(errno) => return Err(errno.into()),
                 Err(Errno::EAGAIN) => return Ok(0),
+                // What has arrived waits behind it.
+                Err(_) if self.peer_errors.drain(socket) => {}
+                Err(errno) if is_fatal(socket, errno) => return Err(errno.into()),
                 // It is cleared by being told, and a new one takes a new datagram to the peer.
-                Err(Errno::ECONNREFUSED) => {
+                Err(Errno::ECONNREFUSED) if !socket.reports_drops() => {
                     self.returned += 1;
                     return Ok(0);
                 }
@@ -121,6 +117,16 @@ impl Slots {
                 }
             }
         }
+        Ok(0)
+    }
+
+    fn ask(&mut self, fd: RawFd, slots: usize) -> Result<usize, Errno> {
+        let headers = &mut self.headers[..slots];
+        let flags = libc::MSG_DONTWAIT as _;
+        // SAFETY: prepare() has pointed every header at names, control messages and free buffers that outlive
+        // the call.
+        let got = unsafe { libc::recvmmsg(fd, headers.as_mut_ptr(), slots as u32, flags, ptr::null_mut()) };
+        Errno::result(got).map(|got| got as usize)
     }
 
     fn collect(&mut self, got: usize, socket: SocketIndex, pool: &mut Pool, arrivals: &mut Vec<Arrival>) {

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::libc;
 
 use crate::address::Family;
+use crate::bind::SocketOptions;
 
 /// A bound, non-blocking UDP socket. The port is free again when the driver that owns it is gone.
 #[derive(Debug)]
@@ -17,17 +18,18 @@ pub struct Socket {
     fd: Arc<OwnedFd>,
     address: SocketAddr,
     coalesces: bool,
+    reports_drops: bool,
     peer: Option<SocketAddr>,
 }
 
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, address: SocketAddr) -> Socket {
-        Socket { fd: Arc::new(fd), address, coalesces: false, peer: None }
+        Socket { fd: Arc::new(fd), address, coalesces: false, reports_drops: false, peer: None }
     }
 
-    /// Says whether UDP_GRO is set on it.
-    pub(crate) fn coalescing(self, coalesces: bool) -> Socket {
-        Socket { coalesces, ..self }
+    /// Says what it was opened with.
+    pub(crate) fn with(self, options: SocketOptions) -> Socket {
+        Socket { coalesces: options.coalesce_receives, reports_drops: options.report_queue_drops, ..self }
     }
 
     /// Says whom it is connected to.
@@ -53,6 +55,11 @@ impl Socket {
     /// True if what arrives comes with control messages.
     pub(crate) fn tells(&self) -> bool {
         self.coalesces || self.is_wildcard()
+    }
+
+    /// True if errors of one peer may be told by the sends to another, and by receives.
+    pub(crate) fn reports_drops(&self) -> bool {
+        self.reports_drops
     }
 
     /// A view of its queues for another thread.
@@ -132,9 +139,13 @@ pub(crate) fn receive_pressure(sockets: &[Socket]) -> f32 {
 }
 
 /// True for an error of a receive that will come again and again.
-pub(crate) fn is_fatal(errno: Errno) -> bool {
+pub(crate) fn is_fatal(socket: &Socket, errno: Errno) -> bool {
     use Errno::{EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP};
-    matches!(errno, EBADF | EFAULT | EINVAL | ENOTSOCK | EOPNOTSUPP)
+    match errno {
+        // ICMP has it too (a source route that failed), and forged or not it must break nothing.
+        EOPNOTSUPP => !socket.reports_drops(),
+        _ => matches!(errno, EBADF | EFAULT | EINVAL | ENOTSOCK),
+    }
 }
 
 /// Plain old data that any bytes of the right length are a value of.

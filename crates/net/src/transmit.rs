@@ -5,27 +5,39 @@ use std::os::fd::RawFd;
 use nix::errno::Errno;
 use nix::libc::{self, mmsghdr, msghdr};
 
-/// Sends every message in order; those that the kernel refuses are skipped and told to `refused`.
-/// Returns the number of system calls.
+/// What a list of sends took.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Calls {
+    /// Number of system calls.
+    pub(crate) all: u64,
+    /// True if one stopped before its end: the message that it stopped at was refused, if only at first.
+    pub(crate) stopped: bool,
+}
+
+/// Sends every message in order. One that the kernel refuses is told to `refused` before the next is sent, and
+/// skipped.
 ///
 /// # Safety
 /// Every pointer in the headers must be valid for its length.
 pub(crate) unsafe fn send_all(
     fd: RawFd,
     headers: &mut [mmsghdr],
-    mut refused: impl FnMut(usize, Errno),
-) -> u64 {
-    let mut calls = 0;
+    mut refused: impl FnMut(usize, &msghdr, Errno),
+) -> Calls {
+    let mut calls = Calls::default();
     let mut next = 0;
     while next < headers.len() {
-        calls += 1;
+        calls.all += 1;
         // SAFETY: the caller vouches for the pointers.
         match unsafe { send_some(fd, &mut headers[next..]) } {
             // The kernel stops at the first refusal, and says why when it is asked again.
-            Ok(sent) => next += sent,
+            Ok(sent) => {
+                next += sent;
+                calls.stopped |= next < headers.len();
+            }
             Err(Errno::EINTR) => {}
             Err(errno) => {
-                refused(next, errno);
+                refused(next, &headers[next].msg_hdr, errno);
                 next += 1;
             }
         }
@@ -50,8 +62,8 @@ unsafe fn send_some(fd: RawFd, headers: &mut [mmsghdr]) -> Result<usize, Errno> 
 /// A list of one, by the cheapest call that serves.
 ///
 /// # Safety
-/// As for [`send_all`].
-unsafe fn send_one(fd: RawFd, header: &msghdr) -> Result<(), Errno> {
+/// Every pointer in the header must be valid for its length.
+pub(crate) unsafe fn send_one(fd: RawFd, header: &msghdr) -> Result<(), Errno> {
     let plain = header.msg_iovlen == 1 && header.msg_controllen == 0;
     // SAFETY: the caller vouches for the pointers; a header of one part points to it.
     let sent = unsafe {

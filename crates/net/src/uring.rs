@@ -14,9 +14,9 @@ use crate::batch::Batch;
 use crate::config::{DriverConfig, SetupError, SetupFailure, SetupStep, check};
 use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, Run, SendReport};
 use crate::limits::MAX_SOCKETS;
-use crate::queue::{Refused, SendQueue};
+use crate::queue::{Refused, Replay, SendQueue};
 use crate::setback::shorter;
-use crate::socket::{Socket, is_fatal, receive_pressure};
+use crate::socket::{Socket, receive_pressure};
 use crate::uring::buffers::Buffers;
 use crate::uring::receiver::{HEADROOM, Receiver};
 use crate::uring::ring::Ring;
@@ -48,7 +48,6 @@ pub struct Uring {
     arrivals_per_exchange: usize,
     /// The error that made the ring unusable. From then on nothing is submitted: what is queued may be stale.
     broken: Option<Errno>,
-    replay_calls: u64,
 }
 
 impl Uring {
@@ -73,14 +72,13 @@ impl Uring {
             ring,
             receiver: Receiver::new(&sockets, config.max_datagram),
             buffers: ManuallyDrop::new(buffers),
-            queue: SendQueue::new(&sockets, config.turn_budget),
+            queue: SendQueue::new(&sockets, config.turn_budget, Replay::Afterwards),
             refused: Vec::with_capacity(Batch::CAPACITY),
             sockets,
             waker,
             waker_armed: false,
             arrivals_per_exchange: config.arrivals_per_exchange.into(),
             broken: None,
-            replay_calls: 0,
         };
         driver.armed()
     }
@@ -145,7 +143,7 @@ impl Uring {
             self.refused = (0..lost).map(|index| (index, Errno::ECANCELED)).collect();
             self.broken.get_or_insert(errno_of(&error));
         }
-        self.replay_calls += self.queue.settle(&self.refused, &self.sockets);
+        self.queue.settle(&self.refused, &self.sockets);
         self.refused.clear();
     }
 
@@ -157,8 +155,10 @@ impl Uring {
             match kind {
                 tag::SEND if result < 0 => self.refused.push((low as usize, Errno::from_raw(-result))),
                 tag::RECEIVE => {
-                    let failed = self.receiver.complete(low as u8, result, flags, &mut self.buffers);
-                    if let Some(errno) = failed.filter(|&errno| is_fatal(errno)) {
+                    let completed = (result, flags);
+                    let broken =
+                        self.receiver.complete(low as u8, completed, &mut self.buffers, &self.sockets);
+                    if let Some(errno) = broken {
                         self.broken.get_or_insert(errno);
                     }
                 }
@@ -291,7 +291,7 @@ impl Driver for Uring {
     }
 
     fn send(&mut self, run: &Run) -> Result<(), Full> {
-        while !self.queue.take(run)? {
+        while !self.queue.take(run, &self.sockets)? {
             self.send_batch();
         }
         Ok(())
@@ -315,10 +315,11 @@ impl Driver for Uring {
 
     fn stats(&self) -> DriverStats {
         DriverStats {
-            enters: self.ring.enters() + self.replay_calls,
+            enters: self.ring.enters() + self.queue.calls() + self.receiver.peer_errors.calls(),
             rearms: self.receiver.rearms,
             no_buffers: self.receiver.no_buffers,
             receive_errors: self.receiver.setbacks.all(),
+            peer_errors: self.queue.peer_errors() + self.receiver.peer_errors.all(),
             cq_overflow: self.ring.overflows(),
             buffers_free: self.buffers.free() as u64,
         }

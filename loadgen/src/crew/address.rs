@@ -86,7 +86,7 @@ impl Addresses {
     pub fn sockets(self, plan: &Plan, clients: &Range<u32>) -> Result<Vec<Socket>, net::BindError> {
         let buffer = if matches!(self, Addresses::Prefix(_)) { SHARED_BUFFER } else { OWN_BUFFER };
         let options =
-            SocketOptions { receive_buffer: buffer, send_buffer: buffer, coalesce_receives: plan.gro };
+            SocketOptions { receive_buffer: buffer, send_buffer: buffer, coalesce_receives: plan.gro, ..SocketOptions::default() };
         match self {
             Addresses::Prefix(prefix) => {
                 let any = match prefix {

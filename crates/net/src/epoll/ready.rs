@@ -31,8 +31,11 @@ pub(super) struct Ready {
 
 /// Who is ready.
 pub(super) enum Waiting {
-    /// The socket of this index.
-    Socket(usize),
+    /// The socket of this index, and whether an error waits there.
+    Socket {
+        index: usize,
+        told: bool,
+    },
     Waker,
 }
 
@@ -79,9 +82,10 @@ impl Ready {
 
     /// One of those that the last call named.
     pub(super) fn get(&self, at: usize) -> Waiting {
-        match self.named[at].u64 {
+        let epoll_event { events, u64: named } = self.named[at];
+        match named {
             WAKER => Waiting::Waker,
-            index => Waiting::Socket(index as usize),
+            index => Waiting::Socket { index: index as usize, told: events & libc::EPOLLERR as u32 != 0 },
         }
     }
 }

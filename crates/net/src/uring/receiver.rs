@@ -11,8 +11,9 @@ use nix::libc::msghdr;
 use crate::address::{self, Name};
 use crate::control::{Control, Told};
 use crate::driver::{Arrival, BufferId, SocketIndex};
+use crate::peer_errors::PeerErrors;
 use crate::setback::Setbacks;
-use crate::socket::Socket;
+use crate::socket::{Socket, is_fatal};
 use crate::uring::buffers::{Buffers, GROUP};
 use crate::uring::tag;
 
@@ -47,6 +48,7 @@ pub(super) struct Receiver {
     last: u32,
     inbox: VecDeque<Waiting>,
     pub(super) setbacks: Setbacks,
+    pub(super) peer_errors: PeerErrors,
     max_datagram: u16,
     pub(super) rearms: u64,
     pub(super) no_buffers: u64,
@@ -63,6 +65,7 @@ impl Receiver {
             last: 0,
             inbox: VecDeque::new(),
             setbacks: Setbacks::default(),
+            peer_errors: PeerErrors::default(),
             max_datagram,
             rearms: 0,
             no_buffers: 0,
@@ -90,13 +93,13 @@ impl Receiver {
         self.armed != 0
     }
 
-    /// Takes in a completion; says what the receive failed with, if it did.
+    /// Takes in a completion; says what the receive failed with if it will fail so again and again.
     pub(super) fn complete(
         &mut self,
         socket: u8,
-        result: i32,
-        flags: u32,
+        (result, flags): (i32, u32),
         buffers: &mut Buffers,
+        sockets: &[Socket],
     ) -> Option<Errno> {
         if !cqueue::more(flags) {
             self.armed &= !(1 << socket);
@@ -114,14 +117,22 @@ impl Receiver {
             }
         }
         let failed = (result < 0).then(|| Errno::from_raw(-result));
-        match failed {
+        failed.filter(|&errno| self.failed(&sockets[usize::from(socket)], errno))
+    }
+
+    /// True if it is of no use to receive from this socket again.
+    fn failed(&mut self, socket: &Socket, errno: Errno) -> bool {
+        match errno {
             // The next one waits for a buffer.
-            Some(Errno::ENOBUFS) => self.no_buffers += 1,
-            Some(Errno::ECONNREFUSED) => self.returned += 1,
-            Some(_) => self.setbacks.failed(),
-            None => {}
+            Errno::ENOBUFS => self.no_buffers += 1,
+            _ if self.peer_errors.drain(socket) => {}
+            Errno::ECONNREFUSED if !socket.reports_drops() => self.returned += 1,
+            _ => {
+                self.setbacks.failed();
+                return is_fatal(socket, errno);
+            }
         }
-        failed
+        false
     }
 
     /// Number of datagrams that wait to be handed over.
@@ -186,7 +197,7 @@ mod tests {
                 armed.push(tag::split(entry.get_user_data()).1);
             }
             for socket in 0..3 {
-                receiver.complete(socket, -(Errno::ENOBUFS as i32), 0, &mut buffers);
+                receiver.complete(socket, (-(Errno::ENOBUFS as i32), 0), &mut buffers, &binding.shards[0]);
             }
         }
         assert_eq!(armed.chunks(3).map(|pass| pass[0]).collect::<Vec<_>>(), [0, 2, 1, 0]);

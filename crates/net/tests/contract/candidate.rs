@@ -63,6 +63,19 @@ pub fn on<C: Candidate>(address: &str, config: &DriverConfig) -> (C, SocketAddr)
     (C::open(shards.remove(0), config).unwrap(), addresses[0])
 }
 
+/// A socket that is told of drops and of errors, and its address.
+pub fn reporting_socket(address: &str) -> (Vec<Socket>, SocketAddr) {
+    let options = SocketOptions { report_queue_drops: true, ..SocketOptions::default() };
+    let Binding { mut shards, addresses, .. } = bind(&[address.parse().unwrap()], 1, options).unwrap();
+    (shards.remove(0), addresses[0])
+}
+
+/// A driver of such a socket, and the address that it got.
+pub fn reporting_on<C: Candidate>(address: &str) -> (C, SocketAddr) {
+    let (sockets, address) = reporting_socket(address);
+    (C::open(sockets, &DriverConfig::default()).unwrap(), address)
+}
+
 /// A driver of one socket whose arrivals may hold several datagrams, and the address that it got.
 pub fn coalescing_on<C: Candidate>(address: &str) -> (C, SocketAddr) {
     let options = SocketOptions { coalesce_receives: true, ..SocketOptions::default() };

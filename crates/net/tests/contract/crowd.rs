@@ -16,7 +16,7 @@ const CROWD: u16 = 3000;
 /// So many sockets on an address of their own, and a peer: other tests send to ports that they believe closed.
 fn crowd(address: &str, count: u16) -> (Vec<Socket>, Peer) {
     raise_descriptor_limit().unwrap();
-    let options = SocketOptions { receive_buffer: 1 << 20, send_buffer: 1 << 20, coalesce_receives: false };
+    let options = SocketOptions { receive_buffer: 1 << 20, send_buffer: 1 << 20, ..SocketOptions::default() };
     let sockets = bind_clients(address.parse().unwrap(), count.into(), None, options).unwrap();
     (sockets, Peer::on(&format!("{address}:0")))
 }

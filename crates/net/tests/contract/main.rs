@@ -8,6 +8,7 @@
 mod candidate;
 #[path = "../common/forbid.rs"]
 mod forbid;
+mod forge;
 mod namespace;
 mod peer;
 
@@ -15,11 +16,13 @@ mod buffers;
 mod clients;
 mod coalesce;
 mod crowd;
+mod drops;
 mod errors;
 mod exchange;
 mod killed;
 mod lifecycle;
 mod order;
+mod peer_errors;
 mod refusal;
 mod segments;
 mod sources;

@@ -65,6 +65,17 @@ impl Cable {
         }
     }
 
+    /// Nothing waits for an answer to a neighbour solicitation either.
+    pub fn know_each_other(&self, near: &str, far: &str) {
+        ip(&format!("neigh add {far} lladdr 02:00:00:00:00:02 dev near nud permanent"));
+        self.over_there(|| ip(&format!("neigh add {near} lladdr 02:00:00:00:00:01 dev far nud permanent")));
+    }
+
+    /// Does something in the namespace to which an address belongs.
+    pub fn in_reach_of<T>(&self, address: &str, action: impl FnOnce() -> T) -> T {
+        if address.starts_with(FAR) { self.over_there(action) } else { action() }
+    }
+
     /// Does something in the far namespace; sockets that are made there stay there.
     pub fn over_there<T>(&self, action: impl FnOnce() -> T) -> T {
         setns(&self.there, CloneFlags::CLONE_NEWNET).unwrap();
@@ -72,6 +83,17 @@ impl Cable {
         setns(&self.here, CloneFlags::CLONE_NEWNET).unwrap();
         result
     }
+}
+
+/// Adds an IPv6 address that can be used at once. The kernel makes its route some time after the address.
+pub fn add_ipv6(address: &str, interface: &str) {
+    ip(&format!("addr add {address} dev {interface} nodad"));
+    let route = format!("local {} ", address.split('/').next().unwrap());
+    until(|| {
+        let table =
+            Command::new("ip").args(["-6", "route", "show", "table", "local", "dev", interface]).output();
+        String::from_utf8_lossy(&table.unwrap().stdout).contains(&route)
+    });
 }
 
 fn new_namespace() -> File {

@@ -132,13 +132,11 @@ fn rounds_do_not_overtake_each_other<C: Candidate>() {
     on_a_shrinking_cable(|mut driver: C, peer, other| {
         queue(&mut driver, &peer, 0..4);
         queue(&mut driver, &other, 0..4);
-        assert_eq!(driver.report().datagrams, 0, "different destinations leave together");
         queue(&mut driver, &peer, 4..5);
-        let report = driver.report();
-        assert_eq!((report.datagrams, report.segments[0]), (8, 8), "the first round has left, replayed");
         queue(&mut driver, &other, 4..8);
         queue(&mut driver, &peer, 5..8);
         flush(&mut driver);
+        assert_eq!((driver.report().datagrams, driver.report().failed()), (16, 0));
         assert!(numbers(&peer, 8).into_iter().eq(0..8));
         assert!(numbers(&other, 8).into_iter().eq(0..8));
     });

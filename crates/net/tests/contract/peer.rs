@@ -1,7 +1,7 @@
 //! An ordinary client's socket.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::libc;
 
@@ -62,6 +62,17 @@ impl Peer {
     /// Sends in segments of so many bytes.
     pub fn segment(&self, size: usize) {
         self.set(libc::SOL_UDP, libc::UDP_SEGMENT, size as i32);
+    }
+
+    /// The error that is to be told next (SO_ERROR), which is then forgotten.
+    pub fn error_of(fd: RawFd) -> i32 {
+        let (mut error, mut len) = (0_i32, size_of::<i32>() as libc::socklen_t);
+        // SAFETY: value and length outlive the call.
+        let result = unsafe {
+            libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast(), &raw mut len)
+        };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+        error
     }
 
     pub fn set(&self, level: i32, name: i32, value: i32) {
