@@ -165,7 +165,7 @@ impl Flows {
             gone.bytes += payload.part.len();
             leave(*payload);
         }
-        work.reset(engine::Roster::default());
+        work.reset(None);
         self.spare_works.push(index);
         flow.load.subtract(gone);
         self.load.subtract(gone);
@@ -196,7 +196,7 @@ impl Flows {
         }
         gone.copies -= work.copies();
         if work.payloads().is_empty() {
-            work.reset(engine::Roster::default());
+            work.reset(None);
             self.spare_works.push(index);
             self.flows[at.0 as usize].works.remove(waiting);
         }
@@ -269,7 +269,7 @@ impl Flows {
             self.works.push(Work::default());
             WorkIndex(self.works.len() as u32 - 1)
         });
-        self.works[new.0 as usize].reset(listed.roster.clone());
+        self.works[new.0 as usize].reset(Some(&listed.roster));
         flow.works.push_back(new);
         new
     }

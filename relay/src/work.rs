@@ -11,7 +11,8 @@ use crate::plan::Plan;
 /// Payloads of one group for the same members, in the order in which they were received.
 #[derive(Default)]
 pub struct Work {
-    roster: Roster,
+    /// None in the pool: an empty roster would be an allocation.
+    roster: Option<Roster>,
     payloads: Vec<Queued>,
     taken: Vec<Taken>,
     /// Copies that have not been handed to the driver.
@@ -72,9 +73,9 @@ impl Allowance {
 }
 
 impl Work {
-    /// Begins a new batch, keeping allocations.
-    pub fn reset(&mut self, roster: Roster) {
-        self.roster = roster;
+    /// Begins a new batch, or an empty one for the pool, keeping allocations.
+    pub fn reset(&mut self, roster: Option<&Roster>) {
+        self.roster = roster.cloned();
         self.payloads.clear();
         self.taken.clear();
         (self.copies, self.round, self.member, self.planned) = (0, 0, 0, 0);
@@ -83,13 +84,13 @@ impl Work {
     /// True if a payload for this roster can be added.
     pub fn admits(&self, roster: &Roster) -> bool {
         !self.is_started()
-            && self.roster.is_same(roster)
-            && self.copies + self.roster.len() as u64 <= BATCH_COPIES
+            && self.roster.as_ref().is_some_and(|own| own.is_same(roster))
+            && self.copies + roster.len() as u64 <= BATCH_COPIES
     }
 
     /// Adds a payload that was taken at the beginning of this turn; returns its copies.
     pub fn push(&mut self, payload: Queued, now: Duration) -> u64 {
-        let copies = self.roster.len() as u64 - 1;
+        let copies = self.others();
         self.copies += copies;
         self.payloads.push(payload);
         self.planned = 0;
@@ -103,7 +104,7 @@ impl Work {
     /// Takes the oldest payloads out of a batch that has not been started, `count` at most.
     pub fn drop_oldest(&mut self, count: usize) -> impl Iterator<Item = Queued> {
         let count = count.min(self.payloads.len());
-        self.copies -= count as u64 * (self.roster.len() as u64 - 1);
+        self.copies -= count as u64 * self.others();
         self.planned = 0;
         let mut left = count as u64;
         self.taken.retain_mut(|taken| {
@@ -113,6 +114,11 @@ impl Work {
             taken.payloads > 0
         });
         self.payloads.drain(..count)
+    }
+
+    /// Copies of one payload.
+    fn others(&self) -> u64 {
+        self.roster.as_ref().map_or(0, |roster| roster.len() as u64 - 1)
     }
 
     /// The payloads, in the order in which they were received.
@@ -156,9 +162,10 @@ impl Work {
     }
 
     fn send_round(&mut self, driver: &mut impl Driver, allowance: &mut Allowance) -> Result<(), Full> {
+        let Some(roster) = &self.roster else { return Ok(()) };
         let mut next_span = self.plan.round(self.round, self.member);
         loop {
-            let members = self.roster.members_from(self.member);
+            let members = roster.members_from(self.member);
             if members.is_empty() {
                 return Ok(());
             }

@@ -22,7 +22,7 @@ const STEPS: [Step; 10] = [
         Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay --exclude loadgen").run()?)
     }),
     ("unit tests of the relay and the load generator", |shell| {
-        cmd!(shell, "cargo test --locked -p relay --lib --bins --test turns").run()?;
+        cmd!(shell, "cargo test --locked -p relay --lib --bins --test turns --test allocations").run()?;
         Ok(cmd!(shell, "cargo test --locked -p loadgen --lib --bins").run()?)
     }),
     ("loom", loom),
