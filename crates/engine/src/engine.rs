@@ -8,7 +8,9 @@ use wire::{Argument, Command, Heartbeat, Message, Refusal, Reply, Usage, decode,
 
 use crate::expiry::Expiry;
 use crate::groups::{CannotCreate, CannotJoin, Joined};
-use crate::limits::{ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_GROUPS_PER_TURN};
+use crate::limits::{
+    ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN,
+};
 use crate::sessions::{Session, Sessions};
 use crate::tally::{CommandKind, DropReason, Event};
 use crate::views::Views;
@@ -271,12 +273,17 @@ impl Engine {
 
     fn sweep_clients(&mut self) {
         let limit = self.expiry.idle_limit(&self.settings);
+        let mut expiries = 0;
         for _ in 0..SWEEP_CLIENTS_PER_TURN {
             let Some(key) = self.expiry.wheel.pop() else { return };
             let active = self.sessions.get(key).active;
             if self.expiry.as_of.since(active) > limit {
                 self.end_session(key);
                 self.tally.count(Event::Expire);
+                expiries += 1;
+                if expiries == SWEEP_EXPIRIES_PER_TURN {
+                    return;
+                }
             } else {
                 self.expiry.wheel.add(key, active + limit);
             }

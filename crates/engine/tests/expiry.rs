@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Relay, client, text};
-use engine::limits::{MAX_DURATION, MIN_DURATION, SWEEP_CLIENTS_PER_TURN, SWEEP_GROUPS_PER_TURN};
+use engine::limits::{
+    MAX_DURATION, MIN_DURATION, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN,
+};
 use engine::{Cap, Engine, Event, Settings, Tick};
 
 /// Members of one group, by number, in a relay that sweeps every 30 s and suggests a heartbeat of 60 s.
@@ -94,19 +96,19 @@ fn after_a_stop_nobody_is_lost_who_speaks_within_a_heartbeat() {
 
 #[test]
 fn a_stop_in_the_middle_of_a_sweep_is_a_stop() {
-    let (mut relay, _) = members(4 * SWEEP_CLIENTS_PER_TURN as u32);
+    let (mut relay, _) = members(4 * SWEEP_EXPIRIES_PER_TURN as u32);
     relay.pass_quietly(209_999);
     relay.begin_turn(1);
     relay.engines.iter_mut().for_each(Engine::sweep);
-    assert_eq!(relay.clients(), 2 * SWEEP_CLIENTS_PER_TURN);
+    assert_eq!(relay.clients(), 2 * SWEEP_EXPIRIES_PER_TURN);
     relay.begin_turn(600_000);
     relay.sweep();
-    assert_eq!(relay.clients(), 2 * SWEEP_CLIENTS_PER_TURN);
-    for number in 0..4 * SWEEP_CLIENTS_PER_TURN as u32 {
+    assert_eq!(relay.clients(), 2 * SWEEP_EXPIRIES_PER_TURN);
+    for number in 0..4 * SWEEP_EXPIRIES_PER_TURN as u32 {
         relay.ask(client(number), b"!PING");
     }
     relay.pass_quietly(100_000);
-    assert_eq!(relay.clients(), 2 * SWEEP_CLIENTS_PER_TURN);
+    assert_eq!(relay.clients(), 2 * SWEEP_EXPIRIES_PER_TURN);
 }
 
 #[test]
@@ -217,12 +219,12 @@ fn a_turn_sweeps_no_more_than_the_limits_say() {
         for engine in &mut relay.engines {
             let before = (count(engine, Event::Expire), count(engine, Event::Delete));
             engine.sweep();
-            assert!(count(engine, Event::Expire) - before.0 <= SWEEP_CLIENTS_PER_TURN as u64);
+            assert!(count(engine, Event::Expire) - before.0 <= SWEEP_EXPIRIES_PER_TURN as u64);
             assert!(count(engine, Event::Delete) - before.1 <= SWEEP_GROUPS_PER_TURN as u64);
         }
         turns += 1;
     }
-    // The clients go from 3100 on, in ten turns; their groups 100 ms later, at 3300.
+    // The clients go from 3100 on, in eighty turns; their groups 100 ms later, at 3300.
     let needed = 3000 / 2 / SWEEP_GROUPS_PER_TURN as u64 + 2;
     assert!((3300..=3300 + needed).contains(&turns), "{turns} turns");
 }
@@ -254,7 +256,9 @@ fn expiry_is_exact_to_the_sweep_under_full_load() {
     let falls_silent =
         |number: u32| if number % 10 == 3 { 1000 + u64::from(number % 4001) } else { u64::MAX };
     // Those who joined together are looked at together: that takes so many turns, fewer than there are in a sweep.
-    let turns = u64::from(CLIENTS) / 3 / SWEEP_CLIENTS_PER_TURN as u64 + 1;
+    // In each sweep up to a fortieth of a tenth of them goes.
+    let looks = u64::from(CLIENTS) / 3 / SWEEP_CLIENTS_PER_TURN as u64 + 1;
+    let turns = looks + u64::from(CLIENTS) / 3 / 400 / SWEEP_EXPIRIES_PER_TURN as u64 + 1;
     for now in 1..=9000 {
         relay.begin_turn(1);
         for number in (0..CLIENTS).skip((now % heartbeat) as usize).step_by(heartbeat as usize) {
@@ -276,4 +280,27 @@ fn expiry_is_exact_to_the_sweep_under_full_load() {
     let expired: u64 = relay.engines.iter().map(|engine| count(engine, Event::Expire)).sum();
     assert_eq!(expired, u64::from(CLIENTS) / 10);
     relay.say(client(0), &text(&["!LEAVE ", &ids[0]]));
+}
+
+/// The bound in work of a turn's time: whom it looks at, seen by how many turns a sweep of clients takes that only pinged.
+#[test]
+fn a_turn_looks_at_no_more_clients_than_the_limits_say() {
+    const TURNS: usize = 5;
+    let mut relay = Relay::new(1, millis(1000, 100, 100_000));
+    let id = relay.create(client(0));
+    let clients = (TURNS * SWEEP_CLIENTS_PER_TURN) as u32;
+    (0..clients).for_each(|number| relay.join(client(number), &id));
+    relay.begin_turn(1000);
+    (0..clients).for_each(|number| relay.receive(client(number), b"!PING"));
+    // All are in the wheel's slot of 3000, and will be idle at 4000.
+    relay.begin_turn(1000);
+    relay.begin_turn(1000);
+    relay.sweep();
+    relay.begin_turn(100);
+    let mut turns = 0;
+    while relay.engines[0].deadline() <= Tick(relay.now) || turns == 0 {
+        relay.engines[0].sweep();
+        turns += 1;
+    }
+    assert_eq!((turns, relay.clients()), (TURNS, clients as usize));
 }
