@@ -129,13 +129,22 @@ impl Outbox {
 
     /// A view knows where its roster was listed, and under which stamp. Another outbox may have the same stamp, so what
     /// is listed there has to be this roster.
-    pub(crate) fn fan_out(&mut self, datagram: u32, group: GroupKey, view: &mut View, sender: u32) {
+    /// `common`: how long the payloads of groups may wait that do not say so themselves.
+    pub(crate) fn fan_out(
+        &mut self,
+        datagram: u32,
+        group: GroupKey,
+        view: &mut View,
+        sender: u32,
+        common: Duration,
+    ) {
         let (stamp, index) = view.listed;
         let is_listed =
             || self.rosters.get(index.0 as usize).is_some_and(|other| other.roster.is_same(&view.roster));
         if stamp != self.stamp || !is_listed() {
             view.listed = (self.stamp, RosterIndex(self.rosters.len() as u32));
-            self.rosters.push(Listed { roster: view.roster.clone(), group, hold: view.hold });
+            let hold = view.coalesce.unwrap_or(common);
+            self.rosters.push(Listed { roster: view.roster.clone(), group, hold });
         }
         self.payloads += 1;
         let audience = Audience::Others { roster: view.listed.1, sender };

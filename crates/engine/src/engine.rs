@@ -151,7 +151,7 @@ impl Engine {
         let others = view.roster.len() as u64 - 1;
         self.tally.fanout.record(others, 1);
         if others > 0 {
-            outbox.fan_out(number, group, view, position);
+            outbox.fan_out(number, group, view, position, self.settings.coalesce);
         }
     }
 

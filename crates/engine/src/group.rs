@@ -1,19 +1,23 @@
 //! One group: what the map stores of it, and the handle by which shards hear of its changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashTable;
 use wire::GroupId;
 
 use crate::limits::INDEXED_MEMBERS;
-use crate::settings::Cap;
+use crate::settings::{Cap, Terms};
 use crate::sync::{AtomicU64, Ordering};
 use crate::{ClientAddr, Member, Roster, Tick};
+
+/// The end of a queue.
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// A group as its stripe stores it. One that was never joined has no [`Live`] part, and so costs little.
 pub(crate) struct Group {
     pub id: GroupId,
-    pub origin: Origin,
+    origin: Origin,
     pub live: Option<Box<Live>>,
     /// Since when it has been empty, and its neighbours in the stripe's queue of empty groups.
     pub empty_since: Tick,
@@ -22,14 +26,14 @@ pub(crate) struct Group {
 }
 
 /// Why a group exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A client made it.
     Created(ClientAddr),
     /// It was declared once, and is an ordinary group since it is not any more.
     Orphaned,
-    /// The configuration declares it: permanent, with a cap of its own if it has one.
-    Declared(Option<Cap>),
+    /// The configuration declares it: permanent, on terms of its own. Boxed, because most groups have none.
+    Declared(Box<Terms>),
 }
 
 /// The members of a group that somebody has joined.
@@ -40,13 +44,13 @@ pub(crate) struct Live {
     index: Option<HashTable<u32>>,
 }
 
-/// What shards keep of a group: where it is stored, and which version of its roster is current.
+/// What shards keep of a group: where it is stored, and which version of its roster and terms is current.
 pub(crate) struct Handle {
     pub id: GroupId,
     pub stripe: u32,
     /// Its place in the stripe, which stays while it has members.
     pub slot: u32,
-    /// Counts the changes of its roster. Changes under the stripe's lock, is read without.
+    /// Counts the changes of its roster, and of how long its payloads may wait. Changes under the stripe's lock, is read without.
     version: AtomicU64,
 }
 
@@ -68,6 +72,11 @@ impl Handle {
 }
 
 impl Group {
+    /// An empty group.
+    pub fn new(id: GroupId, origin: Origin, now: Tick) -> Self {
+        Self { id, origin, live: None, empty_since: now, older: NONE, younger: NONE }
+    }
+
     /// How many members.
     pub fn len(&self) -> usize {
         self.live.as_ref().map_or(0, |live| live.roster.len())
@@ -81,10 +90,34 @@ impl Group {
         matches!(self.origin, Origin::Declared(_))
     }
 
+    /// Gives it another reason to exist, and returns the old one. Shards hear of it if its payloads are to wait for
+    /// another time than before.
+    pub fn set_origin(&mut self, origin: Origin) -> Origin {
+        let before = self.coalesce();
+        let old = std::mem::replace(&mut self.origin, origin);
+        if let Some(live) = self.live.as_ref().filter(|_| self.coalesce() != before) {
+            live.handle.publish();
+        }
+        old
+    }
+
+    /// The client whose quota it counts for.
+    pub fn creator(&self) -> Option<ClientAddr> {
+        if let Origin::Created(creator) = self.origin { Some(creator) } else { None }
+    }
+
+    /// How long its payloads may wait, if it says so itself.
+    pub fn coalesce(&self) -> Option<Duration> {
+        match &self.origin {
+            Origin::Declared(terms) => terms.coalesce,
+            Origin::Created(_) | Origin::Orphaned => None,
+        }
+    }
+
     /// The common cap, unless it is declared: who declares a group without a cap wants none.
     pub fn cap(&self, common: Cap) -> Cap {
-        match self.origin {
-            Origin::Declared(own) => own.unwrap_or(Cap::Unlimited),
+        match &self.origin {
+            Origin::Declared(terms) => terms.cap.unwrap_or(Cap::Unlimited),
             Origin::Created(_) | Origin::Orphaned => common,
         }
     }

@@ -8,10 +8,10 @@ use hashbrown::HashSet;
 use wire::GroupId;
 
 use crate::entropy::Entropy;
-use crate::group::{Handle, Origin};
+use crate::group::{Group, Handle, Origin};
 use crate::limits::STRIPES;
 use crate::quota::Quotas;
-use crate::settings::{Cap, Settings};
+use crate::settings::{Cap, Settings, Terms};
 use crate::stripe::Stripe;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::{ClientAddr, Member, Roster, Tick};
@@ -87,15 +87,16 @@ impl Groups {
         self.clients.load(Ordering::Relaxed)
     }
 
-    /// Makes the configuration's groups permanent, with these caps; groups that it no longer names become ordinary.
-    pub fn declare(&self, groups: &[(GroupId, Option<Cap>)], now: Tick) {
+    /// Makes the configuration's groups permanent, on these [`Terms`] or with this cap; groups that it no longer names
+    /// become ordinary.
+    pub fn declare<T: Copy + Into<Terms>>(&self, groups: &[(GroupId, T)], now: Tick) {
         let mut declared = lock(&self.declared);
         let kept: HashSet<GroupId, RandomState> = groups.iter().map(|(id, _)| *id).collect();
         for id in declared.iter().filter(|id| !kept.contains(*id)) {
             self.orphan(id, now);
         }
-        for (id, cap) in groups {
-            self.declare_one(*id, *cap, now);
+        for (id, terms) in groups {
+            self.declare_one(*id, (*terms).into(), now);
         }
         *declared = groups.iter().map(|(id, _)| *id).collect();
     }
@@ -105,7 +106,7 @@ impl Groups {
         let mut stripe = self.stripe(hash);
         let Some(slot) = stripe.find(id, hash) else { return };
         let group = stripe.group_mut(slot);
-        group.origin = Origin::Orphaned;
+        group.set_origin(Origin::Orphaned);
         if group.live.is_none() {
             self.unjoined.fetch_add(1, Ordering::Relaxed);
         }
@@ -114,11 +115,12 @@ impl Groups {
         }
     }
 
-    fn declare_one(&self, id: GroupId, cap: Option<Cap>, now: Tick) {
+    fn declare_one(&self, id: GroupId, terms: Terms, now: Tick) {
         let hash = self.hash(&id);
         let mut stripe = self.stripe(hash);
+        let origin = Origin::Declared(Box::new(terms));
         let Some(slot) = stripe.find(&id, hash) else {
-            stripe.insert(id, Origin::Declared(cap), now, |id| self.hash(id));
+            stripe.insert(id, origin, now, |id| self.hash(id));
             self.groups.fetch_add(1, Ordering::Relaxed);
             return;
         };
@@ -126,7 +128,7 @@ impl Groups {
         if group.live.is_none() && !group.is_declared() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
         }
-        if let Origin::Created(creator) = std::mem::replace(&mut group.origin, Origin::Declared(cap)) {
+        if let Origin::Created(creator) = group.set_origin(origin) {
             self.quotas.give_back(creator);
         }
         stripe.stop_clock(slot);
@@ -221,11 +223,12 @@ impl Groups {
         live.position(client, hint, |client| self.hasher.hash_one(client))
     }
 
-    /// The current roster and its version.
-    pub(crate) fn roster(&self, handle: &Handle) -> (u64, Roster) {
+    /// The current roster, how long the group's payloads may wait if it says so itself, and the version of both.
+    pub(crate) fn current(&self, handle: &Handle) -> (u64, Roster, Option<Duration>) {
         let stripe = lock(&self.stripes[handle.stripe as usize]);
-        let live = stripe.group(handle.slot).live.as_ref();
-        (handle.version(), live.map(|live| live.roster.clone()).unwrap_or_default())
+        let group = stripe.group(handle.slot);
+        let roster = group.live.as_ref().map(|live| live.roster.clone()).unwrap_or_default();
+        (handle.version(), roster, group.coalesce())
     }
 
     /// Deletes groups that had been empty for `ttl` as of `now`, `budget` at most, and tells how many. Begins at
@@ -247,7 +250,7 @@ impl Groups {
                 }
                 let hash = self.hash(&stripe.group(slot).id);
                 let group = stripe.remove(slot, hash);
-                self.forget(group.live.is_none(), group.origin);
+                self.forget(&group);
                 deleted += 1;
             }
             *next += step;
@@ -255,12 +258,12 @@ impl Groups {
         deleted
     }
 
-    fn forget(&self, unjoined: bool, origin: Origin) {
+    fn forget(&self, group: &Group) {
         self.groups.fetch_sub(1, Ordering::Relaxed);
-        if unjoined {
+        if group.live.is_none() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
         }
-        if let Origin::Created(creator) = origin {
+        if let Some(creator) = group.creator() {
             self.quotas.give_back(creator);
         }
     }

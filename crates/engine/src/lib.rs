@@ -38,6 +38,6 @@ pub use groups::Groups;
 pub use histogram::Histogram;
 pub use own::OwnAddresses;
 pub use roster::{Member, Roster};
-pub use settings::{Cap, Ceilings, Settings};
+pub use settings::{Cap, Ceilings, Settings, Terms};
 pub use tally::{CommandKind, DropReason, Event, Tally};
 pub use tick::Tick;

@@ -38,6 +38,10 @@ pub const MIN_DURATION: Duration = Duration::from_millis(1);
 /// The longest duration that can be configured: a year, far from any overflow of [`crate::Tick`].
 pub const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// The longest that a group's payloads can be configured to wait for company: game ticks, which it is for, are 15 to
+/// 100 ms, and what waits holds its receive buffer. Replies, heartbeats among them, never wait.
+pub const MAX_COALESCE: Duration = Duration::from_secs(1);
+
 /// Lock stripes of the group map: if 16 shards want one at the same moment, each finds its own taken in 6 % of cases,
 /// and only joins, leaves and re-read rosters want one at all.
 pub const STRIPES: usize = if cfg!(loom) { 2 } else { 256 };

@@ -2,7 +2,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p engine --release --lib loom`, best with a `CARGO_TARGET_DIR` of its own.
 //! Seen to fail, as they should, when a join bumps the version before it edits the roster, outside the lock; and when
-//! `Groups::roster` reads the version after it has let the lock go.
+//! `Groups::current` reads the version after it has let the lock go.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use wire::GroupId;
 use crate::groups::{CannotCreate, CannotJoin};
 use crate::settings::{Cap, Ceilings};
 use crate::views::Views;
-use crate::{ClientAddr, Entropy, Groups, LocalAddr, Member, Settings, Tick};
+use crate::{ClientAddr, Entropy, Groups, LocalAddr, Member, Settings, Terms, Tick};
 
 fn member(port: u16) -> Member {
     let client = ClientAddr::new(([127, 0, 0, 1], port).into()).unwrap();
@@ -33,7 +33,7 @@ fn groups() -> Groups {
 
 fn declared() -> Arc<Groups> {
     let groups = groups();
-    groups.declare(&[(id(), None)], Tick(0));
+    groups.declare(&[(id(), Terms::default())], Tick(0));
     Arc::new(groups)
 }
 

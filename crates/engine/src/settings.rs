@@ -24,10 +24,23 @@ pub struct Settings {
     pub empty_ttl: Duration,
     /// The cap of groups that the configuration does not declare.
     pub cap: Cap,
+    /// How long the payloads of a group may wait for company, unless its [`Terms`] say otherwise: zero, or up to
+    /// [`limits::MAX_COALESCE`].
+    pub coalesce: Duration,
     /// Live groups of one creator, at most.
     pub max_groups_per_client: u32,
     /// Ceilings of the whole relay.
     pub ceilings: Ceilings,
+}
+
+/// What the configuration says of a group that it declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Its cap; without one it has none.
+    pub cap: Option<Cap>,
+    /// How long its payloads may wait for company, zero for not at all; without it the common [`Settings::coalesce`]
+    /// counts.
+    pub coalesce: Option<Duration>,
 }
 
 /// What the relay holds at most, over all shards.
@@ -61,9 +74,17 @@ impl Default for Settings {
             sweep: Duration::from_secs(30),
             empty_ttl: Duration::from_secs(300),
             cap: Cap::Members(limits::DEFAULT_CAP),
+            coalesce: Duration::ZERO,
             max_groups_per_client: limits::DEFAULT_GROUPS_PER_CLIENT,
             ceilings: Ceilings::default(),
         }
+    }
+}
+
+impl From<Option<Cap>> for Terms {
+    /// Nothing but a cap.
+    fn from(cap: Option<Cap>) -> Self {
+        Self { cap, ..Self::default() }
     }
 }
 

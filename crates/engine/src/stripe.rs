@@ -4,11 +4,8 @@ use hashbrown::HashTable;
 use wire::GroupId;
 
 use crate::Tick;
-use crate::group::{Group, Handle, Live, Origin};
+use crate::group::{Group, Handle, Live, NONE, Origin};
 use crate::shelf::Shelf;
-
-/// The end of a queue.
-const NONE: u32 = u32::MAX;
 
 pub(crate) struct Stripe {
     index: HashTable<u32>,
@@ -37,11 +34,12 @@ impl Stripe {
 
     /// Adds an empty group; its id must be new.
     pub fn insert(&mut self, id: GroupId, origin: Origin, now: Tick, hash: impl Fn(&GroupId) -> u64) -> u32 {
-        let group = Group { id, origin, live: None, empty_since: now, older: NONE, younger: NONE };
+        let group = Group::new(id, origin, now);
+        let is_declared = group.is_declared();
         let slot = self.groups.insert(group);
         let groups = &self.groups;
         self.index.insert_unique(hash(&id), slot, |&slot| hash(&groups[slot].id));
-        if !matches!(origin, Origin::Declared(_)) {
+        if !is_declared {
             self.start_clock(slot, now);
         }
         slot

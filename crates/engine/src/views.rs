@@ -13,13 +13,13 @@ use crate::group::Handle;
 use crate::limits::INDEXED_MEMBERS;
 use crate::{ClientAddr, Groups, Roster};
 
-/// A group as a shard sees it: its roster, and which version that is.
+/// A group as a shard sees it: its roster and terms, and which version that is.
 pub(crate) struct View {
     pub handle: Arc<Handle>,
     pub roster: Roster,
     pub version: u64,
-    /// How long the group's payloads may wait for company.
-    pub hold: Duration,
+    /// How long the group's payloads may wait for company, if it says so itself.
+    pub coalesce: Option<Duration>,
     /// Sessions of this shard in the group.
     sessions: u32,
     /// Where the roster stands in the outbox, for as long as the outbox has this stamp.
@@ -59,8 +59,8 @@ impl Views {
             // A version that no group has, so that the first look fetches the roster.
             let version = u64::MAX;
             let listed = (u64::MAX, RosterIndex(0));
-            let (roster, hold) = (Roster::default(), Duration::ZERO);
-            slab.insert(View { handle, roster, version, hold, sessions: 0, listed }) as u32
+            let roster = Roster::default();
+            slab.insert(View { handle, roster, version, coalesce: None, sessions: 0, listed }) as u32
         });
         self.slab[key as usize].sessions += 1;
         key
@@ -89,7 +89,7 @@ impl Views {
     pub fn current(&mut self, key: u32, groups: &Groups) -> &mut View {
         let view = &mut self.slab[key as usize];
         if view.handle.version() != view.version {
-            (view.version, view.roster) = groups.roster(&view.handle);
+            (view.version, view.roster, view.coalesce) = groups.current(&view.handle);
         }
         view
     }

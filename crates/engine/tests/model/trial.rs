@@ -216,6 +216,7 @@ fn settings(rules: &Rules) -> Settings {
         sweep: Duration::from_millis(rules.sweep),
         empty_ttl: Duration::from_millis(rules.ttl),
         cap: cap(rules.cap),
+        coalesce: Duration::ZERO,
         max_groups_per_client: rules.quota as u32,
         ceilings: Ceilings {
             clients: rules.max_clients as u32,
