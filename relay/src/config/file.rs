@@ -159,11 +159,11 @@ impl Lines {
         self.problem(offset, format!("{}: unknown key; {hint}", key_text(key)))
     }
 
-    /// A key of a group that is not its cap.
+    /// A key that a group does not have.
     pub fn unknown_in_group(&self, offset: usize, id: GroupId, key: &str) -> Problem {
         let hint = match options::find(key) {
             Some(spec) => format!("put {} above the first [groups...] line", spec.name),
-            None => "a group has a cap and nothing else".to_owned(),
+            None => "a group has cap and coalesce and nothing else".to_owned(),
         };
         self.problem(offset, format!("groups.{id}.{}: unknown key; {hint}", key_text(key)))
     }

@@ -16,8 +16,8 @@ pub fn command() -> Command {
     let after = format!(
         "DURATION is seconds (90, 0.25) or a number with ms, s, m, h or d (250ms, 5m), to the millisecond.\n\
          Precedence: flag, environment, file, default. SIGHUP reads the file again and takes over {} and the groups.\n\
-         In the file, keys are the flags' names, and `[groups.LOBBY-1]` with an optional `cap = 500` declares a \
-         permanent group.",
+         In the file, keys are the flags' names, and `[groups.LOBBY-1]` with an optional `cap = 500` and \
+         `coalesce = \"5ms\"` declares a permanent group.",
         live.join(", ")
     );
     Command::new("relay")

@@ -1,22 +1,21 @@
-//! The groups that the file declares: `[groups.LOBBY-1]` with an optional `cap`.
+//! The groups that the file declares: `[groups.LOBBY-1]` with an optional `cap` and `coalesce`.
 
 use std::collections::BTreeMap;
 
-use engine::Cap;
+use engine::Terms;
 use toml::de::{DeTable, DeValue};
 use wire::GroupId;
 
 use super::file::{Lines, scalar, sorted};
-use super::parse;
 use super::place::Place;
 use super::problem::{Problem, key_text};
+use super::{duration, parse};
 
 /// A group of the file.
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
     pub id: GroupId,
-    /// `None`: it has none.
-    pub cap: Option<Cap>,
+    pub terms: Terms,
     pub place: Place,
 }
 
@@ -36,8 +35,8 @@ pub(super) fn read(lines: &Lines, offset: usize, value: &DeValue) -> Result<Vec<
             );
             return Err(lines.problem(offset, message));
         };
-        let cap = cap(lines, id, settings)?;
-        let declared = Declared { id, cap, place: lines.place(offset, format!("groups.{id}")) };
+        let terms = terms(lines, id, settings)?;
+        let declared = Declared { id, terms, place: lines.place(offset, format!("groups.{id}")) };
         if let Some(Declared { place: Place::File { line, .. }, .. }) = groups.insert(id, declared) {
             return Err(lines.problem(
                 offset,
@@ -48,18 +47,24 @@ pub(super) fn read(lines: &Lines, offset: usize, value: &DeValue) -> Result<Vec<
     Ok(groups.into_values().collect())
 }
 
-fn cap(lines: &Lines, id: GroupId, settings: &DeTable) -> Result<Option<Cap>, Problem> {
-    let mut cap = None;
+fn terms(lines: &Lines, id: GroupId, settings: &DeTable) -> Result<Terms, Problem> {
+    let mut terms = Terms::default();
     for (key, value) in sorted(settings) {
-        let (offset, name) = (key.span().start, format!("groups.{id}.cap"));
-        if key.get_ref() != "cap" {
-            return Err(lines.unknown_in_group(offset, id, key.get_ref()));
-        }
-        let text = scalar(value.get_ref()).map_err(|is| {
-            lines.problem(offset, format!("{name}: is {is}, where a number or \"none\" is expected"))
-        })?;
-        let place = lines.place(offset, name);
-        cap = Some(parse::cap(text.trim()).map_err(|complaint| Problem::Value { place, complaint })?);
+        let (offset, key) = (key.span().start, key.get_ref().as_ref());
+        let name = format!("groups.{id}.{key}");
+        let expected = match key {
+            "cap" => "a number or \"none\"",
+            "coalesce" => "a duration",
+            _ => return Err(lines.unknown_in_group(offset, id, key)),
+        };
+        let text = scalar(value.get_ref())
+            .map_err(|is| lines.problem(offset, format!("{name}: is {is}, where {expected} is expected")))?;
+        let text = text.trim();
+        let set = match key {
+            "cap" => parse::cap(text).map(|cap| terms.cap = Some(cap)),
+            _ => duration::parse_coalesce(text).map(|coalesce| terms.coalesce = Some(coalesce)),
+        };
+        set.map_err(|complaint| Problem::Value { place: lines.place(offset, name), complaint })?;
     }
-    Ok(cap)
+    Ok(terms)
 }

@@ -109,8 +109,8 @@ fn show_path(path: &Option<PathBuf>) -> String {
     path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
 }
 
-/// All options, in the order of the help. The defaults of the first seven are the original server's and those of
-/// the ceilings [`engine::limits`]' (a test compares both); 8 MiB hold about 10 ms of small datagrams at a million a second.
+/// All options, in the order of the help. Where the original server has an option its default is the same, and
+/// those of the ceilings are [`engine::limits`]' (a test compares both); 8 MiB hold about 10 ms of small datagrams at a million a second.
 pub(super) static OPTIONS: &[Spec] = &[
     option!("host" Many Restart "ADDRESS" = "127.0.0.1":
         "Address or name to serve on; may be repeated or hold several with commas. `::` is IPv6 only, so `0.0.0.0,::` serves both",
@@ -130,6 +130,9 @@ pub(super) static OPTIONS: &[Spec] = &[
     option!("cap" One Live "MEMBERS|none" = "128":
         "Members of a group at most, at least 1; the file can give a group its own",
         settings.cap <- parse::cap, parse::show_cap),
+    option!("coalesce" One Live "DURATION" = "0":
+        "How long a group's payloads may wait for company, so that each member gets them in fewer, larger sends: more capacity for more latency; 0 (no wait) to 1s; the file can give a group its own",
+        settings.coalesce <- duration::parse_coalesce, duration::show),
     option!("max-groups-per-client" One Live "GROUPS" = "3":
         "Live groups that one client has created at most; 0 leaves only the groups of the file",
         settings.max_groups_per_client <- quota, ToString::to_string),

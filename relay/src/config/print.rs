@@ -1,5 +1,6 @@
 //! The whole configuration as a file, each value with its source.
 
+use super::duration;
 use super::load::Loaded;
 use super::options::{Form, OPTIONS, Spec};
 use super::parse::show_cap;
@@ -16,8 +17,11 @@ impl Loaded {
         }
         for group in &self.merged.groups {
             text += &format!("\n[groups.{}] # {}\n", group.id, one_line(&group.place.comment()));
-            if let Some(cap) = &group.cap {
+            if let Some(cap) = &group.terms.cap {
                 text += &format!("cap = {}\n", scalar(&show_cap(cap)));
+            }
+            if let Some(coalesce) = &group.terms.coalesce {
+                text += &format!("coalesce = {}\n", scalar(&duration::show(coalesce)));
             }
         }
         text

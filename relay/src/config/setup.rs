@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use engine::{Cap, Settings};
+use engine::{Settings, Terms};
 use tracing::level_filters::LevelFilter;
 use wire::GroupId;
 
@@ -21,8 +21,8 @@ pub struct Setup {
     pub port: u16,
     /// What the engine decides by.
     pub settings: Settings,
-    /// Groups that the file declares, in the order of their ids, with the caps that they have of their own.
-    pub groups: Vec<(GroupId, Option<Cap>)>,
+    /// Groups that the file declares, in the order of their ids, with the terms that they have of their own.
+    pub groups: Vec<(GroupId, Terms)>,
     /// Threads that serve.
     pub shards: Shards,
     /// True if each shard is pinned to a core, default false.
@@ -57,7 +57,7 @@ pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) 
         hosts,
         port: args.port,
         settings: args.settings,
-        groups: merged.groups.iter().map(|group| (group.id, group.cap)).collect(),
+        groups: merged.groups.iter().map(|group| (group.id, group.terms)).collect(),
         shards: args.shards,
         pin: args.pin,
         backend: args.backend,

@@ -22,6 +22,10 @@ fn of_the_command_line() {
         (&["--cap", "x"], r#"--cap: "x" is neither a number from 1 to 4294967295 nor "none""#),
         (&["--port", "-5"], r#"--port: "-5" is not a number from 0 to 65535"#),
         (&["--port", "٣"], r#"--port: "٣" is not a number from 0 to 65535"#),
+        (
+            &["--coalesce", "2s"],
+            r#"--coalesce: "2s" is longer than 1 s, the longest time for which payloads may wait"#,
+        ),
         (&["--sweep", "0.0004"], r#"--sweep: "0.0004" is shorter than 1 ms, the shortest duration"#),
         (&["--empty-ttl", "366d"], r#"--empty-ttl: "366d" is longer than 365 days, the longest duration"#),
         (
@@ -87,7 +91,24 @@ fn of_the_file() {
             r#"2: groups.X.cap: "0" is neither a number from 1 to 4294967295 nor "none""#,
         ),
         ("[groups.x]\ncap = []", r#"2: groups.X.cap: is an array, where a number or "none" is expected"#),
-        ("[groups.x]\nkap = 1", "2: groups.X.kap: unknown key; a group has a cap and nothing else"),
+        (
+            "[groups.x]\nkap = 1",
+            "2: groups.X.kap: unknown key; a group has cap and coalesce and nothing else",
+        ),
+        (
+            "[groups.x]\n\ncoalesce = '1001ms'",
+            r#"3: groups.X.coalesce: "1001ms" is longer than 1 s, the longest time for which payloads may wait"#,
+        ),
+        (
+            "coalesce = 1.5\n",
+            r#"1: coalesce: "1.5" is longer than 1 s, the longest time for which payloads may wait"#,
+        ),
+        ("[groups.x]\ncoalesce = []", "2: groups.X.coalesce: is an array, where a duration is expected"),
+        (
+            "[groups.x]\ncoalesce = 'long'",
+            "2: groups.X.coalesce: \"long\" is not a duration; write seconds (90, 0.25) or a number with ms, s, m, h or d \
+             (250ms, 5m)",
+        ),
         ("[groups.x]\nport = 1", "2: groups.X.port: unknown key; put port above the first [groups...] line"),
     ];
     for (content, line) in lines {

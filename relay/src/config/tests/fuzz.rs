@@ -21,15 +21,18 @@ fn check(bytes: &[u8]) {
 
 /// A line that is nearly one of a configuration.
 fn near_line() -> impl Strategy<Value = String> {
-    let names: Vec<&str> =
-        OPTIONS.iter().map(|spec| spec.name).chain(["groups", "groups.X", "groups.X.cap"]).collect();
+    let names: Vec<&str> = OPTIONS
+        .iter()
+        .map(|spec| spec.name)
+        .chain(["groups", "groups.X", "groups.X.cap", "groups.X.coalesce"])
+        .collect();
     let key = prop_oneof![4 => prop::sample::select(names).prop_map(str::to_owned), 1 => "[a-z._\"-]{0,9}"];
     let value = prop_oneof![
         "[0-9]{1,12}(\\.[0-9]{0,9})?",
         "\"[0-9a-z:,.%\\[\\]-]{0,20}\"",
         "true|false|\\[\\]|\\{\\}|nan|1e9|0x[0-9a-f]{1,40}",
         "\\[(\"[0-9.:]{0,9}\",?){0,3}\\]",
-        "\\{ ?cap ?= ?[0-9]{0,3} ?\\}",
+        "\\{ ?(cap|coalesce) ?= ?[0-9]{0,3} ?\\}",
         "\\PC{0,20}",
     ];
     let table = "\\[\\[?(groups)?\\.?[A-Za-z0-9_\"-]{0,40}\\]?\\]".prop_map(|text| text);

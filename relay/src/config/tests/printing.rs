@@ -12,7 +12,7 @@ fn values(setup: &Setup) -> Setup {
 #[test]
 fn printed_and_read_again() {
     let content = "host = ['localhost', '::1']\nempty-ttl = 0.001\ncap = 'none'\npin = true\nreceive-buffer = 5000\n\
-                   [groups.lobby-1]\ncap = 500\n[groups.-]\n[groups.1]\ncap = 'none'\n";
+                   [groups.lobby-1]\ncap = 500\ncoalesce = '5ms'\n[groups.-]\ncoalesce = 0\n[groups.1]\ncap = 'none'\n";
     let case = Case::new(content);
     let first = case.load(&[("RELAY_METRICS_LISTEN", "[::1]:0")], &["--port=7", "--print-config"]).unwrap();
     let again = Case::new(&first.print_config()).load(&[], &[]).unwrap();
@@ -29,7 +29,7 @@ fn strip(text: &str) -> Vec<&str> {
 
 #[test]
 fn each_value_has_its_source() {
-    let case = Case::new("\ncap = 5\n\n[groups.lobby]\ncap = 'none'\n");
+    let case = Case::new("\ncap = 5\n\n[groups.lobby]\ncap = 'none'\ncoalesce = '20ms'\n");
     let loaded = case.load(&[("RELAY_SWEEP", "1.5m")], &["--host=::1", "--host=127.0.0.1", "--pin"]).unwrap();
     let expected = "\
 # relay 0.1.0, each value with its source
@@ -39,6 +39,7 @@ empty-ttl = 300 # default
 sweep = 90 # environment RELAY_SWEEP
 heartbeat = 60 # default
 cap = 5 # file relay.toml:2
+coalesce = 0 # default
 max-groups-per-client = 3 # default
 max-clients = 1048576 # default
 max-groups = 262144 # default
@@ -54,6 +55,7 @@ log-level = \"info\" # default
 
 [groups.LOBBY] # file relay.toml:4
 cap = \"none\"
+coalesce = 0.02
 "
     .replace("relay 0.1.0", concat!("relay ", env!("CARGO_PKG_VERSION")));
     assert_eq!(case.shorten(&loaded.print_config()), expected);

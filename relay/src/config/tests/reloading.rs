@@ -12,13 +12,15 @@ fn live_values_and_groups_change() {
     let case = Case::new("cap = 5\nheartbeat = 60\n[groups.a]\n");
     let loaded = case.load(&[("RELAY_SWEEP", "7")], &["--cap=9"]).unwrap();
     case.write(
-        "cap = 6\nheartbeat = 61\nempty-ttl = 0\nmax-groups-per-client = 4\nsweep = 8\n[groups.b]\ncap = 1\n",
+        "cap = 6\nheartbeat = 61\nempty-ttl = 0\nmax-groups-per-client = 4\nsweep = 8\ncoalesce = '9ms'\n[groups.b]\ncap = 1\ncoalesce = '1s'\n",
     );
     let new = reload(&loaded).unwrap();
     let settings = &new.loaded.setup.settings;
     assert_eq!(settings.cap, engine::Cap::Members(9), "the flag still wins");
     assert_eq!(settings.sweep.as_secs(), 7, "so does the environment");
     assert_eq!((settings.heartbeat.as_secs(), settings.empty_ttl.as_secs()), (61, 0));
+    assert_eq!(settings.coalesce.as_millis(), 9);
+    assert_eq!(new.loaded.setup.groups[0].1.coalesce.map(|own| own.as_millis()), Some(1000));
     assert_eq!((settings.max_groups_per_client, new.loaded.setup.groups[0].0.as_str()), (4, "B"));
     assert_eq!(pending(&case, &new), [""; 0]);
 }

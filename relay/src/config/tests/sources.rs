@@ -14,6 +14,7 @@ const SAMPLES: &[(&str, [&str; 3], &str)] = &[
     ("sweep", ["1", "90s", "250ms"], "0"),
     ("heartbeat", ["1", "2h", "0.5"], "1e3"),
     ("cap", ["1", "none", "4294967295"], "0"),
+    ("coalesce", ["1s", "0.02", "5ms"], "1001ms"),
     ("max-groups-per-client", ["0", "1", "2"], "-1"),
     ("max-clients", ["1", "2", "2147483648"], "2147483649"),
     ("max-groups", ["100000", "200000", "300000"], "0"),
@@ -118,14 +119,18 @@ fn native_types_and_underscores_in_the_file() {
     let case = Case::new(
         "host = ['localhost', '::1']\nport = 0x1_388\nempty_ttl = 0.25\ncap = 7\npin = true\nheartbeat = +1.5\n\
          max_groups_per_client = 0\nmetrics-listen = 9501\nreceive-buffer = 8388608\n\
-         [groups.lobby-1]\ncap = 500\n[groups]\nX = {}\ny.cap = 'none'\n",
+         [groups.lobby-1]\ncap = 500\ncoalesce = 0.005\n[groups]\nX = {}\ny.cap = 'none'\ny.coalesce = 0\n",
     );
     let setup = case.load(&[], &[]).unwrap().setup;
     assert_eq!((setup.hosts.len(), setup.port, setup.pin), (2, 5000, true));
     assert_eq!((setup.settings.empty_ttl.as_millis(), setup.settings.heartbeat.as_millis()), (250, 1500));
     assert_eq!(setup.metrics_listen, Some("127.0.0.1:9501".parse().unwrap()));
-    let groups: Vec<_> = setup.groups.iter().map(|(id, cap)| format!("{id} {cap:?}")).collect();
-    assert_eq!(groups, ["LOBBY-1 Some(Members(500))", "X None", "Y Some(Unlimited)"]);
+    let groups: Vec<_> =
+        setup.groups.iter().map(|(id, terms)| format!("{id} {:?} {:?}", terms.cap, terms.coalesce)).collect();
+    assert_eq!(
+        groups,
+        ["LOBBY-1 Some(Members(500)) Some(5ms)", "X None None", "Y Some(Unlimited) Some(0ns)"]
+    );
 }
 
 #[test]

@@ -8,13 +8,14 @@ use crate::support::{Backend, Client, RelayOptions, each_backend};
 use super::tools::{ConfigFile, assert_says, main_job, refused};
 
 /// A value that is not the default, for every option that may stand in the file.
-const OTHERS: [(&str, &str); 18] = [
+const OTHERS: [(&str, &str); 19] = [
     ("host", "127.0.0.5"),
     ("port", "5005"),
     ("empty-ttl", "301"),
     ("sweep", "31"),
     ("heartbeat", "61"),
     ("cap", "129"),
+    ("coalesce", "0.005"),
     ("max-groups-per-client", "4"),
     ("max-clients", "1000"),
     ("max-groups", "2000"),
@@ -111,7 +112,7 @@ fn every_option_is_a_flag_a_variable_and_a_key() {
 #[test]
 fn the_printed_configuration_means_the_same_when_read() {
     let file = ConfigFile::new(
-        "cap = 9\nhost = [\"127.0.0.3\", \"::1\"]\n[groups.LOBBY-1]\ncap = 500\n[groups.HALL]\n",
+        "cap = 9\nhost = [\"127.0.0.3\", \"::1\"]\n[groups.LOBBY-1]\ncap = 500\ncoalesce = \"5ms\"\n[groups.HALL]\n",
     );
     let name = file.name();
     let print = |options: RelayOptions| {
@@ -127,7 +128,14 @@ fn the_printed_configuration_means_the_same_when_read() {
     );
     assert_says(
         &first,
-        &["[groups.LOBBY-1]", "cap = 500", "[groups.HALL]", "cap = \"none\"", "heartbeat = 1.5"],
+        &[
+            "[groups.LOBBY-1]",
+            "cap = 500",
+            "coalesce = 0.005",
+            "[groups.HALL]",
+            "cap = \"none\"",
+            "heartbeat = 1.5",
+        ],
     );
     let again = ConfigFile::new(&first);
     let second = print(RelayOptions::plain().with(["--config", &again.name()]));
@@ -190,7 +198,7 @@ fn check_config_says_yes_or_what_is_wrong() {
 
 #[test]
 fn what_is_wrong_is_one_line_that_says_where() {
-    let flags: [(&[&str], &[&str]); 14] = [
+    let flags: [(&[&str], &[&str]); 15] = [
         (&["--prot", "1"], &["--prot", "did you mean --port"]),
         (&["serve"], &["serve", "only flags"]),
         (&["--port"], &["--port", "needs a value"]),
@@ -199,6 +207,7 @@ fn what_is_wrong_is_one_line_that_says_where() {
         (&["--port", "-1"], &["--port", "-1"]),
         (&["--cap", "0"], &["--cap", "none"]),
         (&["--heartbeat", "0"], &["--heartbeat"]),
+        (&["--coalesce", "1001ms"], &["--coalesce", "1 s"]),
         (&["--sweep", "5parsecs"], &["--sweep", "5parsecs"]),
         (&["--backend", "epoll"], &["--backend", "auto, uring, mmsg"]),
         (&["--shards", "0"], &["--shards", "auto"]),
@@ -219,12 +228,13 @@ fn what_is_wrong_is_one_line_that_says_where() {
 
 #[test]
 fn what_is_wrong_in_the_file_is_one_line_with_its_number() {
-    let wrong: [(&str, u32, &[&str]); 8] = [
+    let wrong: [(&str, u32, &[&str]); 9] = [
         ("cap = 5\nheartbeet = 5\n", 2, &["heartbeet", "did you mean heartbeat"]),
         ("# nothing\n\ncap = \"lots\"\n", 3, &["cap", "lots", "none"]),
         ("port = 1\nport = 2\n", 2, &[]),
         ("port = \n", 1, &["TOML"]),
         ("[groups.LOBBY]\nsize = 5\n", 2, &["groups.LOBBY", "size"]),
+        ("[groups.LOBBY]\ncoalesce = 2\n", 2, &["groups.LOBBY.coalesce", "1 s"]),
         ("[groups.\"NO GROUP\"]\n", 1, &["groups"]),
         ("config = \"other.toml\"\n", 1, &["config", "--config"]),
         ("[server]\nport = 5\n", 1, &["server", "unknown key"]),

@@ -138,6 +138,7 @@ fn a_bad_file_changes_nothing() {
             ("heartbeat = 30\nheartbeet = 1\n", ":2: heartbeet"),
             ("heartbeat = 30\nport = \n", ":2: is not TOML"),
             ("heartbeat = 30\n[groups.LOBBY-9]\ncap = 0\n", ":3: groups.LOBBY-9.cap"),
+            ("heartbeat = 30\n[groups.LOBBY-9]\ncoalesce = 2\n", ":3: groups.LOBBY-9.coalesce"),
         ];
         for (text, place) in bad {
             let log = here.reload(text, "the old configuration stays");
