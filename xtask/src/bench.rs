@@ -112,17 +112,22 @@ pub fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
         host: Host::look(shell)?,
     };
     println!("{}\n", bench.host);
-    let mut wanted = 0;
+    let (mut wanted, mut failed) = (0, Vec::new());
     for part in PARTS {
-        match part(&bench)? {
-            Outcome::Unwanted => continue,
-            Outcome::Skipped(why) => println!("{why}\n"),
-            Outcome::Measured(table) => show(shell, &bench, &table)?,
+        // What one part lacks must not cost the tables of the others.
+        match part(&bench) {
+            Ok(Outcome::Unwanted) => continue,
+            Ok(Outcome::Skipped(why)) => println!("{why}\n"),
+            Ok(Outcome::Measured(table)) => show(shell, &bench, &table)?,
+            Err(error) => failed.push(format!("{error:#}")),
         }
         wanted += 1;
     }
     if wanted == 0 {
         bail!("nothing has {:?} in its name", bench.only);
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join("; "));
     }
     Ok(())
 }

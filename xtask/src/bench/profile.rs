@@ -61,10 +61,11 @@ fn table(bench: &Bench, perf: &str, rows: Vec<Vec<String>>) -> Table {
              rounds of {} s: the thread's processor time in that time, shared out by samples, in ns: median \
              (least..most). User space, by the source file of the innermost function of the project (inlined ones \
              included): *engine* is `wire` and `engine`, *receiving* the driver's receive side, *rest* the loop, the \
-             clock, the counters and what of the driver serves both ways, and these three are told for each datagram \
-             received; *planning* is the relay's fan-out, *sending* the driver's queues, both for each copy sent. The \
-             kernel's time below a send (with the delivery to the receiver's socket, which is done there) for each \
-             copy, below a receive and all else for each datagram. Sampling itself costs a few percent.",
+             clock, the counters, what of the driver serves both ways and library code that was not inlined, and these \
+             three are told for each datagram received; *planning* is the relay's fan-out, *sending* the driver's \
+             queues, both for each copy sent. The kernel's time below a send (with the delivery to the receiver's \
+             socket, which is done there) for each copy, below a receive and all else for each datagram. Sampling \
+             itself costs a few percent.",
             bench.rounds,
             bench.duration.as_secs_f64()
         ),
