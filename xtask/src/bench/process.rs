@@ -173,3 +173,26 @@ pub fn memory(id: u32, name: &str) -> Option<u64> {
     let rest = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     Some(rest.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_found_by_its_name() {
+        let (tell, told) = mpsc::channel::<()>();
+        let own = thread::Builder::new().name("worker-7".to_owned()).spawn(move || told.recv()).unwrap();
+        // Its name is its own work, so it may lack it at first.
+        let seen = loop {
+            let seen = threads(std::process::id());
+            if seen.iter().any(|thread| thread.name == "worker-7") {
+                break seen;
+            }
+        };
+        assert!(seen.len() > 1 && cpu(&seen) > Duration::ZERO);
+        assert!(waited(std::process::id()).is_some_and(|part| (0.0..1.0).contains(&part)));
+        tell.send(()).unwrap();
+        own.join().unwrap().unwrap();
+        assert!(threads(u32::MAX).is_empty());
+    }
+}
