@@ -88,6 +88,7 @@ impl Relay {
         let options = SocketOptions {
             receive_buffer: setup.receive_buffer,
             send_buffer: setup.send_buffer,
+            report_queue_drops: true,
             ..SocketOptions::default()
         };
         let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();

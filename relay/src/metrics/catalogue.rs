@@ -31,6 +31,7 @@ expose::catalogue! {
     RING_NO_BUFFERS "relay_ring_no_buffers_total" Counter "Times that the kernel found no receive buffer."
     RING_CQ_OVERFLOW "relay_ring_cq_overflow_total" Counter "Exchanges that found completions waiting in the kernel because the queue was full; none is lost."
     RECEIVE_ERRORS "relay_receive_errors_total" Counter "Receives that failed for another reason than a lack of buffers; a datagram may wait for it."
+    ICMP_ERRORS "relay_icmp_errors_total" Counter "ICMP errors received about earlier sends. A hint, never proof: they can be forged."
     RING_BUFFERS_FREE "relay_ring_buffers_free" Gauge "Receive buffers that are free."
     BUSY "relay_shard_busy_seconds_total" Counter "Time that a shard did not wait."
 }

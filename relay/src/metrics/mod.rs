@@ -107,6 +107,7 @@ impl Exporter {
         counter!(names::RING_NO_BUFFERS.name).absolute(sum(&|c| c.driver.no_buffers));
         counter!(names::RING_CQ_OVERFLOW.name).absolute(sum(&|c| c.driver.cq_overflow));
         counter!(names::RECEIVE_ERRORS.name).absolute(sum(&|c| c.driver.receive_errors));
+        counter!(names::ICMP_ERRORS.name).absolute(sum(&|c| c.driver.peer_errors));
         gauge!(names::RING_BUFFERS_FREE.name).set(sum(&|c| c.driver.buffers_free) as f64);
     }
 

@@ -2,6 +2,7 @@
 
 mod losses;
 mod lossless;
+mod queue_drops;
 
 use std::collections::BTreeMap;
 
