@@ -6,7 +6,7 @@ use std::thread;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::assert_no_drops;
+use super::{assert_no_drops, hear_until, number};
 use crate::support::{Client, Relay, RelayOptions, each_backend, stay_here};
 
 /// What a client is told between joining and leaving, as the one shard of this relay must tell it.
@@ -147,22 +147,6 @@ fn on_two_shards_nothing_that_is_said_after_a_leave_arrives() {
             speaker.join().unwrap();
         });
     });
-}
-
-/// The payloads before an answer that begins so.
-fn hear_until(client: &Client, start: &str) -> Vec<usize> {
-    let mut heard = Vec::new();
-    loop {
-        let datagram = client.receive();
-        if datagram.starts_with(start.as_bytes()) {
-            return heard;
-        }
-        heard.push(number(&datagram));
-    }
-}
-
-fn number(datagram: &[u8]) -> usize {
-    String::from_utf8_lossy(datagram).parse().expect("a number")
 }
 
 #[test]

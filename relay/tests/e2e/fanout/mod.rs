@@ -3,6 +3,8 @@
 mod bursts;
 mod churn;
 mod crowds;
+mod hot;
+mod large;
 mod mtu;
 
 use rand::rngs::StdRng;
@@ -67,10 +69,32 @@ fn assert_same(heard: &[Vec<u8>], said: &[Vec<u8>], whose: &str) {
     assert_eq!(heard.len(), said.len(), "{whose}");
 }
 
+/// So many members of a group, with room for bursts.
+fn members_of(relay: &Relay, group: &str, count: usize) -> Vec<Client> {
+    (0..count).map(|_| Client::member(relay.address(), group).roomy()).collect()
+}
+
+/// The payloads before an answer that begins so.
+#[track_caller]
+fn hear_until(client: &Client, start: &str) -> Vec<usize> {
+    let mut heard = Vec::new();
+    loop {
+        let datagram = client.receive();
+        if datagram.starts_with(start.as_bytes()) {
+            return heard;
+        }
+        heard.push(number(&datagram));
+    }
+}
+
+#[track_caller]
+fn number(datagram: &[u8]) -> usize {
+    String::from_utf8_lossy(datagram).parse().expect("a number")
+}
+
 /// At least so many members of a group, on each of two shards at least one.
 fn members_on_both_shards(relay: &Relay, group: &str, count: usize) -> Vec<Client> {
-    let mut members: Vec<Client> =
-        (0..count).map(|_| Client::member(relay.address(), group).roomy()).collect();
+    let mut members = members_of(relay, group, count);
     loop {
         let shards = eventually("every member is counted", || {
             let shards = [0, 1].map(|shard| relay.metric("relay_clients", &format!("shard=\"{shard}\"")));
