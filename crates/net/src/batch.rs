@@ -135,15 +135,17 @@ impl Batch {
         self.row = row;
     }
 
-    /// One header for each datagram of a message.
-    pub(crate) fn plain_headers(&mut self, index: usize, iovecs: &mut [iovec]) -> Vec<mmsghdr> {
+    /// Writes one header for each datagram of a message.
+    pub(crate) fn plain_headers(&mut self, index: usize, iovecs: &mut [iovec], headers: &mut Vec<mmsghdr>) {
         let message = self.messages[index];
         let first = message.start as usize;
         let parts = &mut iovecs[first..first + usize::from(message.count)];
-        parts
-            .chunks_mut(1)
-            .map(|part| mmsghdr { msg_hdr: self.raw(index, part, message.plain_control), msg_len: 0 })
-            .collect()
+        headers.clear();
+        headers.extend(
+            parts
+                .chunks_mut(1)
+                .map(|part| mmsghdr { msg_hdr: self.raw(index, part, message.plain_control), msg_len: 0 }),
+        );
     }
 
     fn whole(&mut self, index: usize, iovecs: &mut [iovec]) -> msghdr {

@@ -1,11 +1,12 @@
 //! What a turn sends: its bytes, its messages, its budget, and what became of them.
 
+use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::libc::{iovec, msghdr};
+use nix::libc::{iovec, mmsghdr, msghdr};
 
 use crate::address::Family;
 use crate::batch::{Batch, Target};
@@ -60,6 +61,8 @@ pub(crate) struct SendQueue {
     destinations: Option<Recent>,
     peer_errors: PeerErrors,
     calls: u64,
+    /// Headers of the datagrams that are sent one by one.
+    plain: Vec<mmsghdr>,
     outlets: Box<[Outlet]>,
     budget: u32,
     used: u32,
@@ -75,6 +78,7 @@ impl SendQueue {
             destinations: (replay == Replay::Afterwards).then(Recent::new),
             peer_errors: PeerErrors::default(),
             calls: 0,
+            plain: Vec::new(),
             outlets: sockets.iter().map(Outlet::of).collect(),
             budget,
             used: 0,
@@ -255,7 +259,8 @@ impl SendQueue {
     /// Sends the datagrams of a message one by one, and counts them.
     fn send_plainly(&mut self, index: usize, socket: &Socket) {
         let message = self.batch.messages()[index];
-        let mut headers = self.batch.plain_headers(index, self.gathered.resolve());
+        let mut headers = mem::take(&mut self.plain);
+        self.batch.plain_headers(index, self.gathered.resolve(), &mut headers);
         let mut refused = Vec::new();
         // SAFETY: the headers point into the batch, the iovecs and the pool; none changes before the call
         // returns.
@@ -267,6 +272,7 @@ impl SendQueue {
             })
         };
         self.made(calls, socket);
+        self.plain = headers;
         for part in message.start..message.start + u32::from(message.count) {
             count(&mut self.report, 1, self.gathered.len_of(part));
         }
