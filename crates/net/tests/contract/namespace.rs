@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ impl Cable {
     /// Runs a test in a namespace of its own.
     pub fn lay(test: impl FnOnce(&Cable) + Send + 'static) {
         let thread = thread::spawn(move || {
+            stay_somewhere();
             let there = new_namespace();
             let here = new_namespace();
             let cable = Cable { here, there };
@@ -94,6 +96,13 @@ pub fn add_ipv6(address: &str, interface: &str) {
             Command::new("ip").args(["-6", "route", "show", "table", "local", "dev", interface]).output();
         String::from_utf8_lossy(&table.unwrap().stdout).contains(&route)
     });
+}
+
+/// Keeps the calling thread on one processor: what it sends arrives in that order.
+fn stay_somewhere() {
+    static TESTS: AtomicUsize = AtomicUsize::new(0);
+    let cpus = net::available_cpus().unwrap();
+    net::pin_current_thread(cpus[TESTS.fetch_add(1, Ordering::Relaxed) % cpus.len()]).unwrap();
 }
 
 fn new_namespace() -> File {

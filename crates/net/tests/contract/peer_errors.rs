@@ -36,9 +36,10 @@ fn among_the_dead<C: Candidate>(from: &str, to: &'static str, count: u32, size: 
     let from = from.to_owned();
     Cable::lay(move |cable| {
         let (mut driver, _) = reporting_on::<C>(&from);
-        let peers = || (0..4).map(|_| Peer::on(to)).collect::<Vec<_>>();
-        let (living, dead) = cable.in_reach_of(to, || (peers(), peers()));
-        let dead: Vec<SocketAddr> = dead.into_iter().map(|peer| peer.address).collect();
+        let living: Vec<Peer> = cable.in_reach_of(to, || (0..4).map(|_| Peer::on(to)).collect());
+        // Ports that nobody has had.
+        let dead: Vec<SocketAddr> =
+            (1..5).map(|port| SocketAddr::new(living[0].address.ip(), port)).collect();
         let mut number = 0_u32;
         for round in 0..50 {
             let texts: Vec<Vec<u8>> = (number..number + count)
@@ -202,7 +203,7 @@ fn errors_take_no_room_from_datagrams<C: Candidate>() {
         let (sockets, relay) = reporting_socket("127.0.0.1:0");
         let gauge = sockets[0].gauge();
         let mut driver = C::open(sockets, &DriverConfig::default()).unwrap();
-        let (peer, dead) = (Peer::on_loopback(), Peer::on_loopback().address);
+        let (peer, dead) = (Peer::on_loopback(), "127.0.0.1:9".parse().unwrap());
         for number in 0..1000_u32 {
             peer.send(&number.to_be_bytes(), relay);
             let arrivals = receive(&mut driver, 1);
