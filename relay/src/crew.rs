@@ -155,8 +155,7 @@ fn run_shard(
 
 /// Receive buffers of a shard: more where payloads may wait for company from the beginning.
 fn buffers(setup: &Setup) -> usize {
-    let _ = (setup, COALESCING_BUFFERS);
-    BUFFERS
+    if setup.coalesces() { COALESCING_BUFFERS } else { BUFFERS }
 }
 
 fn turn<D: Driver>(

@@ -59,11 +59,12 @@ impl Fanout {
         self.kept.clear();
         self.kept.resize(arrivals.len(), false);
         for (number, epoch) in outbox.epochs().enumerate() {
-            if number > 0 {
+            self.take(now, epoch, outbox, arrivals, driver);
+            if let Some(group) = outbox.ended_by(number) {
+                self.flows.release_group(group);
                 // Who always has something waiting is overtaken: no reply waits for it.
                 let _ = self.pump(driver, true);
             }
-            self.take(now, epoch, outbox, arrivals, driver);
         }
         for (arrival, _) in arrivals.iter().zip(&self.kept).filter(|(_, kept)| !**kept) {
             driver.release(arrival.buffer);

@@ -108,6 +108,14 @@ impl Flows {
         }
     }
 
+    /// This group's payloads wait for company no longer.
+    pub fn release_group(&mut self, group: GroupKey) {
+        let Some(at) = self.by_group.get(group.0 as usize).copied().flatten() else { return };
+        if let Place::Held(_) = self.flows[at.0 as usize].place {
+            self.release(at);
+        }
+    }
+
     /// When the next one has waited for company long enough.
     pub fn due(&self) -> Option<Duration> {
         self.held.peek().map(|Reverse((due, _))| *due)

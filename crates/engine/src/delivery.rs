@@ -67,8 +67,8 @@ pub struct Outbox {
     deliveries: Vec<Delivery>,
     text: Vec<u8>,
     rosters: Vec<Listed>,
-    /// Where each epoch but the first begins.
-    seals: Vec<usize>,
+    /// Where each epoch but the first begins, and which group ended the one before.
+    seals: Vec<(usize, GroupKey)>,
     payloads: u64,
     /// Changes with every turn and epoch.
     stamp: u64,
@@ -77,9 +77,15 @@ pub struct Outbox {
 impl Outbox {
     /// The epochs, in order.
     pub fn epochs(&self) -> impl Iterator<Item = &[Delivery]> {
-        let starts = std::iter::once(0).chain(self.seals.iter().copied());
-        let ends = self.seals.iter().copied().chain(std::iter::once(self.deliveries.len()));
+        let seals = || self.seals.iter().map(|(at, _)| *at);
+        let starts = std::iter::once(0).chain(seals());
+        let ends = seals().chain(std::iter::once(self.deliveries.len()));
         starts.zip(ends).map(|(start, end)| &self.deliveries[start..end])
+    }
+
+    /// The group that somebody left, which ended the epoch of this number; `None` for the last one.
+    pub fn ended_by(&self, epoch: usize) -> Option<GroupKey> {
+        self.seals.get(epoch).map(|(_, group)| *group)
     }
 
     /// A roster that a delivery names.
@@ -112,10 +118,10 @@ impl Outbox {
         self.stamp += 1;
     }
 
-    /// Ends the epoch.
-    pub(crate) fn seal(&mut self) {
-        if self.deliveries.len() > self.seals.last().copied().unwrap_or(0) {
-            self.seals.push(self.deliveries.len());
+    /// Ends the epoch, because somebody left this group; `holds` tells whether payloads of earlier turns may wait there.
+    pub(crate) fn seal(&mut self, group: GroupKey, holds: bool) {
+        if holds || self.deliveries.len() > self.seals.last().map_or(0, |(at, _)| *at) {
+            self.seals.push((self.deliveries.len(), group));
             self.stamp += 1;
         }
     }

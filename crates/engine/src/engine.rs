@@ -225,8 +225,8 @@ impl Engine {
     }
 
     fn move_session(&mut self, key: usize, joined: Joined, outbox: &mut Outbox) {
+        self.seal(key, outbox);
         self.exit_group(key);
-        outbox.seal();
         let session = self.sessions.get_mut(key);
         session.view = self.views.enter(joined.handle);
         session.position = joined.position;
@@ -241,9 +241,9 @@ impl Engine {
         if self.views.id(self.sessions.get(key).view) != id {
             return Err(Refusal::NotInThatGroup);
         }
+        self.seal(key, outbox);
         self.expiry.wheel.remove(key);
         self.end_session(key);
-        outbox.seal();
         self.tally.count(Event::Leave);
         Ok(Reply::Left(id))
     }
@@ -302,6 +302,13 @@ impl Engine {
         self.exit_group(key);
         self.sessions.remove(key);
         self.groups.release_client();
+    }
+
+    /// What was said before a client leaves its group is sent before what is said from now on.
+    fn seal(&self, key: usize, outbox: &mut Outbox) {
+        let view = self.sessions.get(key).view;
+        let holds = self.views.coalesce(view).unwrap_or(self.settings.coalesce) > Duration::ZERO;
+        outbox.seal(GroupKey(view), holds);
     }
 
     fn exit_group(&mut self, key: usize) {

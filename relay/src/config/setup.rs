@@ -49,6 +49,14 @@ pub struct Setup {
     pub warnings: Vec<String>,
 }
 
+impl Setup {
+    /// True if payloads of any group wait for company.
+    pub fn coalesces(&self) -> bool {
+        let own = self.groups.iter().filter_map(|(_, terms)| terms.coalesce);
+        own.chain([self.settings.coalesce]).any(|hold| !hold.is_zero())
+    }
+}
+
 /// Checks what no option can check alone.
 pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) -> Result<Setup, Problem> {
     check_ceilings(merged)?;

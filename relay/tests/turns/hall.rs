@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
 use relay::inbox::{Inbox, Postbox};
@@ -24,10 +25,15 @@ pub struct Hall {
 
 impl Hall {
     pub fn open() -> Self {
+        Self::coalescing(Duration::ZERO)
+    }
+
+    /// Payloads may wait for company for so long.
+    pub fn coalescing(coalesce: Duration) -> Self {
         let world: SharedWorld = Rc::new(RefCell::new(World::default()));
         let groups = Arc::new(Groups::new());
         groups.declare(&[("HALL".parse().unwrap(), None), ("ANNEX".parse().unwrap(), None)], Tick(0));
-        let settings = Settings { cap: Cap::Unlimited, ..Settings::default() };
+        let settings = Settings { cap: Cap::Unlimited, coalesce, ..Settings::default() };
         let own = Arc::new(OwnAddresses { bound: Vec::new(), is_local: None });
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let engine = Engine::new((0, 1), Arc::clone(&groups), Arc::new(settings), own, entropy, Tick(0));

@@ -1,5 +1,6 @@
 //! The shard loop, turned by hand: a real engine and fan-out, a driver on paper, a clock that the test moves.
 
+mod coalescing;
 mod fairness;
 mod hall;
 mod paper;

@@ -20,6 +20,8 @@ pub struct World {
     pub incoming: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Datagrams that were sent, in order.
     pub sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// Messages in which they were sent.
+    pub messages: usize,
     /// Destinations that the kernel refuses.
     pub refused: Vec<SocketAddr>,
     /// The time.
@@ -148,6 +150,7 @@ impl Driver for Paper {
         let mut world = self.world.borrow_mut();
         let price = world.price * (1 + count as u32);
         world.now += price;
+        world.messages += 1;
         drop(world);
         let parts = &self.parts[run.gather.start as usize..][..count];
         assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), run.bytes as usize);
