@@ -49,6 +49,10 @@ pub const STRIPES: usize = if cfg!(loom) { 2 } else { 256 };
 /// Lock stripes of the creators' quotas; only creates and deletions touch them.
 pub const QUOTA_STRIPES: usize = if cfg!(loom) { 2 } else { 64 };
 
+/// Parts of the index of a shard's clients. The largest growth of a part hashes a 256th of all addresses again: of a
+/// million clients 4,096, some 0.2 ms.
+pub const SESSION_PARTS: usize = 256;
+
 /// Members from which on a group keeps an index of its members' positions. Below, a scan of at most 64 addresses of
 /// 44 bytes stays within 44 cache lines and costs less than the index's upkeep.
 pub const INDEXED_MEMBERS: usize = 64;

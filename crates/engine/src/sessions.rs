@@ -4,6 +4,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 use slab::Slab;
 
+use crate::limits::SESSION_PARTS;
 use crate::{ClientAddr, Tick};
 
 /// A client that is a member of a group.
@@ -20,16 +21,17 @@ pub(crate) struct Session {
 /// A shard's sessions: a slab, and an index by address.
 pub(crate) struct Sessions {
     slab: Slab<Session>,
-    index: HashTable<u32>,
+    /// In parts that grow one by one: to hash every address again at once would stop the shard for as long, and room
+    /// for all from the beginning would scatter a few clients over as many pages.
+    index: Box<[HashTable<u32>]>,
     hasher: RandomState,
 }
 
 impl Sessions {
-    /// `capacity`: sessions to make room for at once, because growing the index later would stop the shard for as
-    /// long as it takes to hash every address again. Of room that is never used only the index's control bytes are
-    /// resident, two for each session at most.
+    /// `capacity`: sessions to make room for at once; room that is never used is not resident.
     pub fn new(capacity: usize, hasher: RandomState) -> Self {
-        Self { slab: Slab::with_capacity(capacity), index: HashTable::with_capacity(capacity), hasher }
+        let index = (0..SESSION_PARTS).map(|_| HashTable::new()).collect();
+        Self { slab: Slab::with_capacity(capacity), index, hasher }
     }
 
     pub fn len(&self) -> usize {
@@ -39,21 +41,22 @@ impl Sessions {
     #[inline]
     pub fn find(&self, client: &ClientAddr) -> Option<usize> {
         let hash = self.hasher.hash_one(client);
-        self.index.find(hash, |&key| self.slab[key as usize].client == *client).map(|&key| key as usize)
+        let is_it = |&key: &u32| self.slab[key as usize].client == *client;
+        self.index[part_of(hash)].find(hash, is_it).map(|&key| key as usize)
     }
 
     pub fn insert(&mut self, session: Session) -> usize {
         let hash = self.hasher.hash_one(session.client);
         let key = self.slab.insert(session);
         let rehash = |&key: &u32| self.hasher.hash_one(self.slab[key as usize].client);
-        self.index.insert_unique(hash, key as u32, rehash);
+        self.index[part_of(hash)].insert_unique(hash, key as u32, rehash);
         key
     }
 
     pub fn remove(&mut self, key: usize) -> Session {
         let session = self.slab.remove(key);
         let hash = self.hasher.hash_one(session.client);
-        if let Ok(entry) = self.index.find_entry(hash, |&at| at as usize == key) {
+        if let Ok(entry) = self.index[part_of(hash)].find_entry(hash, |&at| at as usize == key) {
             entry.remove();
         }
         session
@@ -66,4 +69,9 @@ impl Sessions {
     pub fn get_mut(&mut self, key: usize) -> &mut Session {
         &mut self.slab[key]
     }
+}
+
+/// The high bits: a part uses the low ones, and its control bytes the top seven.
+fn part_of(hash: u64) -> usize {
+    (hash >> 32) as usize % SESSION_PARTS
 }
