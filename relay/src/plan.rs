@@ -15,6 +15,10 @@ pub struct Plan {
     senders: Vec<(u32, Sequence)>,
     rounds: usize,
     parts: Vec<Part>,
+    /// The payloads of each sender, by the sender's position and their own.
+    own: Vec<(u32, u16)>,
+    /// One sender's payloads.
+    skipped: Vec<u16>,
 }
 
 /// Runs that one receiver gets, in order, as a stretch of [`Plan::spans`].
@@ -40,15 +44,19 @@ impl Plan {
     pub fn make(&mut self, payloads: &[Queued], driver: &mut impl Driver) {
         self.spans.clear();
         self.senders.clear();
-        self.shared = self.add_sequence(payloads, None, driver);
+        self.parts.clear();
+        self.parts.extend(payloads.iter().map(|payload| payload.part));
+        let list = driver.gather(&self.parts);
+        let size = self.parts.first().map(|part| part.len());
+        let common = size.filter(|size| self.parts.iter().all(|part| part.len() == *size));
+        self.shared = self.add_sequence(list, common);
         self.rounds = self.shared.count as usize;
-        self.senders.extend(payloads.iter().map(|payload| (payload.sender, Sequence::default())));
-        self.senders.sort_unstable_by_key(|(position, _)| *position);
-        self.senders.dedup_by_key(|(position, _)| *position);
-        for at in 0..self.senders.len() {
-            let sequence = self.add_sequence(payloads, Some(self.senders[at].0), driver);
-            self.senders[at].1 = sequence;
-            self.rounds = self.rounds.max(sequence.count as usize);
+        self.own.clear();
+        self.own.extend(payloads.iter().zip(0..).map(|(payload, at)| (payload.sender, at)));
+        self.own.sort_unstable();
+        let mut first = 0;
+        while first < self.own.len() {
+            first = self.add_sender(first, payloads, (list, common), driver);
         }
     }
 
@@ -74,26 +82,54 @@ impl Plan {
         (round < sequence.count as usize).then(|| self.spans[sequence.start as usize + round])
     }
 
-    fn add_sequence(
+    /// Adds the sequence of the sender whose payloads begin at `first` of [`Plan::own`]; returns where the next one's
+    /// begin.
+    fn add_sender(
         &mut self,
+        first: usize,
         payloads: &[Queued],
-        without: Option<u32>,
+        (list, common): (Gather, Option<usize>),
         driver: &mut impl Driver,
-    ) -> Sequence {
-        self.parts.clear();
-        let heard = payloads.iter().filter(|payload| Some(payload.sender) != without);
-        self.parts.extend(heard.map(|payload| payload.part));
-        let gather = driver.gather(&self.parts);
+    ) -> usize {
+        let sender = self.own[first].0;
+        let own = self.own[first..].iter().take_while(|(position, _)| *position == sender);
+        self.skipped.clear();
+        self.skipped.extend(own.map(|(_, at)| *at));
+        let heard = driver.gather_without(list, &self.skipped);
+        if common.is_none() {
+            let others = payloads.iter().filter(|payload| payload.sender != sender);
+            self.parts.clear();
+            self.parts.extend(others.map(|payload| payload.part));
+        }
+        let sequence = self.add_sequence(heard, common);
+        self.senders.push((sender, sequence));
+        self.rounds = self.rounds.max(sequence.count as usize);
+        first + self.skipped.len()
+    }
+
+    /// Cuts a list into runs: datagrams of the common size, or else those of [`Plan::parts`].
+    fn add_sequence(&mut self, list: Gather, common: Option<usize>) -> Sequence {
         let first = self.spans.len();
-        let mut start = 0;
-        while start < self.parts.len() {
-            let span = first_run(&self.parts[start..], gather.start + start as u32);
-            start += usize::from(span.gather.count);
+        let (mut start, mut left) = (list.start, list.count);
+        while left > 0 {
+            let at = usize::from(list.count - left);
+            let span = common
+                .map_or_else(|| first_run(&self.parts[at..], start), |size| run_of_equals(left, size, start));
+            start += u32::from(span.gather.count);
+            left -= span.gather.count;
             self.spans.push(span);
         }
         Sequence { start: first as u32, count: (self.spans.len() - first) as u32 }
     }
 }
+
+/// The longest run of datagrams of one size, of which there are `left`.
+fn run_of_equals(left: u16, size: usize, start: u32) -> Span {
+    let most = (Run::MAX_BYTES / size.max(1)).clamp(1, Run::MAX_DATAGRAMS) as u16;
+    let count = left.min(most);
+    Span { gather: Gather { start, count }, size: size as u16, bytes: u32::from(count) * size as u32 }
+}
+
 /// The longest run at the beginning: datagrams of one size, of which a shorter one may be the last.
 fn first_run(parts: &[Part], start: u32) -> Span {
     let size = parts[0].len();
@@ -144,6 +180,15 @@ mod tests {
     fn a_run_is_bounded_in_number_and_bytes() {
         assert_eq!(runs(&[1; 65]).iter().map(Vec::len).collect::<Vec<_>>(), [64, 1]);
         assert_eq!(runs(&[4096; 20]).iter().map(Vec::len).collect::<Vec<_>>(), [15, 5]);
+    }
+
+    #[test]
+    fn a_run_of_equals_is_the_same_as_any() {
+        for (count, size) in [(1, 4096), (3, 1), (64, 1023), (64, 1024), (200, 500), (20, 4096)] {
+            let parts = vec![part(size); count];
+            let (any, equals) = (first_run(&parts, 7), run_of_equals(count as u16, size.into(), 7));
+            assert_eq!((any.gather, any.size, any.bytes), (equals.gather, equals.size, equals.bytes));
+        }
     }
 
     proptest! {

@@ -228,6 +228,9 @@ pub trait Driver {
     /// Lists datagrams, one part each, to be sent this turn.
     fn gather(&mut self, parts: &[Part]) -> Gather;
 
+    /// Lists the datagrams of a list of this turn again, without those at these positions, which ascend.
+    fn gather_without(&mut self, list: Gather, skipped: &[u16]) -> Gather;
+
     /// Queues a run. Nothing is lost on `Full`: the run was not taken.
     ///
     /// Runs from one socket to one destination leave in the order in which they were queued, even those that

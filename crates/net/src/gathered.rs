@@ -50,6 +50,20 @@ impl Gathered {
         Gather { start, count }
     }
 
+    pub(crate) fn gather_without(&mut self, list: Gather, skipped: &[u16]) -> Gather {
+        assert!(self.holds(list), "a list of an earlier turn");
+        let start = self.parts.len() as u32;
+        let mut next = 0;
+        for &skip in skipped.iter().chain([&list.count]) {
+            assert!(next <= skip && skip <= list.count, "positions ascend, within the list");
+            let stretch = list.start as usize + usize::from(next)..list.start as usize + usize::from(skip);
+            self.parts.extend_from_within(stretch.clone());
+            self.iovecs.extend_from_within(stretch);
+            next = skip + 1;
+        }
+        Gather { start, count: (self.parts.len() as u32 - start) as u16 }
+    }
+
     /// Gives every composed part its address, and returns all iovecs. They hold until the next change.
     pub(crate) fn resolve(&mut self) -> &mut [iovec] {
         let text = self.text.as_ptr();
@@ -115,6 +129,32 @@ mod tests {
         for (round, iovec) in gathered.resolve().iter().enumerate() {
             assert_eq!(read(iovec), (round as u32).to_ne_bytes());
         }
+    }
+
+    #[test]
+    fn a_list_without_some_has_the_others() {
+        let pool = Pool::new(64, 64);
+        let mut gathered = Gathered::default();
+        let parts: Vec<Part> = (0..5_u8).map(|number| gathered.compose(&[number])).collect();
+        let all = gathered.gather(&parts, &pool);
+        let others = |skipped: &[u16], gathered: &mut Gathered| {
+            let list = gathered.gather_without(all, skipped);
+            let iovecs = &gathered.resolve()[list.start as usize..][..usize::from(list.count)];
+            iovecs.iter().map(|iovec| read(iovec)[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(others(&[], &mut gathered), [0, 1, 2, 3, 4]);
+        assert_eq!(others(&[0, 3], &mut gathered), [1, 2, 4]);
+        assert_eq!(others(&[1, 2, 4], &mut gathered), [0, 3]);
+        assert_eq!(others(&[0, 1, 2, 3, 4], &mut gathered), []);
+    }
+
+    #[test]
+    #[should_panic(expected = "positions ascend")]
+    fn a_list_has_no_more_than_it_has() {
+        let mut gathered = Gathered::default();
+        let part = gathered.compose(b"one");
+        let list = gathered.gather(&[part], &Pool::new(64, 64));
+        gathered.gather_without(list, &[1]);
     }
 
     #[test]

@@ -94,6 +94,10 @@ impl SendQueue {
         self.gathered.gather(parts, pool)
     }
 
+    pub(crate) fn gather_without(&mut self, list: Gather, skipped: &[u16]) -> Gather {
+        self.gathered.gather_without(list, skipped)
+    }
+
     /// Queues a run, unless what is queued has to leave first. Ask again then: what became of that may change
     /// how this one travels.
     pub(crate) fn take(&mut self, run: &Run, sockets: &[Socket]) -> Result<bool, Full> {

@@ -290,6 +290,10 @@ impl Driver for Uring {
         self.queue.gather(parts, self.buffers.pool())
     }
 
+    fn gather_without(&mut self, list: Gather, skipped: &[u16]) -> Gather {
+        self.queue.gather_without(list, skipped)
+    }
+
     fn send(&mut self, run: &Run) -> Result<(), Full> {
         while !self.queue.take(run, &self.sockets)? {
             self.send_batch();

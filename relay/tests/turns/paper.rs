@@ -140,6 +140,14 @@ impl Driver for Paper {
         Gather { start, count: parts.len() as u16 }
     }
 
+    fn gather_without(&mut self, list: Gather, skipped: &[u16]) -> Gather {
+        let parts: Vec<Part> = (0..list.count)
+            .filter(|at| !skipped.contains(at))
+            .map(|at| self.parts[list.start as usize + usize::from(at)])
+            .collect();
+        self.gather(&parts)
+    }
+
     fn send(&mut self, run: &Run) -> Result<(), Full> {
         let count = usize::from(run.gather.count);
         assert!((1..=Run::MAX_DATAGRAMS).contains(&count));
