@@ -63,14 +63,14 @@ impl Fanout {
             if let Some(group) = outbox.ended_by(number) {
                 self.flows.release_group(group);
                 // Who always has something waiting is overtaken: no reply waits for it.
-                let _ = self.pump(driver, true);
+                self.pump(driver, true);
             }
         }
         for (arrival, _) in arrivals.iter().zip(&self.kept).filter(|(_, kept)| !**kept) {
             driver.release(arrival.buffer);
         }
         self.flows.release_due(now, self.most_held);
-        let _ = self.pump(driver, false);
+        self.pump(driver, false);
         self.drop_excess(driver);
         std::mem::replace(&mut self.allowance, Allowance(0))
     }
@@ -157,40 +157,41 @@ impl Fanout {
         }
     }
 
-    /// Sends what is queued, group by group; `Full` if something is left for the next turn.
-    fn pump(&mut self, driver: &mut impl Driver, only_fresh: bool) -> Result<(), Full> {
-        while let Some(at) = self.flows.next(only_fresh) {
+    /// Sends what is queued, group by group, as far as the allowance goes.
+    fn pump(&mut self, driver: &mut impl Driver, only_fresh: bool) {
+        while !self.allowance.is_spent()
+            && let Some(at) = self.flows.next(only_fresh)
+        {
             let served = self.serve(at, driver);
             self.flows.put_back(at);
-            served?;
-            if self.allowance.is_spent() {
-                return Err(Full);
+            if served == Err(Full) {
+                return;
             }
         }
-        Ok(())
     }
 
-    /// Lets a group send: as much as this turn may, if it is the only one.
+    /// Lets a group send: as much as this turn may, if it is the only one. `Full` if the driver takes no more.
     fn serve(&mut self, at: FlowIndex, driver: &mut impl Driver) -> Result<(), Full> {
-        let share = if self.flows.is_last() { usize::MAX } else { QUANTUM };
+        let share = if self.flows.is_last() { isize::MAX } else { QUANTUM as isize };
         let mut share = self.allowance.take(share);
-        while let Some(work) = self.flows.first_work(at) {
+        let mut sent = Ok(());
+        while sent.is_ok()
+            && let Some(work) = self.flows.first_work(at)
+        {
             let before = work.copies();
-            let sent = work.send(self.turn, driver, &mut share);
+            sent = work.send(self.turn, driver, &mut share);
             let copies = before - work.copies();
             if sent.is_ok() {
                 self.completed.extend_from_slice(work.taken());
             }
             self.flows.sent(at, copies);
-            if sent.is_err() {
-                break;
+            if sent.is_ok() {
+                self.flows.end_first(at, |payload| release(payload, driver));
             }
-            self.flows.end_first(at, |payload| release(payload, driver));
         }
-        let is_spent = share.is_spent();
+        let sent = if share.is_spent() { Ok(()) } else { sent };
         self.allowance.give_back(share);
-        // Whoever stopped with a share left was stopped by the driver.
-        if self.flows.first_work(at).is_some() && !is_spent { Err(Full) } else { Ok(()) }
+        sent
     }
 
     /// Drops the oldest payloads of whoever has most, while more waits than may.

@@ -24,7 +24,7 @@ impl Pace {
     pub fn allowance(&self, hurry: bool) -> Allowance {
         let time = if hurry { HURRIED_TURN } else { TURN };
         let units = time.as_nanos() as u64 / self.nanos_per_unit.max(1);
-        Allowance((units as usize).clamp(LEAST_TURN_UNITS, TURN_UNITS))
+        Allowance((units as usize).clamp(LEAST_TURN_UNITS, TURN_UNITS) as isize)
     }
 
     /// A turn that spent so many units took so long. One turn counts an eighth, and no more than four times as
@@ -45,7 +45,7 @@ mod tests {
     fn after(turns: u32, nanos_per_unit: u64) -> Pace {
         let mut pace = Pace::default();
         for _ in 0..turns {
-            let units = pace.allowance(false).0;
+            let units = pace.allowance(false).0 as usize;
             pace.took(units, Duration::from_nanos(units as u64 * nanos_per_unit));
         }
         pace
@@ -56,8 +56,8 @@ mod tests {
         let dear = after(50, 3000);
         let units = dear.allowance(false).0 as u64;
         assert!(units.abs_diff(TURN.as_nanos() as u64 / 3000) <= units / 50, "{units}");
-        assert_eq!(after(50, 10).allowance(false).0, TURN_UNITS);
-        assert_eq!(after(500, 1_000_000).allowance(false).0, LEAST_TURN_UNITS);
+        assert_eq!(after(50, 10).allowance(false).0 as usize, TURN_UNITS);
+        assert_eq!(after(500, 1_000_000).allowance(false).0 as usize, LEAST_TURN_UNITS);
         assert!(dear.allowance(true).0 < dear.allowance(false).0);
     }
 
@@ -67,7 +67,7 @@ mod tests {
         let before = pace.allowance(false).0;
         pace.took(1, Duration::from_secs(1));
         assert_eq!(pace.allowance(false).0, before);
-        pace.took(before, Duration::from_secs(10));
+        pace.took(before as usize, Duration::from_secs(10));
         assert!(pace.allowance(false).0 >= before * 2 / 3);
     }
 }

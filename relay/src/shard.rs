@@ -135,7 +135,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         let allowance = self.pace.allowance(hurry);
         let before = allowance.0;
         let left = self.fanout.turn(self.turn, allowance, &self.outbox, &self.arrivals, &mut self.driver);
-        self.spent = before - left.0;
+        self.spent = (before - left.0) as usize;
     }
 
     fn decide(&mut self) {
@@ -208,11 +208,16 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         true
     }
 
+    /// A turn of a shard that stops: nothing waits for company any more.
+    fn last_turn(&mut self) -> io::Result<bool> {
+        self.fanout.hurry();
+        self.turn()
+    }
+
     /// Goes on while there is something to take or to send, for a bounded time, and gives every buffer back.
     fn finish(&mut self) -> io::Result<()> {
         let patience = self.clock.now() + STOP_PATIENCE;
-        self.fanout.hurry();
-        while (self.turn()? || !self.fanout.is_idle()) && self.clock.now() < patience {}
+        while (self.last_turn()? || !self.fanout.is_idle()) && self.clock.now() < patience {}
         self.fanout.abandon(&mut self.driver);
         self.driver.flush();
         self.count_sends();

@@ -130,8 +130,9 @@ fn what_is_held_is_sent_before_a_shard_stops() {
     (0..10).for_each(|_| hall.arrive(0, "last words"));
     hall.turn();
     hall.postbox.post(&News { stop: true, ..News::default() });
+    (0..10).for_each(|_| hall.arrive(0, "last words"));
     hall.shard.run().unwrap();
     let world = hall.world.borrow();
-    assert_eq!(world.sent.iter().filter(|(_, bytes)| bytes == b"last words").count(), 20);
+    assert_eq!(world.sent.iter().filter(|(_, bytes)| bytes == b"last words").count(), 40);
     assert_eq!(world.lent, 0);
 }

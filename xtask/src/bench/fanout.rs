@@ -13,8 +13,7 @@ use super::process::waited;
 use super::relay::{BACKENDS, Relay};
 use super::stats::Spread;
 use super::table::{Outcome, Table};
-use cases::CASES;
-pub use cases::{Case, PROFILED};
+pub use cases::{CASES, Case};
 
 /// Traffic before each measurement, so that rosters and queues are warm.
 const WARM_UP: Duration = Duration::from_millis(300);

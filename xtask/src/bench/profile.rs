@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::fanout::{Case, PROFILED};
+use super::fanout::{CASES, Case};
 use super::metrics::Metrics;
 use super::process::{Thread, threads};
 use super::relay::{BACKENDS, Relay};
@@ -46,8 +46,9 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Outcome> {
     let (Some(perf), Some(_)) = (competitors::version("perf"), competitors::version("addr2line")) else {
         return Ok(Outcome::Skipped(format!("{NAME}: skipped; perf or addr2line (binutils) is missing")));
     };
+    let cases = CASES.iter().filter(|case| case.goal.is_some());
     let subjects: Vec<(&Case, &str)> =
-        PROFILED.iter().flat_map(|case| BACKENDS.map(|backend| (case, backend))).collect();
+        cases.flat_map(|case| BACKENDS.map(|backend| (case, backend))).collect();
     let all = in_turn(bench, NAME, &subjects, |(case, backend)| once(bench, case, backend));
     let rows = subjects.iter().zip(&all).map(|((case, backend), own)| row(case, backend, own)).collect();
     Ok(Outcome::Measured(table(bench, &perf, rows)))

@@ -72,14 +72,6 @@ pub const CASES: [Case; 17] = [
     case(64, (1, 10), 1, false, None),
 ];
 
-/// Those that are looked at more closely.
-pub const PROFILED: [Case; 4] = [
-    case(512, (1, 100), 64, false, None),
-    case(512, (1, 100), 64, true, None),
-    case(512, (1, 100), 1, false, None),
-    case(512, (100, 10), 1, false, None),
-];
-
 impl Case {
     /// What `--only` looks at, and the table shows.
     pub fn name(&self) -> String {
