@@ -126,15 +126,21 @@ fn what_is_held_is_bounded_in_payloads_and_bytes() {
 
 #[test]
 fn what_is_held_is_sent_before_a_shard_stops() {
-    let mut hall = open();
-    (0..10).for_each(|_| hall.arrive(0, "last words"));
-    hall.turn();
-    hall.postbox.post(&News { stop: true, ..News::default() });
-    // The turn that reads the news takes these, and a later one the rest.
-    (0..TURN_ARRIVALS).for_each(|_| hall.arrive(2, "!PING"));
-    (0..10).for_each(|_| hall.arrive(0, "last words"));
-    hall.shard.run().unwrap();
-    let world = hall.world.borrow();
-    assert_eq!(world.sent.iter().filter(|(_, bytes)| bytes == b"last words").count(), 40);
-    assert_eq!(world.lent, 0);
+    for late in [false, true] {
+        let mut hall = open();
+        if !late {
+            (0..10).for_each(|_| hall.arrive(0, "last words"));
+            hall.turn();
+        }
+        hall.postbox.post(&News { stop: true, ..News::default() });
+        if late {
+            // The turn that reads the news takes the first, and a later one the rest.
+            (0..TURN_ARRIVALS).for_each(|_| hall.arrive(2, "!PING"));
+            (0..10).for_each(|_| hall.arrive(0, "last words"));
+        }
+        hall.shard.run().unwrap();
+        let world = hall.world.borrow();
+        assert_eq!(world.sent.iter().filter(|(_, bytes)| bytes == b"last words").count(), 20);
+        assert_eq!(world.lent, 0);
+    }
 }
