@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use relay::limits::{PUBLISH_EVERY, TURN};
+use relay::limits::{PUBLISH_EVERY, TURN, TURN_ARRIVALS};
 
 use crate::hall::{Hall, assert_conserved, client, text};
 
@@ -39,7 +39,11 @@ type Heard = BTreeMap<SocketAddr, Vec<u32>>;
 
 /// A hall with a hot group of 128 and nine quiet ones of 10, all of which have joined.
 fn open(hot: Duration, quiet: Duration) -> (Hall, Vec<Crowd>) {
-    let sizes = std::iter::once((128, hot)).chain([(10, quiet); 9]);
+    open_with(std::iter::once((128, hot)).chain([(10, quiet); 9]))
+}
+
+/// A hall with groups of these sizes, all of which have joined.
+fn open_with(sizes: impl Iterator<Item = (u16, Duration)>) -> (Hall, Vec<Crowd>) {
     let mut first = 0;
     let crowds: Vec<Crowd> = sizes
         .enumerate()
@@ -131,4 +135,23 @@ fn busy_groups_share_alike() {
     let (least, most) = (quiet.iter().min().unwrap(), quiet.iter().max().unwrap());
     assert!(*least > 0 && *most < 2 * *least, "{quiet:?}");
     assert_conserved(&hall.meter.read());
+}
+
+#[test]
+fn whoever_has_most_loses_it() {
+    let never = Duration::MAX;
+    let thin = TURN_ARRIVALS;
+    let (mut hall, crowds) = open_with(std::iter::once((128, never)).chain((0..thin).map(|_| (60, never))));
+    // One payload each, more than a turn sends; and then, while they wait, more than may wait of one group.
+    crowds[1..].iter().for_each(|crowd| hall.arrive(crowd.first, "thin"));
+    hall.turn();
+    for _ in 0..4 {
+        (0..TURN_ARRIVALS).for_each(|_| hall.arrive(crowds[0].first, "hot"));
+        hall.turn();
+    }
+    let sent = hall.settle();
+    assert_eq!(sent.iter().filter(|(_, bytes)| bytes == b"thin").count(), thin * 59);
+    let counters = hall.meter.read();
+    assert!(counters.overflowed > 0);
+    assert_conserved(&counters);
 }
