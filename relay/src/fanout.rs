@@ -5,8 +5,9 @@ use std::time::Duration;
 use engine::{Audience, Delivery, Member, Outbox, Payload};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
 
+use crate::clock::Clock;
 use crate::flows::{FlowIndex, Flows, Load};
-use crate::limits::{BACKLOG_COPIES, HELD_BYTES, QUANTUM};
+use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, TURN_ARRIVALS, TURN_UNITS};
 use crate::work::{Allowance, Queued, Taken};
 
 /// The fan-out of one shard: the payloads of each group, served in turns, bounded by the turn's allowance and the
@@ -15,8 +16,12 @@ pub struct Fanout {
     flows: Flows,
     /// Number of this turn.
     turn: u64,
-    /// What this turn may still send.
+    /// What this turn may still send, and what of it because somebody leaves a group.
     allowance: Allowance,
+    for_leavers: Allowance,
+    pace: Pace,
+    /// Units that were spent since the clock was last looked at.
+    unmeasured: isize,
     /// What may wait in all, and what of it for company.
     most: Load,
     most_held: Load,
@@ -27,6 +32,15 @@ pub struct Fanout {
     completed: Vec<Taken>,
 }
 
+/// How long a turn may send, and how often it looks at the clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
+    /// When it ends. A group's share of units may still be sent then.
+    pub until: Duration,
+    /// Units that a group spends before the next one's turn comes, and before the clock is looked at.
+    pub quantum: usize,
+}
+
 impl Fanout {
     /// A fan-out that lets payloads wait in half of a driver's receive buffers.
     pub fn new(buffers: usize) -> Self {
@@ -35,6 +49,9 @@ impl Fanout {
             flows: Flows::default(),
             turn: 0,
             allowance: Allowance(0),
+            for_leavers: Allowance(0),
+            pace: Pace::default(),
+            unmeasured: 0,
             most,
             most_held: Load { payloads: buffers / 4, bytes: HELD_BYTES, copies: u64::MAX },
             kept: Vec::new(),
@@ -43,36 +60,47 @@ impl Fanout {
         }
     }
 
-    /// Sends a turn's deliveries, and what earlier turns left, as far as the allowance goes. Releases the buffers of
-    /// all arrivals that need not wait. Returns what is left of the allowance.
+    /// Sends a turn's deliveries, and what earlier turns left, as far as the time goes. Releases the buffers of all
+    /// arrivals that need not wait.
     pub fn turn<D: Driver>(
         &mut self,
-        now: Duration,
-        allowance: Allowance,
+        (now, pace, clock): (Duration, Pace, &impl Clock),
         outbox: &Outbox,
         arrivals: &[Arrival],
         driver: &mut D,
-    ) -> Allowance {
+    ) {
         self.turn += 1;
-        self.allowance = allowance;
+        (self.pace, self.unmeasured) = (pace, 0);
+        (self.allowance, self.for_leavers) =
+            (Allowance(TURN_UNITS as isize), Allowance(LEAVER_UNITS as isize));
         self.completed.clear();
         self.kept.clear();
         self.kept.resize(arrivals.len(), false);
         for (number, epoch) in outbox.epochs().enumerate() {
             self.take(now, epoch, outbox, arrivals, driver);
-            if let Some(group) = outbox.ended_by(number) {
-                self.flows.release_group(group);
-                // Who always has something waiting is overtaken: no reply waits for it.
-                self.pump(driver, true);
+            if let Some(at) = outbox.ended_by(number).and_then(|group| self.flows.of(group)) {
+                self.serve_leaver(at, clock, driver);
             }
         }
         for (arrival, _) in arrivals.iter().zip(&self.kept).filter(|(_, kept)| !**kept) {
             driver.release(arrival.buffer);
         }
         self.flows.release_due(now, self.most_held);
-        self.pump(driver, false);
+        self.pump(clock, driver);
         self.drop_excess(driver);
-        std::mem::replace(&mut self.allowance, Allowance(0))
+    }
+
+    /// True if there is hardly room for another turn's arrivals, and no group is to blame for it more than others: then
+    /// they had better wait where they are.
+    pub fn is_crowded(&self) -> bool {
+        let waiting = self.flows.load().payloads;
+        waiting + TURN_ARRIVALS > self.most.payloads && waiting > TURN_ARRIVALS && !self.is_dominated()
+    }
+
+    /// True if more than half of what waits is one group's.
+    pub fn is_dominated(&self) -> bool {
+        let waiting = self.flows.load().payloads;
+        waiting >= TURN_ARRIVALS / 2 && 2 * self.flows.largest() > waiting
     }
 
     /// Copies that wait for a later turn.
@@ -108,7 +136,7 @@ impl Fanout {
     /// Gives every buffer back and counts what is dropped for it.
     pub fn abandon(&mut self, driver: &mut impl Driver) {
         self.hurry();
-        while let Some(at) = self.flows.next(false) {
+        while let Some(at) = self.flows.next() {
             while self.flows.first_work(at).is_some() {
                 self.dropped += self.flows.end_first(at, |payload| release(payload, driver));
             }
@@ -157,23 +185,38 @@ impl Fanout {
         }
     }
 
-    /// Sends what is queued, group by group, as far as the allowance goes.
-    fn pump(&mut self, driver: &mut impl Driver, only_fresh: bool) {
+    /// Sends what is queued, group by group, as far as time and allowance go.
+    fn pump(&mut self, clock: &impl Clock, driver: &mut impl Driver) {
         while !self.allowance.is_spent()
-            && let Some(at) = self.flows.next(only_fresh)
+            && let Some(at) = self.flows.next()
         {
-            let served = self.serve(at, driver);
+            self.serve(at, self.pace.quantum as isize, driver);
             self.flows.put_back(at);
-            if served == Err(Full) {
-                return;
-            }
+            self.look_at_the_clock(clock, driver);
         }
     }
 
-    /// Lets a group send: as much as this turn may, if it is the only one. `Full` if the driver takes no more.
-    fn serve(&mut self, at: FlowIndex, driver: &mut impl Driver) -> Result<(), Full> {
-        let share = if self.flows.is_last() { isize::MAX } else { QUANTUM as isize };
-        let mut share = self.allowance.take(share);
+    /// Sends what a group was told before somebody left it: it comes before what the leaver is told from now on. Not
+    /// more than a part of a turn, or whoever leaves and joins all the time would have every turn.
+    fn serve_leaver(&mut self, at: FlowIndex, clock: &impl Clock, driver: &mut impl Driver) {
+        self.flows.release(at);
+        while self.flows.first_work(at).is_some()
+            && !self.for_leavers.is_spent()
+            && !self.allowance.is_spent()
+        {
+            let spent = self.serve(at, self.pace.quantum as isize, driver);
+            self.for_leavers.0 -= spent;
+            self.look_at_the_clock(clock, driver);
+        }
+        if self.flows.first_work(at).is_none() {
+            self.flows.leave_list(at);
+        }
+    }
+
+    /// Lets a group send so many units at most; returns how many it did.
+    fn serve(&mut self, at: FlowIndex, most: isize, driver: &mut impl Driver) -> isize {
+        let mut share = self.allowance.take(most);
+        let granted = share.0;
         let mut sent = Ok(());
         while sent.is_ok()
             && let Some(work) = self.flows.first_work(at)
@@ -189,9 +232,26 @@ impl Fanout {
                 self.flows.end_first(at, |payload| release(payload, driver));
             }
         }
-        let sent = if share.is_spent() { Ok(()) } else { sent };
+        let spent = granted - share.0;
+        let driver_is_full = sent == Err(Full) && !share.is_spent();
         self.allowance.give_back(share);
-        sent
+        self.unmeasured += spent;
+        if driver_is_full {
+            self.allowance = Allowance(0);
+        }
+        spent
+    }
+
+    /// Ends the turn's allowance when its time is over. What is queued is sent before: until then it has taken none.
+    fn look_at_the_clock(&mut self, clock: &impl Clock, driver: &mut impl Driver) {
+        if self.unmeasured < self.pace.quantum as isize {
+            return;
+        }
+        self.unmeasured = 0;
+        driver.flush();
+        if clock.now() >= self.pace.until {
+            self.allowance = Allowance(0);
+        }
     }
 
     /// Drops the oldest payloads of whoever has most, while more waits than may.
@@ -202,7 +262,8 @@ impl Fanout {
             if by_copies && load.copies <= self.most.copies {
                 return;
             }
-            let dropped = self.flows.drop_oldest(self.most, by_copies, |payload| release(payload, driver));
+            let dropped =
+                self.flows.drop_oldest(self.most.payloads, by_copies, |payload| release(payload, driver));
             let Some(copies) = dropped else { return };
             self.dropped += copies;
         }

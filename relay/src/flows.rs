@@ -35,7 +35,8 @@ pub struct Flows {
     old: VecDeque<FlowIndex>,
     /// Those that wait for company, by the time at which they have waited long enough. An entry may be out of date.
     held: BinaryHeap<Reverse<(Duration, FlowIndex)>>,
-    /// What waits for company.
+    /// How many do, and what.
+    holding: usize,
     held_load: Load,
     /// All that is here.
     load: Load,
@@ -81,12 +82,15 @@ impl Flows {
         match flow.place {
             Place::Nowhere if listed.hold > Duration::ZERO => self.hold(at, now + listed.hold),
             Place::Nowhere => self.enter(at, Place::Fresh),
-            Place::Held(_) => {
+            Place::Held(due) => {
                 self.held_load.add(load);
                 // More company would not make its sends any fewer.
                 let full = flow.load.payloads >= Run::MAX_DATAGRAMS || flow.load.bytes >= Run::MAX_BYTES;
-                if full {
+                if full || listed.hold.is_zero() {
                     self.release(at);
+                } else if now + listed.hold < due {
+                    // A reload has made it shorter, or the key was another group's.
+                    self.place(at, now + listed.hold);
                 }
             }
             Place::Fresh | Place::Old => {}
@@ -108,11 +112,18 @@ impl Flows {
         }
     }
 
-    /// This group's payloads wait for company no longer.
-    pub fn release_group(&mut self, group: GroupKey) {
-        let Some(at) = self.by_group.get(group.0 as usize).copied().flatten() else { return };
-        if let Place::Held(_) = self.flows[at.0 as usize].place {
-            self.release(at);
+    /// The flow of this group, if it has one.
+    pub fn of(&self, group: GroupKey) -> Option<FlowIndex> {
+        self.by_group.get(group.0 as usize).copied().flatten()
+    }
+
+    /// Ends a flow's wait for company, if it does wait. Its entry in the heap is out of date from now on.
+    pub fn release(&mut self, at: FlowIndex) {
+        let flow = &self.flows[at.0 as usize];
+        if let Place::Held(_) = flow.place {
+            self.held_load.subtract(flow.load);
+            self.holding -= 1;
+            self.enter(at, Place::Fresh);
         }
     }
 
@@ -122,23 +133,14 @@ impl Flows {
     }
 
     /// Takes the next flow out of its list, to be served and then put back.
-    pub fn next(&mut self, only_fresh: bool) -> Option<FlowIndex> {
+    pub fn next(&mut self) -> Option<FlowIndex> {
         loop {
-            let at = match self.fresh.pop_front() {
-                Some(at) => at,
-                None if only_fresh => return None,
-                None => self.old.pop_front()?,
-            };
+            let at = self.fresh.pop_front().or_else(|| self.old.pop_front())?;
             if !self.flows[at.0 as usize].works.is_empty() {
                 return Some(at);
             }
             self.retire(at);
         }
-    }
-
-    /// True if nobody else waits for a turn.
-    pub fn is_last(&self) -> bool {
-        self.fresh.is_empty() && self.old.is_empty()
     }
 
     /// Puts a flow back that has been served: behind all others.
@@ -147,6 +149,19 @@ impl Flows {
             self.retire(at);
         } else {
             self.enter(at, Place::Old);
+        }
+    }
+
+    /// A flow out of its turn has sent everything: what comes next begins anew.
+    pub fn leave_list(&mut self, at: FlowIndex) {
+        let list = match self.flows[at.0 as usize].place {
+            Place::Fresh => &mut self.fresh,
+            Place::Old => &mut self.old,
+            Place::Nowhere | Place::Held(_) => return,
+        };
+        if let Some(position) = list.iter().position(|other| *other == at) {
+            list.remove(position);
+            self.retire(at);
         }
     }
 
@@ -180,13 +195,13 @@ impl Flows {
         gone.copies
     }
 
-    /// Drops the oldest payloads of the flow with the most of them (or, by `copies`, with the most copies), but none of
-    /// a batch that has been started: the last members of a large group must hear something, too. Stops where
-    /// this flow has no more than an equal share of `limit`, or after `excess`. Returns the copies that were
-    /// dropped; `None` if there is nothing to drop.
+    /// Drops the oldest payloads of the flow with the most of them, but none of a batch that has been started: the last
+    /// members of a large group must hear something, too. As many as all flows have above `limit`, but this one keeps
+    /// an equal share of it. Or, `by_copies`, one payload of the flow with the most copies. Returns the copies that
+    /// were dropped; `None` if there is nothing to drop.
     pub fn drop_oldest(
         &mut self,
-        limit: Load,
+        limit: usize,
         by_copies: bool,
         mut leave: impl FnMut(Queued),
     ) -> Option<u64> {
@@ -194,7 +209,7 @@ impl Flows {
         let flow = &self.flows[at.0 as usize];
         let waiting = flow.works.iter().position(|work| !self.works[work.0 as usize].is_started())?;
         let index = flow.works[waiting];
-        let count = if by_copies { 1 } else { self.surplus(flow.load.payloads, limit.payloads) };
+        let count = if by_copies { 1 } else { self.surplus(flow.load.payloads, limit) };
         let work = &mut self.works[index.0 as usize];
         let mut gone = Load { copies: work.copies(), ..Load::default() };
         for payload in work.drop_oldest(count) {
@@ -227,15 +242,25 @@ impl Flows {
         self.load.payloads == self.held_load.payloads
     }
 
+    /// Payloads of the flow that has most of them.
+    pub fn largest(&self) -> usize {
+        self.everyone().map(|at| self.flows[at.0 as usize].load.payloads).max().unwrap_or(0)
+    }
+
+    /// Every flow that has something to send, some of them twice, and some that have not.
+    fn everyone(&self) -> impl Iterator<Item = &FlowIndex> {
+        let held = self.held.iter().map(|Reverse((_, at))| at);
+        self.fresh.iter().chain(&self.old).chain(held)
+    }
+
     /// How many of a flow's payloads exceed both the limit of all and its equal share of it, at least one.
     fn surplus(&self, own: usize, limit: usize) -> usize {
-        let share = limit / (self.fresh.len() + self.old.len() + self.held.len()).max(1);
+        let share = limit / (self.fresh.len() + self.old.len() + self.holding).max(1);
         let excess = self.load.payloads.saturating_sub(limit);
         excess.min(own.saturating_sub(share)).max(1)
     }
 
     fn fattest(&self, by_copies: bool) -> Option<FlowIndex> {
-        let held = self.held.iter().map(|Reverse((_, at))| at);
         let weight = |at: &FlowIndex| {
             let load = self.flows[at.0 as usize].load;
             if by_copies { load.copies } else { load.payloads as u64 }
@@ -244,7 +269,7 @@ impl Flows {
             let mut works = self.flows[at.0 as usize].works.iter();
             works.any(|work| !self.works[work.0 as usize].is_started())
         };
-        self.fresh.iter().chain(&self.old).chain(held).filter(can_lose).max_by_key(|at| weight(at)).copied()
+        self.everyone().filter(can_lose).max_by_key(|at| weight(at)).copied()
     }
 
     fn flow_of(&mut self, group: GroupKey) -> FlowIndex {
@@ -283,16 +308,19 @@ impl Flows {
     }
 
     fn hold(&mut self, at: FlowIndex, due: Duration) {
-        let flow = &mut self.flows[at.0 as usize];
-        flow.place = Place::Held(due);
-        self.held_load.add(flow.load);
-        self.held.push(Reverse((due, at)));
+        self.held_load.add(self.flows[at.0 as usize].load);
+        self.holding += 1;
+        self.place(at, due);
     }
 
-    /// Ends a flow's wait for company. Its entry in the heap is out of date from now on.
-    fn release(&mut self, at: FlowIndex) {
-        self.held_load.subtract(self.flows[at.0 as usize].load);
-        self.enter(at, Place::Fresh);
+    /// Puts a flow that is held into the heap, and now and then takes out what is out of date.
+    fn place(&mut self, at: FlowIndex, due: Duration) {
+        self.flows[at.0 as usize].place = Place::Held(due);
+        if self.held.len() >= 4 * self.holding.max(16) {
+            let flows = &self.flows;
+            self.held.retain(|Reverse((due, at))| flows[at.0 as usize].place == Place::Held(*due));
+        }
+        self.held.push(Reverse((due, at)));
     }
 
     fn enter(&mut self, at: FlowIndex, place: Place) {

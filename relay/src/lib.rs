@@ -17,7 +17,6 @@ pub mod logging;
 pub mod meter;
 pub mod metrics;
 mod own;
-mod pace;
 mod plan;
 mod port;
 pub mod server;

@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
-/// What one turn's sends should take: half of the 10 ms that nobody may hold a turn for, because what a send costs is
-/// known only from the turns before.
+/// How long a turn sends: half of the 10 ms that nobody may hold a turn for, because the clock is looked at only after
+/// each [`QUANTUM`].
 pub const TURN: Duration = Duration::from_millis(5);
 
-/// What a turn's sends should take while the kernel's receive buffers fill: with [`TURN_ARRIVALS`] received in each turn,
-/// some 300,000 datagrams a second are taken in, and what cannot be sent is dropped where it hurts the fewest.
-pub const HURRIED_TURN: Duration = Duration::from_micros(500);
+/// How long a turn sends while the kernel's receive buffers fill: with [`TURN_ARRIVALS`] received in each turn, some
+/// 300,000 datagrams a second are taken in, and what cannot be sent is dropped where it hurts the fewest.
+pub const HURRIED_TURN: Duration = Duration::from_micros(250);
 
 /// How full a receive buffer is when turns begin to hurry. Up to there a burst waits where it is: of the default 8 MiB,
 /// which the kernel doubles, 6,400 payloads of 512 bytes fill half. The rest lasts 16 ms at 200,000 datagrams a second.
 pub const HURRY: f32 = 0.75;
 
+/// The same while one group has more than half of what waits: what it says cannot be sent anyway, and must not stand in
+/// the others' way. A few milliseconds' worth.
+pub const HURRY_IF_DOMINATED: f32 = 0.05;
+
 /// Units of [`crate::work::Allowance`] that one turn spends, at most: 8192 plain copies at two units each, or 16,000
 /// copies in large messages. Larger turns are no cheaper (docs/performance.md).
 pub const TURN_UNITS: usize = 16_384;
 
-/// Units of a turn at the least, however dear they are: 512 plain copies.
-pub const LEAST_TURN_UNITS: usize = 1024;
-
-/// What a unit is expected to take before the first turn was measured, in nanoseconds: half of a plain send on a slow
-/// machine, 2.2 us (docs/performance.md has 1.1 to 2.5).
-pub const FIRST_NANOS_PER_UNIT: u64 = 1100;
-
-/// Turns that spend less tell nothing about the price of a unit: it drowns in that of the turn.
-pub const MEASURABLE_UNITS: usize = 256;
-
-/// Units that a group spends before the next one's turn comes, while others wait: half a millisecond, so that sixteen
-/// busy groups are all served within [`TURN`] or two.
+/// Units that a group spends before the next one's turn comes: 512 plain copies of 1.1 to 2.8 us, so that a group that
+/// begins to speak waits for one and a half milliseconds at most.
 pub const QUANTUM: usize = 1024;
+
+/// The same in a hurry.
+pub const HURRIED_QUANTUM: usize = 128;
+
+/// Units of a turn that are spent because somebody leaves a group, at most: a quarter.
+pub const LEAVER_UNITS: usize = TURN_UNITS / 4;
 
 /// Datagrams that one turn takes from the kernel, at most. Deeper turns are cheaper for each delivery
 /// (docs/performance.md), and a quarter of the buffers leaves room for those that wait and those that are filled.
@@ -74,4 +74,4 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 const _: () = assert!(TURN_ARRIVALS <= BUFFERS / 4, "half of the buffers may wait");
 const _: () = assert!(COALESCING_BUFFERS <= *net::limits::BUFFERS.end() as usize);
 const _: () = assert!(crate::config::MAX_HOSTS <= net::limits::MAX_SOCKETS);
-const _: () = assert!(BATCH_COPIES >= TURN_UNITS as u64 && QUANTUM <= LEAST_TURN_UNITS);
+const _: () = assert!(BATCH_COPIES >= TURN_UNITS as u64 && QUANTUM < TURN_UNITS);

@@ -7,11 +7,13 @@ use engine::{Datagram, Engine, LocalAddr, Outbox};
 use net::{Arrival, Driver};
 
 use crate::clock::{Clock, tick};
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, Pace};
 use crate::inbox::Inbox;
-use crate::limits::{HURRY, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS};
+use crate::limits::{
+    HURRIED_QUANTUM, HURRIED_TURN, HURRY, HURRY_IF_DOMINATED, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY,
+    QUANTUM, STOP_PATIENCE, TURN, TURN_ARRIVALS,
+};
 use crate::meter::{Counters, Meter};
-use crate::pace::Pace;
 
 /// One shard: an engine, a driver, and what passes between them in a turn.
 pub struct Shard<D, C> {
@@ -22,9 +24,6 @@ pub struct Shard<D, C> {
     arrivals: Vec<Arrival>,
     outbox: Outbox,
     fanout: Fanout,
-    pace: Pace,
-    /// Units that the last turn spent.
-    spent: usize,
     counters: Counters,
     meter: Meter,
     stopping: bool,
@@ -49,8 +48,6 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             arrivals: Vec::new(),
             outbox: Outbox::default(),
             fanout: Fanout::new(buffers),
-            pace: Pace::default(),
-            spent: 0,
             counters: Counters::default(),
             meter,
             stopping: false,
@@ -98,7 +95,11 @@ impl<D: Driver, C: Clock> Shard<D, C> {
 
     /// Hands over the last turn's sends and takes what has arrived; waits for it only if nothing is to be done.
     fn exchange(&mut self) -> io::Result<()> {
-        self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
+        if self.fanout.is_crowded() && self.driver.receive_pressure() < HURRY {
+            self.driver.end_turn()?;
+        } else {
+            self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
+        }
         self.count_sends();
         // This exchange may have taken a wake-up with it; the news must not wait for the next one.
         let told = self.read_inbox();
@@ -126,16 +127,21 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     fn measure_turn(&mut self, time: Duration) {
         self.counters.busy += nanos(time);
         self.counters.turns.record(nanos(time), 1);
-        self.pace.took(self.spent, time);
     }
 
     fn send(&mut self) {
         // Only a turn that left something behind need ask.
-        let hurry = self.arrivals.len() >= TURN_ARRIVALS && self.driver.receive_pressure() > HURRY;
-        let allowance = self.pace.allowance(hurry);
-        let before = allowance.0;
-        let left = self.fanout.turn(self.turn, allowance, &self.outbox, &self.arrivals, &mut self.driver);
-        self.spent = (before - left.0) as usize;
+        let is_full = self.arrivals.len() >= TURN_ARRIVALS;
+        let limit = if is_full && self.fanout.is_dominated() { HURRY_IF_DOMINATED } else { HURRY };
+        let (time, quantum) = if is_full && self.driver.receive_pressure() > limit {
+            (HURRIED_TURN, HURRIED_QUANTUM)
+        } else {
+            (TURN, QUANTUM)
+        };
+        // What has been done so far, receiving and deciding, is part of no turn's sends.
+        let pace = Pace { until: self.clock.now() + time, quantum };
+        let when = (self.turn, pace, &self.clock);
+        self.fanout.turn(when, &self.outbox, &self.arrivals, &mut self.driver);
     }
 
     fn decide(&mut self) {
@@ -203,6 +209,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         let Some(news) = self.inbox.read() else { return false };
         if let Some(settings) = news.settings {
             self.engine.reload(settings);
+            // Nothing is held by settings of before.
+            self.fanout.hurry();
         }
         self.stopping |= news.stop;
         true

@@ -215,6 +215,12 @@ pub trait Driver {
     /// Only what makes the driver unusable; errors of single datagrams are in the [`SendReport`].
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()>;
 
+    /// Hands over what is queued and ends the turn as [`Driver::exchange`] does, but takes nothing and does not wait.
+    ///
+    /// # Errors
+    /// What made the driver unusable.
+    fn end_turn(&mut self) -> io::Result<()>;
+
     /// The bytes of an arrival whose buffer has not been released.
     fn bytes(&self, arrival: &Arrival) -> &[u8];
 

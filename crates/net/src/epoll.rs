@@ -140,8 +140,7 @@ fn prepare(sockets: &[Socket], config: &DriverConfig) -> Result<(Waker, Ready), 
 
 impl Driver for Epoll {
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, mut wait: Option<Duration>) -> io::Result<()> {
-        self.send_batch();
-        self.queue.end_turn();
+        self.end_turn()?;
         if self.slots.free() == 0 {
             self.stats.no_buffers += 1;
             return self.wait_for_waker(wait);
@@ -155,6 +154,12 @@ impl Driver for Epoll {
         let result = self.receive(arrivals, wait);
         self.queue.report().returned += mem::take(&mut self.slots.returned);
         result
+    }
+
+    fn end_turn(&mut self) -> io::Result<()> {
+        self.send_batch();
+        self.queue.end_turn();
+        Ok(())
     }
 
     fn bytes(&self, arrival: &Arrival) -> &[u8] {

@@ -99,14 +99,19 @@ impl Mmsg {
 
 impl Driver for Mmsg {
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
-        self.send_batch();
-        self.queue.end_turn();
+        self.end_turn()?;
         let before = arrivals.len();
         self.receive(arrivals)?;
         if arrivals.len() == before && wait != Some(Duration::ZERO) {
             self.wait(wait)?;
             self.receive(arrivals)?;
         }
+        Ok(())
+    }
+
+    fn end_turn(&mut self) -> io::Result<()> {
+        self.send_batch();
+        self.queue.end_turn();
         Ok(())
     }
 

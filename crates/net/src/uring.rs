@@ -274,6 +274,12 @@ impl Driver for Uring {
         result
     }
 
+    fn end_turn(&mut self) -> io::Result<()> {
+        self.send_batch();
+        self.queue.end_turn();
+        self.health()
+    }
+
     fn bytes(&self, arrival: &Arrival) -> &[u8] {
         self.buffers.pool().bytes(arrival)
     }

@@ -55,6 +55,11 @@ impl Driver for Blank {
         Ok(())
     }
 
+    fn end_turn(&mut self) -> io::Result<()> {
+        (self.gathered, self.composed) = (0, 0);
+        Ok(())
+    }
+
     fn bytes(&self, arrival: &Arrival) -> &[u8] {
         &self.datagrams[usize::from(arrival.buffer.0)]
     }

@@ -1,7 +1,9 @@
 //! Payloads that wait for company, and what must not wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{Cap, Settings, Terms, Tick};
 use relay::inbox::News;
 use relay::limits::{BUFFERS, HELD_BYTES, PUBLISH_EVERY, TURN_ARRIVALS};
 
@@ -143,4 +145,41 @@ fn what_is_held_is_sent_before_a_shard_stops() {
         assert_eq!(world.sent.iter().filter(|(_, bytes)| bytes == b"last words").count(), 20);
         assert_eq!(world.lent, 0);
     }
+}
+
+#[test]
+fn a_reload_lets_go_of_what_is_held() {
+    let mut hall = open();
+    hall.arrive(0, "held");
+    hall.turn();
+    let settings = Settings { cap: Cap::Unlimited, ..Settings::default() };
+    hall.postbox.post(&News { settings: Some(Arc::new(settings)), ..News::default() });
+    hall.arrive(0, "not held");
+    hall.turn();
+    hall.turn();
+    assert_eq!(heard(&hall, 1), ["held", "not held"]);
+}
+
+#[test]
+fn a_group_that_does_not_hold_never_waits_for_one_that_did() {
+    let (heartbeat, sweep) = (Duration::from_millis(100), Duration::from_millis(10));
+    let mut hall = Hall::with(&Settings { heartbeat, sweep, ..Settings::default() });
+    let slow = Terms { coalesce: Some(Duration::from_secs(1)), ..Terms::default() };
+    let [slow_id, fast_id] = ["SLOW", "FAST"].map(|id| id.parse().unwrap());
+    hall.groups.declare(&[(slow_id, slow), (fast_id, Terms::default())], Tick(0));
+    // All members of the one expire while its payload waits, and the other gets its place in the shard.
+    (0..2).for_each(|number| hall.arrive(number, "!JOIN SLOW"));
+    hall.settle();
+    hall.arrive(0, "held");
+    hall.turn();
+    while hall.groups.clients() > 0 {
+        pass(&hall, sweep);
+        hall.turn();
+    }
+    assert_eq!(heard(&hall, 1), ["OK JOINED SLOW"; 0], "still held");
+    (2..4).for_each(|number| hall.arrive(number, "!JOIN FAST"));
+    hall.arrive(2, "at once");
+    hall.turn();
+    hall.turn();
+    assert_eq!(heard(&hall, 3), ["OK JOINED FAST", "at once"]);
 }

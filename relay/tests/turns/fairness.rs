@@ -126,7 +126,7 @@ fn busy_groups_share_alike() {
     let (mut hall, mut crowds) = open(every, every);
     {
         let mut world = hall.world.borrow_mut();
-        (world.price, world.room) = (Duration::from_micros(1), 4000);
+        (world.price, world.room) = (Duration::from_micros(1), 8000);
     }
     let (heard, _) = run(&mut hall, &mut crowds, Duration::from_secs(1));
     let copies =
@@ -154,4 +154,36 @@ fn whoever_has_most_loses_it() {
     let counters = hall.meter.read();
     assert!(counters.overflowed > 0);
     assert_conserved(&counters);
+}
+
+#[test]
+fn a_burst_that_nobody_is_to_blame_for_waits_in_the_kernel() {
+    let never = Duration::MAX;
+    let (mut hall, crowds) = open_with([(40, never); 8].into_iter());
+    {
+        let mut world = hall.world.borrow_mut();
+        (world.price, world.room) = (Duration::from_micros(3), 10_000);
+    }
+    for number in 0..500 {
+        crowds.iter().for_each(|crowd| hall.arrive(crowd.first, vec![b'x'; 1 + number % 2]));
+    }
+    assert_eq!(hall.settle().len(), 500 * 8 * 39);
+    assert_eq!(hall.meter.read().overflowed, 0);
+}
+
+#[test]
+fn no_turn_is_long_when_sends_become_dear() {
+    let (mut hall, crowds) = open_with([(1000, Duration::MAX)].into_iter());
+    for (price, size) in [(20, 0), (1500, 1)] {
+        hall.world.borrow_mut().price = Duration::from_nanos(price);
+        for _ in 0..40 {
+            // Growing sizes never share a message.
+            (0..16).for_each(|at| hall.arrive(crowds[0].first, vec![b'x'; 10 + at * size]));
+            let before = hall.world.borrow().now;
+            hall.turn();
+            let time = hall.world.borrow().now - before;
+            assert!(time < 2 * TURN, "a turn took {time:?}");
+        }
+        hall.settle();
+    }
 }

@@ -30,10 +30,15 @@ impl Hall {
 
     /// Payloads may wait for company for so long.
     pub fn coalescing(coalesce: Duration) -> Self {
+        Self::with(&Settings { coalesce, ..Settings::default() })
+    }
+
+    /// With these settings, but no caps.
+    pub fn with(settings: &Settings) -> Self {
         let world: SharedWorld = Rc::new(RefCell::new(World::default()));
         let groups = Arc::new(Groups::new());
         groups.declare(&[("HALL".parse().unwrap(), None), ("ANNEX".parse().unwrap(), None)], Tick(0));
-        let settings = Settings { cap: Cap::Unlimited, coalesce, ..Settings::default() };
+        let settings = Settings { cap: Cap::Unlimited, ..settings.clone() };
         let own = Arc::new(OwnAddresses { bound: Vec::new(), is_local: None });
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let engine = Engine::new((0, 1), Arc::clone(&groups), Arc::new(settings), own, entropy, Tick(0));

@@ -89,10 +89,7 @@ impl Paper {
 
 impl Driver for Paper {
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
-        self.flush();
-        self.parts.clear();
-        self.text.clear();
-        self.used = 0;
+        self.end_turn()?;
         let mut world = self.world.borrow_mut();
         if world.incoming.is_empty() {
             world.waits.extend(wait.filter(|wait| !wait.is_zero()));
@@ -116,6 +113,14 @@ impl Driver for Paper {
                 segment: 0,
             });
         }
+        Ok(())
+    }
+
+    fn end_turn(&mut self) -> io::Result<()> {
+        self.flush();
+        self.parts.clear();
+        self.text.clear();
+        self.used = 0;
         Ok(())
     }
 

@@ -32,6 +32,7 @@ crate::contract![
     a_turn_may_be_empty,
     a_flush_sends_and_does_not_receive,
     a_receive_buffer_that_fills_up_is_seen,
+    a_turn_may_end_without_taking_anything,
 ];
 
 mod few {
@@ -303,5 +304,21 @@ fn a_receive_buffer_that_fills_up_is_seen<C: Candidate>() {
     let arrivals = receive(&mut driver, sent);
     release_all(&mut driver, &arrivals);
     assert_eq!(driver.receive_pressure(), 0.0);
+    assert_eq!(driver.end(), 512);
+}
+
+fn a_turn_may_end_without_taking_anything<C: Candidate>() {
+    let (mut driver, relay) = on_loopback::<C>();
+    let peer = Peer::on("127.0.0.1:0");
+    peer.send(b"waits", relay);
+    for text in [b"one", b"two"] {
+        let run = run_of(&mut driver, peer.address, &[text]);
+        driver.send(&run).unwrap();
+        driver.end_turn().unwrap();
+        assert_eq!(peer.receive_from(), (text.to_vec(), relay));
+    }
+    let arrivals = receive(&mut driver, 1);
+    assert_eq!(driver.bytes(&arrivals[0]), b"waits");
+    release_all(&mut driver, &arrivals);
     assert_eq!(driver.end(), 512);
 }
