@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// How long a turn sends: half of the 10 ms that nobody may hold a turn for, because the clock is looked at only after
+/// How long a turn sends: less than half of the 10 ms that nobody may hold a turn for, as the clock is looked at only after
 /// each [`QUANTUM`].
-pub const TURN: Duration = Duration::from_millis(5);
+pub const TURN: Duration = Duration::from_millis(4);
 
 /// How long a turn sends while the kernel's receive buffers fill: with [`TURN_ARRIVALS`] received in each turn, some
 /// 300,000 datagrams a second are taken in, and what cannot be sent is dropped where it hurts the fewest.

@@ -51,6 +51,11 @@ impl Plan {
         let common = size.filter(|size| self.parts.iter().all(|part| part.len() == *size));
         self.shared = self.add_sequence(list, common);
         self.rounds = self.shared.count as usize;
+        if let [only] = payloads {
+            // Nothing is left for its sender.
+            self.senders.push((only.sender, Sequence::default()));
+            return;
+        }
         self.own.clear();
         self.own.extend(payloads.iter().zip(0..).map(|(payload, at)| (payload.sender, at)));
         self.own.sort_unstable();

@@ -2,6 +2,7 @@
 
 mod bursts;
 mod churn;
+mod company;
 mod crowds;
 mod hot;
 mod large;
