@@ -19,7 +19,7 @@ pub const HURRY: f32 = 0.75;
 pub const HURRY_IF_DOMINATED: f32 = 0.05;
 
 /// Units of [`crate::work::Allowance`] that one turn spends, at most: 8192 plain copies at two units each, or 16,000
-/// copies in large messages. Larger turns are no cheaper (docs/performance.md).
+/// copies in messages of 64. No message is larger, so a larger turn would make none cheaper.
 pub const TURN_UNITS: usize = 16_384;
 
 /// Units that a group spends before the next one's turn comes: 512 plain copies of 1.1 to 2.8 us, so that a group that
@@ -46,8 +46,7 @@ pub const COALESCING_BUFFERS: usize = 4096;
 /// Bytes of payloads that wait for company, at most: they should still be in the second-level cache when they are sent.
 pub const HELD_BYTES: usize = 1 << 20;
 
-/// Copies that wait behind the turn's allowance, at most: 32 turns, so that nobody waits for a large group for longer
-/// than 0.3 s. Beyond, the oldest of whoever has most are dropped and counted.
+/// Copies that wait, at most: 32 turns of plain copies, 0.3 to 0.7 s. Beyond, the oldest of whoever has most are dropped and counted.
 pub const BACKLOG_COPIES: u64 = 16 * TURN_UNITS as u64;
 
 /// Copies of one batch, at most, unless a single payload has more: the batch under way is always finished, so batches
@@ -68,7 +67,7 @@ pub const LATENCY_EVERY: Duration = Duration::from_millis(1);
 /// two cores that a dozen busy processes share within 4.5 s (measured).
 pub const ORPHANED_PORT_PATIENCE: Duration = Duration::from_secs(12);
 
-/// How long a stopping shard goes on sending what waits behind its budget.
+/// How long a stopping shard goes on sending what waits.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 const _: () = assert!(TURN_ARRIVALS <= BUFFERS / 4, "half of the buffers may wait");

@@ -18,7 +18,7 @@ pub struct Counters {
     pub sent: Traffic,
     /// Copies and replies that the kernel did not take, by [`FailureKind`].
     pub failed: [u64; FailureKind::ALL.len()],
-    /// Copies dropped because too much was waiting behind the turn's budget.
+    /// Copies dropped because too much was waiting.
     pub overflowed: u64,
     /// Copies that wait now.
     pub waiting: u64,
@@ -29,7 +29,7 @@ pub struct Counters {
     pub turns: Histogram<31>,
     /// Messages handed to the kernel, by their datagrams: up to 2^7.
     pub segments: Histogram<8>,
-    /// Nanoseconds from the turn's start to the return of its sends, for each payload of a measured turn. From
+    /// Nanoseconds from the start of the turn that took a payload to the return of its last send, in measured turns. From
     /// 2^10 ns (1 us) to 2^30 ns (1.07 s); shorter ones count in the first bucket.
     pub latency: Histogram<31>,
     /// The driver's own counters.
