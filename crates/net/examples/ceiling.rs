@@ -83,8 +83,12 @@ fn measure(options: &Options) -> io::Result<()> {
 
 /// One run, as a line of JSON.
 fn run(options: &Options, segments: u16) -> io::Result<String> {
-    let socket_options =
-        net::SocketOptions { receive_buffer: 4 << 20, send_buffer: 4 << 20, coalesce_receives: options.gro, ..net::SocketOptions::default() };
+    let socket_options = net::SocketOptions {
+        receive_buffer: 4 << 20,
+        send_buffer: 4 << 20,
+        coalesce_receives: options.gro,
+        ..net::SocketOptions::default()
+    };
     let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let sockets = net::bind_clients(home, options.destinations.into(), None, socket_options)
         .map_err(io::Error::other)?;

@@ -85,8 +85,12 @@ impl Addresses {
     /// What the kernel refuses.
     pub fn sockets(self, plan: &Plan, clients: &Range<u32>) -> Result<Vec<Socket>, net::BindError> {
         let buffer = if matches!(self, Addresses::Prefix(_)) { SHARED_BUFFER } else { OWN_BUFFER };
-        let options =
-            SocketOptions { receive_buffer: buffer, send_buffer: buffer, coalesce_receives: plan.gro, ..SocketOptions::default() };
+        let options = SocketOptions {
+            receive_buffer: buffer,
+            send_buffer: buffer,
+            coalesce_receives: plan.gro,
+            ..SocketOptions::default()
+        };
         match self {
             Addresses::Prefix(prefix) => {
                 let any = match prefix {
