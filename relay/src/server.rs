@@ -115,6 +115,7 @@ impl Relay {
                 meters,
                 sockets: gauges,
                 groups: Arc::clone(&common.groups),
+                ceilings: setup.settings.ceilings,
                 ready: Arc::clone(&ready),
                 backend: crew.backend(),
                 fallback: crew.fallback.as_ref().map(ToString::to_string),

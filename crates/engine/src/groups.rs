@@ -82,6 +82,11 @@ impl Groups {
         self.groups.load(Ordering::Relaxed)
     }
 
+    /// Groups that nobody ever joined, those of the configuration not counted.
+    pub fn unjoined(&self) -> u32 {
+        self.unjoined.load(Ordering::Relaxed)
+    }
+
     /// Clients of all shards now.
     pub fn clients(&self) -> u32 {
         self.clients.load(Ordering::Relaxed)

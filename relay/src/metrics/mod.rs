@@ -6,7 +6,7 @@ mod text;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{CommandKind, DropReason, Event, Groups, Histogram};
+use engine::{Ceilings, CommandKind, DropReason, Event, Groups, Histogram};
 use expose::Metric;
 use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -33,6 +33,8 @@ pub struct Sources {
     pub sockets: Vec<Vec<SocketGauge>>,
     /// All groups.
     pub groups: Arc<Groups>,
+    /// How many clients and groups there may be.
+    pub ceilings: Ceilings,
     /// True while the relay serves.
     pub ready: Arc<AtomicBool>,
     /// The backend in use: `uring`, `mmsg` or `mixed`.
@@ -60,6 +62,9 @@ impl Exporter {
             CATALOGUE.iter().for_each(Metric::describe);
             let version = env!("CARGO_PKG_VERSION");
             gauge!(names::BUILD_INFO.name, "version" => version, "backend" => sources.backend).set(1);
+            gauge!(names::CLIENTS_LIMIT.name).set(sources.ceilings.clients);
+            gauge!(names::GROUPS_LIMIT.name).set(sources.ceilings.groups);
+            gauge!(names::UNJOINED_GROUPS_LIMIT.name).set(sources.ceilings.unjoined_groups);
             if let Some(reason) = &sources.fallback {
                 gauge!(names::BACKEND_FALLBACK_INFO.name, "reason" => reason.clone()).set(1);
             }
@@ -91,6 +96,7 @@ impl Exporter {
         let ready = self.sources.ready.load(Ordering::Relaxed);
         gauge!(names::READY.name).set(f64::from(u8::from(ready)));
         gauge!(names::GROUPS.name).set(self.sources.groups.count());
+        gauge!(names::UNJOINED_GROUPS.name).set(self.sources.groups.unjoined());
         gauge!(names::MEMBERS.name).set(self.sources.groups.clients());
         for (at, label) in Event::LABELS.iter().enumerate() {
             counter!(names::GROUP_EVENTS.name, "event" => *label).absolute(sum(&|c| c.tally.events[at]));

@@ -23,6 +23,7 @@ fn a_relay_full_of_clients_takes_no_more() {
         c.join(&group);
         assert_eq!(a.ask(format!("!JOIN {group}")), SERVER_FULL);
         assert_eq!(relay.metric("relay_members", ""), 2.0);
+        assert_eq!(relay.metric("relay_clients_limit", ""), 2.0);
     });
 }
 
@@ -38,6 +39,7 @@ fn a_relay_full_of_groups_makes_no_more() {
         groups.iter().for_each(|group| client.join(group));
         assert_eq!(client.ask("!CREATE"), SERVER_FULL);
         assert_eq!(relay.metric("relay_groups", ""), 4.0);
+        assert_eq!(relay.metric("relay_groups_limit", ""), 4.0);
     });
 }
 
@@ -53,7 +55,10 @@ fn groups_that_nobody_joined_have_a_ceiling_of_their_own() {
         // The creator's own quota is told first: it is what the creator can do something about.
         assert_eq!(a.ask("!CREATE"), "ERR CLIENT_LIMIT 2/2");
         b.join(&group);
+        assert_eq!(relay.metric("relay_unjoined_groups", ""), 1.0);
         b.create();
         assert_eq!(b.ask("!CREATE"), SERVER_FULL);
+        assert_eq!(relay.metric("relay_unjoined_groups", ""), 2.0);
+        assert_eq!(relay.metric("relay_unjoined_groups_limit", ""), 2.0);
     });
 }
