@@ -3,6 +3,7 @@
 mod bench;
 mod gate;
 mod machine;
+mod reference;
 mod steps;
 mod tidy;
 
@@ -35,6 +36,8 @@ enum Task {
     Bench(bench::Options),
     /// Counts the instructions of the hot path's steps, and compares them with what was committed.
     Gate(gate::Options),
+    /// Writes the references of the metrics into the documents.
+    Reference,
     /// Checks the house rules that no compiler knows.
     Tidy,
 }
@@ -57,6 +60,7 @@ fn run() -> anyhow::Result<()> {
         Task::Test { long, only } => steps::run(&shell, long, only.as_deref()),
         Task::Bench(options) => bench::run(&shell, &options),
         Task::Gate(options) => gate::run(&shell, options),
+        Task::Reference => reference::write(&shell),
         Task::Tidy => tidy::check(&shell),
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use xshell::{Shell, cmd};
 
+use crate::reference;
+
 /// No source file is longer, in lines.
 const LONGEST_FILE: usize = 500;
 /// Half of the source files are not longer than this, in lines.
@@ -25,6 +27,7 @@ pub fn check(shell: &Shell) -> anyhow::Result<()> {
     check_documented("docs/operations.md", &flags(shell, "relay", &[""])?, &mut faults)?;
     let tasks = ["run", "capacity", "worker", "merge"];
     check_documented("docs/loadgen.md", &flags(shell, "loadgen", &tasks)?, &mut faults)?;
+    reference::check(shell, &mut faults)?;
     if !faults.is_empty() {
         bail!("{} faults\n{}", faults.len(), faults.join("\n"));
     }

@@ -7,4 +7,4 @@ pub mod process;
 pub mod text;
 
 pub use http::{metrics_at, serve};
-pub use metric::{Kind, Metric};
+pub use metric::{Kind, Metric, reference};

@@ -5,13 +5,13 @@ use procfs::process::{LimitValue, Process};
 use crate::text;
 
 crate::catalogue! {
-    CPU "process_cpu_seconds_total" Counter "User and system CPU time spent in seconds."
-    RSS "process_resident_memory_bytes" Gauge "Resident memory size in bytes."
-    VSIZE "process_virtual_memory_bytes" Gauge "Virtual memory size in bytes."
-    FDS "process_open_fds" Gauge "Number of open file descriptors."
-    MAX_FDS "process_max_fds" Gauge "Maximum number of open file descriptors."
-    THREADS "process_threads" Gauge "Number of threads."
-    START "process_start_time_seconds" Gauge "Start time of the process since the Unix epoch in seconds."
+    CPU "process_cpu_seconds_total" Counter [] "User and system CPU time spent in seconds."
+    RSS "process_resident_memory_bytes" Gauge [] "Resident memory size in bytes."
+    VSIZE "process_virtual_memory_bytes" Gauge [] "Virtual memory size in bytes."
+    FDS "process_open_fds" Gauge [] "Number of open file descriptors."
+    MAX_FDS "process_max_fds" Gauge [] "Maximum number of open file descriptors."
+    THREADS "process_threads" Gauge [] "Number of threads."
+    START "process_start_time_seconds" Gauge [] "Start time of the process since the Unix epoch in seconds."
 }
 
 /// Appends what the kernel says about this process; nothing where /proc cannot be read.

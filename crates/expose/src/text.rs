@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Kind, Metric};
+use crate::Metric;
 
 /// Appends a metric with one value for each set of labels (`shard="0"`, or nothing).
 pub fn append_values(out: &mut String, metric: Metric, values: impl IntoIterator<Item = (String, f64)>) {
@@ -32,20 +32,17 @@ pub fn append_histogram(
 }
 
 fn header(out: &mut String, metric: Metric) {
-    let kind = match metric.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
-    };
-    let _ = writeln!(out, "# HELP {} {}\n# TYPE {0} {kind}", metric.name, metric.help);
+    let _ = writeln!(out, "# HELP {} {}\n# TYPE {0} {}", metric.name, metric.help, metric.kind.name());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
 
-    const BUSY: Metric = Metric { name: "busy_seconds_total", kind: Kind::Counter, help: "Time." };
-    const SIZES: Metric = Metric { name: "sizes", kind: Kind::Histogram, help: "Sizes." };
+    const BUSY: Metric =
+        Metric { name: "busy_seconds_total", kind: Kind::Counter, labels: &["shard"], help: "Time." };
+    const SIZES: Metric = Metric { name: "sizes", kind: Kind::Histogram, labels: &[], help: "Sizes." };
 
     #[test]
     fn histograms_are_cumulative() {

@@ -20,6 +20,13 @@ fn catalogue() -> impl Iterator<Item = &'static Metric> {
     CATALOGUE.iter().chain(expose::process::CATALOGUE)
 }
 
+/// The names of a series' labels, but for the bound of a bucket.
+fn labels(series: &str) -> Vec<&str> {
+    let inside = series.split_once('{').map_or("", |(_, labels)| labels);
+    let names = inside.split("\",").filter_map(|label| label.split_once("=\"")).map(|(name, _)| name);
+    names.filter(|name| *name != "le").collect()
+}
+
 #[test]
 fn every_metric_has_help_type_and_a_value_and_there_are_no_others() {
     each_backend(|backend| {
@@ -29,13 +36,10 @@ fn every_metric_has_help_type_and_a_value_and_there_are_no_others() {
         assert_eq!(status, 200);
         let samples = relay.metrics();
         for metric in catalogue().filter(|metric| metric.name != BACKEND_FALLBACK_INFO.name) {
-            let kind = match metric.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram => "histogram",
-            };
-            let header =
-                [format!("# HELP {} {}", metric.name, metric.help), format!("# TYPE {} {kind}", metric.name)];
+            let header = [
+                format!("# HELP {} {}", metric.name, metric.help),
+                format!("# TYPE {} {}", metric.name, metric.kind.name()),
+            ];
             for line in header {
                 assert_eq!(body.lines().filter(|other| **other == line).count(), 1, "{line}");
             }
@@ -46,10 +50,11 @@ fn every_metric_has_help_type_and_a_value_and_there_are_no_others() {
                 _ => vec![metric.name.to_owned()],
             };
             for name in names {
-                assert!(
-                    samples.keys().any(|key| key.split('{').next() == Some(&name)),
-                    "{name} has no value"
-                );
+                let mut series = samples.keys().filter(|key| key.split('{').next() == Some(&name)).peekable();
+                assert!(series.peek().is_some(), "{name} has no value");
+                for series in series {
+                    assert_eq!(labels(series), metric.labels, "{series}");
+                }
             }
         }
         let typed: BTreeSet<&str> =
