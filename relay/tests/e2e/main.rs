@@ -7,3 +7,4 @@ mod fanout;
 mod operations;
 mod protocol;
 mod support;
+mod watched;

@@ -1,18 +1,8 @@
 //! A real Prometheus scrapes the relay under traffic, and its answers agree with what the clients did.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use tempfile::TempDir;
-
-use crate::support::{Client, PATIENCE, RelayOptions, alone, each_backend, eventually};
-
-/// Its own port is its usual one: nobody else is in this namespace.
-const ADDRESS: &str = "127.0.0.1:9090";
+use crate::support::{Client, PATIENCE, Prometheus, RelayOptions, alone, each_backend};
 
 const CONFIGURATION: &str = "\
 global:
@@ -24,82 +14,10 @@ scrape_configs:
       - targets: ['127.0.0.1:9500']
 ";
 
-struct Prometheus {
-    child: Child,
-    folder: TempDir,
-}
-
-impl Prometheus {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        fs::write(path("prometheus.yml"), CONFIGURATION).unwrap();
-        let log = fs::File::create(path("log")).unwrap();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", path("prometheus.yml")))
-            .arg(format!("--storage.tsdb.path={}", path("data")))
-            .arg(format!("--web.listen-address={ADDRESS}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("prometheus runs: it is the Debian package of this name");
-        let prometheus = Self { child, folder };
-        eventually("Prometheus is ready", || {
-            let answer = get("/-/ready")?;
-            answer.starts_with("HTTP/1.1 200").then_some(())
-        });
-        prometheus
-    }
-
-    /// The value of a query without labels, if there is one.
-    fn ask(&self, query: &str) -> Option<f64> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = get(&format!("/api/v1/query?query={encoded}"))?;
-        let body = answer.split_once("\r\n\r\n")?.1;
-        let answer: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
-        assert_eq!(answer["status"], "success", "{query}: {answer}");
-        let result = answer["data"]["result"].as_array().expect("a vector");
-        assert!(result.len() <= 1, "{query}: {answer}");
-        Some(result.first()?["value"][1].as_str()?.parse().expect("a number"))
-    }
-
-    #[track_caller]
-    fn soon(&self, query: &str, expected: f64) {
-        let start = Instant::now();
-        let mut last = None;
-        while last != Some(expected) {
-            assert!(start.elapsed() < PATIENCE, "{query} is {last:?}, and should be {expected}");
-            std::thread::sleep(Duration::from_millis(20));
-            last = self.ask(query);
-        }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("{}", fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
-        }
-    }
-}
-
-/// The whole answer; HTTP/1.0, so that it comes in one piece.
-fn get(path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(ADDRESS).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {ADDRESS}\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer.replacen("HTTP/1.0", "HTTP/1.1", 1))
-}
-
 #[test]
 fn prometheus_sees_what_the_clients_did() {
     alone(|| {
-        let prometheus = Prometheus::start();
+        let prometheus = Prometheus::start(CONFIGURATION, &[]);
         each_backend(|backend| {
             let mut relay =
                 RelayOptions::plain().with(["--backend", backend.name(), "--shards", "2"]).start();

@@ -6,6 +6,7 @@ mod namespace;
 mod pace;
 mod patience;
 mod process;
+mod prometheus;
 
 pub use client::Client;
 pub use forge::forge;
@@ -13,3 +14,4 @@ pub use namespace::{Cable, FAR, NEAR, add_ipv6, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use patience::{PATIENCE, eventually};
 pub use process::{Backend, Relay, RelayOptions, each_backend, field};
+pub use prometheus::Prometheus;

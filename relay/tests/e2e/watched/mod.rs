@@ -1,0 +1,3 @@
+//! Watched: what an operator sees of a relay that runs, and what wakes the operator up.
+
+mod alerts;
