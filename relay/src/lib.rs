@@ -7,6 +7,7 @@ mod backend;
 pub mod clock;
 pub mod config;
 mod crew;
+pub mod doctor;
 pub mod failure;
 pub mod fanout;
 mod flows;

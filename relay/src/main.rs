@@ -1,11 +1,11 @@
 //! The relay's binary: configuration in, exit code out.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use relay::config::{self, Loaded};
-use relay::{logging, server};
+use relay::config::{self, Examination, Loaded, Task};
+use relay::{doctor, logging, server};
 
 fn main() -> ExitCode {
     match config::load(std::env::args_os(), std::env::vars_os()) {
@@ -16,6 +16,9 @@ fn main() -> ExitCode {
 
 fn run(loaded: Loaded) -> ExitCode {
     let setup = &loaded.setup;
+    if let Task::Doctor(how) = loaded.task {
+        return examine(&loaded, how);
+    }
     if setup.print_config || setup.check_config {
         setup.warnings.iter().for_each(|warning| complain(warning));
         return print(&match setup.print_config {
@@ -33,6 +36,26 @@ fn run(loaded: Loaded) -> ExitCode {
             complain(&failure);
             ExitCode::from(failure.exit_code())
         }
+    }
+}
+
+/// Exit code 1 also if the report cannot be written.
+fn examine(loaded: &Loaded, how: Examination) -> ExitCode {
+    loaded.setup.warnings.iter().for_each(|warning| complain(warning));
+    let report = match doctor::examine(loaded, how) {
+        Ok(report) => report,
+        Err(error) => {
+            complain(&format_args!(
+                "cannot look at this machine: {error}; run it where /proc and network sockets can be had"
+            ));
+            return ExitCode::from(2);
+        }
+    };
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = io::stdout().is_terminal() && !plain;
+    match print(&if how.json { report.json() } else { report.text(colour) }) {
+        ExitCode::SUCCESS => ExitCode::from(report.exit_code()),
+        failure => failure,
     }
 }
 

@@ -33,6 +33,31 @@ pub fn bind(addresses: &[SocketAddr], shards: usize, options: SocketOptions) -> 
     }
 }
 
+/// A process that has a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name, as the kernel has it.
+    pub name: String,
+    /// Its number.
+    pub process: i32,
+}
+
+/// Who has a socket that is in the way of this address; nothing if there is none, nobody if this user may not know.
+pub fn users(address: SocketAddr) -> ProcResult<Option<Vec<User>>> {
+    let in_the_way = |entry: &UdpNetEntry| overlap(entry.local_address, address);
+    let inodes: BTreeSet<u64> =
+        udp()?.into_iter().chain(udp6()?).filter(in_the_way).map(|entry| entry.inode).collect();
+    if inodes.is_empty() {
+        return Ok(None);
+    }
+    let user = |process: Process| {
+        let mut sockets = process.fd().ok()?.flatten();
+        sockets.find(|fd| matches!(fd.target, FDTarget::Socket(inode) if inodes.contains(&inode)))?;
+        Some(User { name: process.stat().ok()?.comm, process: process.pid })
+    };
+    Ok(Some(all_processes()?.flatten().filter_map(user).collect()))
+}
+
 /// True if no process has a socket that is in the way. Of other users' sockets only root can know.
 fn is_orphaned(address: SocketAddr) -> ProcResult<bool> {
     let in_the_way: Vec<UdpNetEntry> =

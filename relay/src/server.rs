@@ -15,7 +15,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
 use crate::clock::{Clock, Monotonic, tick};
-use crate::config::{self, Loaded, Shards};
+use crate::config::{self, Loaded};
 use crate::crew::{CannotStart, Common, Crew};
 use crate::failure::Failure;
 use crate::http;
@@ -81,10 +81,7 @@ impl Relay {
         // Sockets are many with many shards. What is not granted shows when it lacks.
         let _ = net::raise_descriptor_limit();
         let cpus = net::available_cpus()?;
-        let shards = match setup.shards {
-            Shards::Auto => net::parallelism().min(config::MAX_SHARDS as usize),
-            Shards::Count(shards) => shards.get(),
-        };
+        let shards = setup.shards.here();
         let options = SocketOptions {
             receive_buffer: setup.receive_buffer,
             send_buffer: setup.send_buffer,

@@ -17,6 +17,7 @@ mod epoll;
 mod gathered;
 mod hash;
 mod host;
+mod interface;
 pub mod limits;
 mod mmsg;
 mod peer_errors;
@@ -31,6 +32,7 @@ mod socket;
 mod steer;
 mod thread;
 mod transmit;
+mod trial;
 mod uring;
 mod waker;
 
@@ -43,9 +45,11 @@ pub use driver::{
 };
 pub use epoll::Epoll;
 pub use host::{available_cpus, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit};
+pub use interface::{Interface, ReceiveHash, interfaces};
 pub use mmsg::Mmsg;
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::Steering;
 pub use thread::{set_timer_slack, thread_cpu_time, thread_run_delay};
+pub use trial::{Abilities, abilities};
 pub use uring::Uring;
 pub use waker::Waker;

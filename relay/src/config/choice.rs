@@ -26,6 +26,27 @@ pub enum Backend {
     Mmsg,
 }
 
+impl Shards {
+    /// How many that is on this machine.
+    pub fn here(self) -> usize {
+        match self {
+            Self::Auto => net::parallelism().min(super::MAX_SHARDS as usize),
+            Self::Count(shards) => shards.get(),
+        }
+    }
+}
+
+impl Backend {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Uring => "uring",
+            Self::Mmsg => "mmsg",
+        }
+    }
+}
+
 /// How log lines look (`--log-format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

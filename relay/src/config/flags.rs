@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::options::{Change, Form, OPTIONS, Spec};
 use super::place::{Given, Layer, Place};
 use super::problem::{Complaint, Exit, Problem, quote};
+use super::task::{Examination, Task};
 
 /// The command line, for help, man page and completions.
 pub fn command() -> Command {
@@ -23,9 +24,27 @@ pub fn command() -> Command {
     Command::new("relay")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Relays UDP datagrams within groups of clients.")
-        .override_usage("relay [OPTIONS]")
+        .override_usage("relay [OPTIONS]\n       relay doctor [OPTIONS]")
         .after_help(after)
         .args(OPTIONS.iter().map(argument))
+        .disable_help_subcommand(true)
+        .subcommand(doctor())
+}
+
+fn doctor() -> Command {
+    let switch = |name, help| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
+    Command::new("doctor")
+        .about("Looks at this machine and says what will hurt, each with its fix")
+        .override_usage("relay doctor [OPTIONS]")
+        .after_help(
+            "Run it as the user and with the limits that the relay will have, and with its flags, environment and \
+             file. It changes nothing, and sends nothing to a relay that runs.\n\
+             Exit code: 0 if nothing will hurt, 1 if something will (a warning or a problem), 2 for a usage error.",
+        )
+        .arg(switch("json", "Print one JSON object instead of text"))
+        .arg(switch("measure", "Also measure both backends on this machine, for about ten seconds, and recommend one"))
+        .next_help_heading("What the relay would run with")
+        .args(OPTIONS.iter().filter(|spec| spec.form != Form::Once).map(argument))
 }
 
 fn argument(spec: &Spec) -> Arg {
@@ -43,12 +62,21 @@ fn argument(spec: &Spec) -> Arg {
     }
 }
 
-/// Reads the flags; the first argument is the program's name.
-pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<Layer, Exit> {
+/// Reads the flags; the first argument is the program's name. A task's own flags are stronger than those before it.
+pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<(Layer, Task), Exit> {
     let mut matches = command().try_get_matches_from(args).map_err(|error| explain(&error))?;
+    let mut layer = layer(&mut matches)?;
+    let Some((_, mut matches)) = matches.remove_subcommand() else { return Ok((layer, Task::Serve)) };
+    layer.extend(self::layer(&mut matches)?);
+    let examination = Examination { json: matches.get_flag("json"), measure: matches.get_flag("measure") };
+    Ok((layer, Task::Doctor(examination)))
+}
+
+fn layer(matches: &mut ArgMatches) -> Result<Layer, Exit> {
     let mut layer = Layer::new();
     for spec in OPTIONS {
-        let Some(values) = matches.remove_many::<OsString>(spec.name) else { continue };
+        // Not every task has every flag.
+        let Ok(Some(values)) = matches.try_remove_many::<OsString>(spec.name) else { continue };
         let place = Place::Flag(spec.name);
         let texts: Result<Vec<_>, _> = values.map(OsString::into_string).collect();
         match texts {
@@ -70,6 +98,7 @@ fn explain(error: &clap::Error) -> Exit {
     let usage = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Exit::Text(text),
         ErrorKind::UnknownArgument => unknown(error),
+        ErrorKind::InvalidSubcommand => unknown_word(context(error, ContextKind::InvalidSubcommand)),
         ErrorKind::ArgumentConflict => format!("{flag}: is given twice"),
         ErrorKind::InvalidValue => format!("{flag}: needs a value"),
         _ => text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
@@ -80,12 +109,16 @@ fn explain(error: &clap::Error) -> Exit {
 fn unknown(error: &clap::Error) -> String {
     let arg = context(error, ContextKind::InvalidArg);
     if !arg.starts_with('-') {
-        return format!("{}: only flags are expected, and a switch's value behind = (--pin=no)", quote(arg));
+        return unknown_word(arg);
     }
     match context(error, ContextKind::SuggestedArg) {
         "" => format!("{arg}: unknown flag"),
         name => format!("{arg}: unknown flag (did you mean {name}?)"),
     }
+}
+
+fn unknown_word(word: &str) -> String {
+    format!("{}: only flags are expected, and a switch's value behind = (--pin=no)", quote(word))
 }
 
 fn context(error: &clap::Error, kind: ContextKind) -> &str {

@@ -13,6 +13,7 @@ use super::options::OPTIONS;
 use super::place::{Layer, Place, Source};
 use super::problem::{Exit, Problem};
 use super::setup::{self, Setup};
+use super::task::Task;
 use super::{environment, flags, host};
 
 /// A checked configuration that remembers where each value comes from, and can be read anew.
@@ -20,6 +21,8 @@ use super::{environment, flags, host};
 pub struct Loaded {
     /// What to run with.
     pub setup: Setup,
+    /// What this run is for.
+    pub task: Task,
     pub(super) merged: Merged,
     pub(super) flags: Layer,
     pub(super) environment: Layer,
@@ -34,12 +37,12 @@ pub fn load(
     args: impl Iterator<Item = OsString>,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Loaded, Exit> {
-    let flags = flags::read(args)?;
+    let (flags, task) = flags::read(args)?;
     let (environment, warnings) = environment::read(variables)?;
     let merged = merge(&flags, &environment)?;
     let hosts = merged.resolve(host::look_up)?;
     let setup = setup::check(&merged, hosts, warnings)?;
-    Ok(Loaded { setup, merged, flags, environment })
+    Ok(Loaded { setup, task, merged, flags, environment })
 }
 
 impl Loaded {

@@ -22,6 +22,7 @@ mod reload;
 mod setup;
 mod size;
 mod spelling;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use place::{Place, Source};
 pub use problem::{Complaint, Exit, Problem};
 pub use reload::{Pending, Reloaded, reload};
 pub use setup::Setup;
+pub use task::{Examination, Task};
 
 /// Shards at most: more sockets than that on one port have not been tried, and no machine at hand has more cores.
 pub const MAX_SHARDS: u64 = 256;

@@ -59,5 +59,6 @@ pub fn reload(running: &Loaded) -> Result<Reloaded, Problem> {
     }
     let setup = setup::check(&merged, running.setup.hosts.clone(), running.setup.warnings.clone())?;
     let (flags, environment) = (running.flags.clone(), running.environment.clone());
-    Ok(Reloaded { loaded: Loaded { setup, merged, flags, environment }, pending })
+    let task = running.task;
+    Ok(Reloaded { loaded: Loaded { setup, task, merged, flags, environment }, pending })
 }

@@ -1,0 +1,223 @@
+//! Can io_uring be had, and if not, who forbids it? A real driver is set up, and a datagram goes through it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use net::{Driver, SetupError, SocketOptions};
+use procfs::process::{LimitValue, Process};
+
+use crate::backend::{self, AnyDriver};
+use crate::config::Backend;
+use crate::doctor::finding::{Finding, How, size};
+use crate::doctor::look;
+use crate::doctor::patient::Patient;
+use crate::limits::BUFFERS;
+
+const NAME: &str = "io_uring";
+const MEMLOCK: &str = "locked-memory";
+/// Of the one datagram that is received.
+const PATIENCE: Duration = Duration::from_secs(1);
+const EPERM: i32 = 1;
+const ENOMEM: i32 = 12;
+const EACCES: i32 = 13;
+const EINVAL: i32 = 22;
+const ENOSYS: i32 = 38;
+const EOPNOTSUPP: i32 = 95;
+
+/// What was found.
+struct Facts {
+    backend: Backend,
+    outcome: Result<(), Refusal>,
+    /// `kernel.io_uring_disabled`, from Linux 6.6 on.
+    disabled: Option<u64>,
+    privileged: bool,
+    /// A filter stands before this process's system calls.
+    filtered: bool,
+    /// Bytes of the limit of locked memory; none is unlimited.
+    locked: Option<u64>,
+}
+
+/// Where the set-up stopped, and what the kernel said.
+struct Refusal {
+    text: String,
+    errno: i32,
+}
+
+pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
+    let own = Process::myself();
+    let status = own.as_ref().ok().and_then(|own| own.status().ok());
+    let limits = own.as_ref().ok().and_then(|own| own.limits().ok());
+    let facts = Facts {
+        backend: patient.setup.backend,
+        outcome: try_ring(),
+        disabled: look::number("/proc/sys/kernel/io_uring_disabled").ok(),
+        privileged: patient.privileges.sys_admin(),
+        filtered: status.and_then(|status| status.seccomp).is_some_and(|mode| mode == 2),
+        locked: limits.and_then(|limits| match limits.max_locked_memory.soft_limit {
+            LimitValue::Unlimited => None,
+            LimitValue::Value(bytes) => Some(bytes),
+        }),
+    };
+    vec![judge(&facts), judge_locked(&facts)]
+}
+
+/// Sets up what a shard would, and receives a datagram by it.
+fn try_ring() -> Result<(), Refusal> {
+    let other = |what: &str, error: &io::Error| Refusal {
+        text: format!("{what}: {error}"),
+        errno: error.raw_os_error().unwrap_or(0),
+    };
+    let refused = |error: SetupError| Refusal {
+        text: error.to_string(),
+        errno: error.source.raw_os_error().unwrap_or(0),
+    };
+    let address: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    let mut binding = net::bind(&[address], 1, SocketOptions::default())
+        .map_err(|error| other("a socket", &error.source))?;
+    let chosen = backend::choose(Backend::Uring, binding.shards.remove(0), BUFFERS).map_err(refused)?;
+    let AnyDriver::Uring(mut ring) = chosen.driver else { return Ok(()) };
+    let sent = UdpSocket::bind(address).and_then(|socket| socket.send_to(b"?", binding.addresses[0]));
+    sent.map_err(|error| other("a datagram to itself", &error))?;
+    let (start, mut arrivals) = (Instant::now(), Vec::new());
+    while arrivals.is_empty() {
+        if start.elapsed() > PATIENCE {
+            return Err(Refusal { text: "a datagram to itself did not arrive".into(), errno: 0 });
+        }
+        ring.exchange(&mut arrivals, Some(PATIENCE)).map_err(|error| other("io_uring_enter", &error))?;
+    }
+    arrivals.iter().for_each(|arrival| ring.release(arrival.buffer));
+    Ok(())
+}
+
+fn judge(facts: &Facts) -> Finding {
+    let Err(refusal) = &facts.outcome else {
+        let found = "works: single issuer, deferred task work, buffer ring, multishot receive";
+        return Finding::ok(NAME, found).value("available", true);
+    };
+    let serves = match facts.backend {
+        Backend::Uring => "",
+        Backend::Auto | Backend::Mmsg => "; mmsg serves in its place",
+    };
+    let found = format!("{}{serves}", refusal.text);
+    let finding = match facts.backend {
+        Backend::Uring => Finding::problem(NAME, found)
+            .why("The relay does not start, because --backend uring was asked for by name."),
+        Backend::Auto => Finding::info(NAME, found).why(
+            "Both backends forward at about the same rate; --measure compares them where both can be had.",
+        ),
+        Backend::Mmsg => Finding::ok(NAME, found),
+    };
+    let finding = finding.value("available", false).value("reason", refusal.text.clone());
+    let finding = remedy(finding, facts, refusal.errno);
+    if facts.backend == Backend::Uring { finding.fix(How::Relay, "--backend auto") } else { finding }
+}
+
+/// Who forbids it, as the error and the machine's settings tell.
+fn remedy(finding: Finding, facts: &Facts, errno: i32) -> Finding {
+    let switched_off = match facts.disabled {
+        Some(0) | None => false,
+        Some(1) => !facts.privileged,
+        Some(_) => true,
+    };
+    const PROFILE: &str = "--security-opt seccomp=PROFILE.json (one that also admits io_uring_setup, io_uring_enter, io_uring_register)";
+    match errno {
+        EPERM | EACCES if switched_off => finding.sysctl("kernel.io_uring_disabled", 0),
+        EPERM | EACCES | ENOSYS if facts.filtered => finding.fix(How::Container, PROFILE).fix(
+            How::Systemd,
+            "SystemCallFilter=@system-service io_uring_setup io_uring_enter io_uring_register",
+        ),
+        EPERM | EACCES => finding.fix(
+            How::Advice,
+            "a security module (SELinux, AppArmor) forbids it: see its log, or run with --backend mmsg",
+        ),
+        ENOSYS => {
+            finding.fix(How::Advice, "this kernel is built without io_uring: run one with CONFIG_IO_URING")
+        }
+        ENOMEM => finding
+            .fix(How::Systemd, "LimitMEMLOCK=infinity")
+            .fix(How::Container, "--ulimit memlock=-1:-1")
+            .fix(How::Now, "ulimit -l unlimited"),
+        EINVAL | EOPNOTSUPP => finding.fix(How::Advice, "run Linux 6.1 or later"),
+        _ => finding,
+    }
+}
+
+/// The limit of locked memory stands in the way only where the kernel counts rings to it.
+fn judge_locked(facts: &Facts) -> Finding {
+    let limit = facts.locked.map_or("unlimited".to_owned(), size);
+    let short = facts.outcome.as_ref().is_err_and(|refusal| refusal.errno == ENOMEM);
+    let finding = if short && facts.backend != Backend::Mmsg {
+        let found = format!("{limit}, which does not hold a ring");
+        let verdict = if facts.backend == Backend::Uring { Finding::problem } else { Finding::info };
+        verdict(MEMLOCK, found)
+    } else if facts.outcome.is_ok() {
+        Finding::ok(MEMLOCK, format!("{limit}, and a ring could be had"))
+    } else {
+        Finding::ok(MEMLOCK, format!("{limit}; it is not what forbids io_uring"))
+    };
+    finding
+        .value("limit_bytes", facts.locked)
+        .why("This kernel counts the ring's memory to the limit, and each shard has a ring.")
+        .fix(How::Systemd, "LimitMEMLOCK=infinity")
+        .fix(How::Container, "--ulimit memlock=-1:-1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Verdict;
+
+    fn denied(backend: Backend, errno: i32) -> Facts {
+        Facts {
+            backend,
+            outcome: Err(Refusal { text: "io_uring_setup: refused".into(), errno }),
+            disabled: None,
+            privileged: false,
+            filtered: false,
+            locked: Some(64 << 10),
+        }
+    }
+
+    fn first_fix(facts: &Facts) -> String {
+        judge(facts).fixes[0].command.clone()
+    }
+
+    #[test]
+    fn how_bad_depends_on_who_asked() {
+        let verdict = |backend| judge(&denied(backend, ENOSYS)).verdict;
+        assert_eq!(
+            [Backend::Auto, Backend::Uring, Backend::Mmsg].map(verdict),
+            [Verdict::Info, Verdict::Problem, Verdict::Ok]
+        );
+        let works = Facts { outcome: Ok(()), ..denied(Backend::Uring, 0) };
+        assert_eq!((judge(&works).verdict, judge_locked(&works).verdict), (Verdict::Ok, Verdict::Ok));
+    }
+
+    #[test]
+    fn the_fix_depends_on_who_forbids() {
+        let eperm = || denied(Backend::Auto, EPERM);
+        let switch = "sysctl -w kernel.io_uring_disabled=0";
+        assert_eq!(
+            first_fix(&Facts { disabled: Some(2), privileged: true, filtered: true, ..eperm() }),
+            switch
+        );
+        assert_eq!(first_fix(&Facts { disabled: Some(1), ..eperm() }), switch);
+        let profile = first_fix(&Facts { disabled: Some(1), privileged: true, filtered: true, ..eperm() });
+        assert!(profile.starts_with("--security-opt seccomp="), "{profile}");
+        assert!(first_fix(&Facts { disabled: Some(0), ..eperm() }).contains("SELinux"));
+        assert!(first_fix(&Facts { filtered: true, ..denied(Backend::Auto, ENOSYS) }).contains("seccomp"));
+        assert!(first_fix(&denied(Backend::Auto, ENOSYS)).contains("CONFIG_IO_URING"));
+        assert!(first_fix(&denied(Backend::Auto, EINVAL)).contains("6.1"));
+    }
+
+    #[test]
+    fn locked_memory_is_blamed_only_for_what_it_did() {
+        let short = denied(Backend::Uring, ENOMEM);
+        assert_eq!(first_fix(&short), "LimitMEMLOCK=infinity");
+        assert_eq!(judge_locked(&short).verdict, Verdict::Problem);
+        assert_eq!(judge_locked(&short).found, "64 KiB, which does not hold a ring");
+        assert_eq!(judge_locked(&denied(Backend::Auto, ENOMEM)).verdict, Verdict::Info);
+        assert_eq!(judge_locked(&denied(Backend::Auto, EPERM)).verdict, Verdict::Ok);
+    }
+}
