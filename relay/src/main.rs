@@ -42,7 +42,7 @@ fn run(loaded: Loaded) -> ExitCode {
 /// Exit code 1 also if the report cannot be written.
 fn examine(loaded: &Loaded, how: Examination) -> ExitCode {
     loaded.setup.warnings.iter().for_each(|warning| complain(warning));
-    let report = match doctor::examine(loaded, how) {
+    let report = match doctor::examine(loaded) {
         Ok(report) => report,
         Err(error) => {
             complain(&format_args!(

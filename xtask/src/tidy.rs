@@ -24,7 +24,7 @@ pub fn check(shell: &Shell) -> anyhow::Result<()> {
     check_words(&files, &mut faults)?;
     check_documented("docs/operations.md", &metric_names("relay/src/metrics/catalogue.rs")?, &mut faults)?;
     check_documented("docs/loadgen.md", &metric_names("loadgen/src/exporter/catalogue.rs")?, &mut faults)?;
-    check_documented("docs/operations.md", &flags(shell, "relay", &[""])?, &mut faults)?;
+    check_documented("docs/operations.md", &flags(shell, "relay", &["", "doctor"])?, &mut faults)?;
     let tasks = ["run", "capacity", "worker", "merge"];
     check_documented("docs/loadgen.md", &flags(shell, "loadgen", &tasks)?, &mut faults)?;
     reference::check(shell, &mut faults)?;

@@ -14,6 +14,4 @@ pub enum Task {
 pub struct Examination {
     /// JSON in place of text.
     pub json: bool,
-    /// Compares the backends, too.
-    pub measure: bool,
 }

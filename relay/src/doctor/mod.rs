@@ -13,7 +13,7 @@ mod text;
 
 use std::io;
 
-use crate::config::{Examination, Loaded};
+use crate::config::Loaded;
 
 pub use finding::{Finding, Fix, How, Verdict};
 pub use report::Report;
@@ -22,7 +22,7 @@ pub use report::Report;
 ///
 /// # Errors
 /// Not even the processors and interfaces could be listed.
-pub fn examine(loaded: &Loaded, _how: Examination) -> io::Result<Report> {
+pub fn examine(loaded: &Loaded) -> io::Result<Report> {
     let patient = patient::Patient::new(&loaded.setup)?;
     let findings = checks::ALL.iter().flat_map(|check| check(&patient)).collect();
     Ok(Report::new(&patient, findings))

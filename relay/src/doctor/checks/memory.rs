@@ -7,7 +7,7 @@ use crate::doctor::look::{self, Seen, Unseen};
 use crate::doctor::patient::Patient;
 
 const NAME: &str = "memory";
-/// Bytes, from docs/operations.md, "Memory": of one shard, of each further one, the same with `--coalesce`.
+/// Bytes, from docs/operations.md, "Sizing": of one shard, of each further one, the same with `--coalesce`.
 const SHARD: (u64, u64) = (10 << 20, 7 << 20);
 const COALESCING_SHARD: (u64, u64) = (23 << 20, 20 << 20);
 /// Of a member.
