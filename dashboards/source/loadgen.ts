@@ -28,7 +28,7 @@ const glance: Row = {
     stat({ title: 'Members', description: 'Clients that are members of a group now, and those of the plan.', runbook: 'loadgen.md#how-clients-are-many', unit: unit.count, width: 5 }, [
       [sum('loadgen_members'), 'members'],
       [sum('loadgen_clients'), 'planned'],
-    ]),
+    ]).graphMode(BigValueGraphMode.None),
     stat({ title: 'Groups', description: 'Groups that the generators have made and that exist.', runbook: 'loadgen.md#how-clients-are-many', unit: unit.count, width: 3 }, [
       [sum('loadgen_groups'), 'groups'],
     ]),

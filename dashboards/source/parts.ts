@@ -122,7 +122,7 @@ export function stat(about: About, queries: Query[], steps: Steps = plain): Stat
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.Area)
     .orientation(VizOrientation.Auto)
-    .text(new VizTextDisplayOptionsBuilder().titleSize(13).valueSize(30))
+    .text(new VizTextDisplayOptionsBuilder().titleSize(13).valueSize(28))
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false))
     .targets(ranges(queries));
 }
@@ -176,6 +176,7 @@ export function bars(about: About, queries: Query[]): BarGauge {
     .thresholds(thresholds(filling))
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .orientation(VizOrientation.Horizontal)
+    .text(new VizTextDisplayOptionsBuilder().titleSize(14).valueSize(18))
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false))
     .targets(ranges(queries));
 }

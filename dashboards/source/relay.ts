@@ -1,5 +1,6 @@
 // The overview of the relays: are they well, is anything lost, where is the limit.
 
+import { BigValueGraphMode } from '@grafana/grafana-foundation-sdk/common';
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 
 import { dashboard, type Row } from './frame';
@@ -53,7 +54,9 @@ const glance: Row = {
         [`count(${serving}) - sum(${serving})`, 'not serving'],
       ],
       noneIsGood,
-    ).overrideByName('serving', [{ id: 'color', value: { mode: 'fixed', fixedColor: 'green' } }]),
+    )
+      .graphMode(BigValueGraphMode.None)
+      .overrideByName('serving', [{ id: 'color', value: { mode: 'fixed', fixedColor: 'green' } }]),
     stat({ title: 'Clients', description: 'Everyone who speaks to a relay, in a group or not.', runbook: 'operations.md#metrics', unit: unit.count, width: 3 }, [
       [sum('relay_clients'), 'clients'],
     ]),
@@ -396,7 +399,7 @@ const limits: Row = {
       'Ready',
       'bool_yes_no',
       ['red', [1, 'green']],
-    ),
+    ).overrideByName('Why not io_uring', [{ id: 'custom.width', value: 420 as unknown as object }]),
   ],
 };
 

@@ -3,8 +3,8 @@
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-/// A program that tests start, and the Debian package that has it.
-const NEEDED: [(&str, &str); 7] = [
+/// A program that tests start, or a file that one needs, and the Debian package that has it.
+const NEEDED: [(&str, &str); 11] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("ip", "iproute2"),
@@ -12,6 +12,11 @@ const NEEDED: [(&str, &str); 7] = [
     ("kill", "procps"),
     ("prlimit", "util-linux"),
     ("valgrind", "valgrind"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("chromium", "chromium"),
+    // Without a font the pages have no text.
+    ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
 ];
 
 /// Installs the packages of the programs that are not there.

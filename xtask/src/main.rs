@@ -1,6 +1,7 @@
 //! How we check it: `cargo xtask test` runs every check there is, in the order of their cost.
 
 mod bench;
+mod dashboards;
 mod gate;
 mod machine;
 mod reference;

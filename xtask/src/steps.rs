@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{gate, machine, tidy};
+use crate::{dashboards, gate, machine, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
@@ -27,9 +27,7 @@ const STEPS: [Step; 11] = [
     }),
     ("loom", loom),
     ("end to end, on the release binaries", end_to_end),
-    ("watched: alerts and dashboards, with Prometheus", |shell| {
-        Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- watched::").run()?)
-    }),
+    ("watched: alerts and dashboards, with Prometheus", watched),
     ("documentation", |shell| {
         let _flags = shell.push_env("RUSTDOCFLAGS", "-D warnings");
         cmd!(shell, "cargo test --locked --workspace --doc").run()?;
@@ -70,4 +68,10 @@ fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
     cmd!(shell, "cargo build --locked --release --bins").run()?;
     cmd!(shell, "cargo test --locked --release -p relay --test e2e -- --skip watched::").run()?;
     Ok(cmd!(shell, "cargo test --locked --release -p loadgen --test *").run()?)
+}
+
+fn watched(shell: &Shell) -> anyhow::Result<()> {
+    dashboards::check(shell)?;
+    cmd!(shell, "cargo build --locked --release --bins").run()?;
+    Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- watched::").run()?)
 }

@@ -4,7 +4,7 @@ mod busy_port;
 mod catalogue;
 mod chat;
 mod configuration;
-mod denied;
+pub mod denied;
 mod footprint;
 mod http;
 mod idle;

@@ -1,3 +1,7 @@
 //! Watched: what an operator sees of a relay that runs, and what wakes the operator up.
 
 mod alerts;
+mod dashboard;
+mod panels;
+mod rendering;
+mod stage;
