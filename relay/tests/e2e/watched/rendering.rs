@@ -76,10 +76,7 @@ fn assert_relays(page: &Page) {
         ("Why not io_uring", ["io_uring_setup: Operation not permitted (os error 1)"; 2]),
     ] {
         for text in texts {
-            assert!(
-                cells.iter().any(|cell| *cell == (column, text)),
-                "{text:?} is not in {column}: {cells:?}"
-            );
+            assert!(cells.contains(&(column, text)), "{text:?} is not in {column}: {cells:?}");
         }
     }
     assert!(cells.iter().any(|(column, text)| *column == "Up for" && text.ends_with(" s")), "{cells:?}");
