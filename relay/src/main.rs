@@ -42,7 +42,10 @@ fn run(loaded: Loaded) -> ExitCode {
 /// Exit code 1 also if the report cannot be written.
 fn examine(loaded: &Loaded, how: Examination) -> ExitCode {
     loaded.setup.warnings.iter().for_each(|warning| complain(warning));
-    let report = match doctor::examine(loaded) {
+    if how.measure {
+        let _ = writeln!(io::stderr(), "relay: measures both backends over loopback, for about ten seconds");
+    }
+    let report = match doctor::examine(loaded, how) {
         Ok(report) => report,
         Err(error) => {
             complain(&format_args!(

@@ -4,11 +4,12 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 /// A program that tests start, or a file that one needs, and the Debian package that has it.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("ip", "iproute2"),
     ("tc", "iproute2"),
+    ("nft", "nftables"),
     ("kill", "procps"),
     ("prlimit", "util-linux"),
     ("valgrind", "valgrind"),

@@ -42,6 +42,7 @@ fn doctor() -> Command {
              Exit code: 0 if nothing will hurt, 1 if something will (a warning or a problem), 2 for a usage error.",
         )
         .arg(switch("json", "Print one JSON object instead of text"))
+        .arg(switch("measure", "Also measure both backends on this machine, for about ten seconds, and recommend one"))
         .next_help_heading("What the relay would run with")
         .args(OPTIONS.iter().filter(|spec| spec.form != Form::Once).map(argument))
 }
@@ -67,7 +68,7 @@ pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<(Layer, Task)
     let mut layer = layer(&mut matches)?;
     let Some((_, mut matches)) = matches.remove_subcommand() else { return Ok((layer, Task::Serve)) };
     layer.extend(self::layer(&mut matches)?);
-    let examination = Examination { json: matches.get_flag("json") };
+    let examination = Examination { json: matches.get_flag("json"), measure: matches.get_flag("measure") };
     Ok((layer, Task::Doctor(examination)))
 }
 

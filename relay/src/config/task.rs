@@ -14,4 +14,6 @@ pub enum Task {
 pub struct Examination {
     /// JSON in place of text.
     pub json: bool,
+    /// Compares the backends, too.
+    pub measure: bool,
 }

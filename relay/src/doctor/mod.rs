@@ -7,13 +7,14 @@
 mod checks;
 mod finding;
 mod look;
+mod measure;
 mod patient;
 mod report;
 mod text;
 
 use std::io;
 
-use crate::config::Loaded;
+use crate::config::{Examination, Loaded};
 
 pub use finding::{Finding, Fix, How, Verdict};
 pub use report::Report;
@@ -21,9 +22,10 @@ pub use report::Report;
 /// Looks at this machine as the relay of this configuration would find it.
 ///
 /// # Errors
-/// Not even the processors and interfaces could be listed.
-pub fn examine(loaded: &Loaded) -> io::Result<Report> {
+/// Not even the processors and interfaces could be listed, or no backend could be measured.
+pub fn examine(loaded: &Loaded, how: Examination) -> io::Result<Report> {
     let patient = patient::Patient::new(&loaded.setup)?;
     let findings = checks::ALL.iter().flat_map(|check| check(&patient)).collect();
-    Ok(Report::new(&patient, findings))
+    let measurement = how.measure.then(|| measure::measure(&patient)).transpose()?;
+    Ok(Report::new(&patient, findings, measurement))
 }

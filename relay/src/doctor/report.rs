@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::finding::{Finding, Verdict};
+use super::measure::{self, Measurement};
 use super::patient::Patient;
 use super::text;
 
@@ -20,6 +21,8 @@ pub struct Report {
     relay: Subject,
     summary: Summary,
     checks: Vec<Finding>,
+    /// Of `--measure`.
+    measurement: Option<Measurement>,
 }
 
 /// The relay that would run.
@@ -42,7 +45,11 @@ pub(super) struct Summary {
 }
 
 impl Report {
-    pub(super) fn new(patient: &Patient<'_>, mut checks: Vec<Finding>) -> Self {
+    pub(super) fn new(
+        patient: &Patient<'_>,
+        mut checks: Vec<Finding>,
+        measurement: Option<Measurement>,
+    ) -> Self {
         for well in checks.iter_mut().filter(|check| check.verdict == Verdict::Ok) {
             well.why = None;
             well.fixes.clear();
@@ -67,6 +74,7 @@ impl Report {
             relay,
             summary,
             checks,
+            measurement,
         }
     }
 
@@ -77,7 +85,8 @@ impl Report {
 
     /// For people.
     pub fn text(&self, colour: bool) -> String {
-        text::render(&self.relay, &self.checks, self.summary, colour)
+        let measured = self.measurement.as_ref().map(measure::render).unwrap_or_default();
+        text::render(&self.relay, &self.checks, self.summary, colour) + &measured
     }
 
     /// For programs.

@@ -12,7 +12,7 @@ use crate::support::{Relay, RelayOptions, eventually};
 use super::tools::{Copied, assert_says, main_job, refused};
 
 /// All calls of io_uring, as container runtimes deny them.
-const ALL: [i64; 3] = [SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register];
+pub const ALL: [i64; 3] = [SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register];
 
 /// The switch of the whole machine: 0 allows io_uring, 1 only to privileged processes.
 const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
