@@ -2,17 +2,12 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::thread;
 
-use nix::libc::{ENOSYS, EPERM, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use nix::libc::{ENOSYS, EPERM};
 
-use crate::support::{Relay, RelayOptions, eventually};
+use crate::support::{IO_URING, Relay, RelayOptions, eventually, without};
 
 use super::tools::{Copied, assert_says, main_job, refused};
-
-/// All calls of io_uring, as container runtimes deny them.
-pub const ALL: [i64; 3] = [SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register];
 
 /// The switch of the whole machine: 0 allows io_uring, 1 only to privileged processes.
 const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
@@ -28,23 +23,6 @@ fn options(backend: &str) -> RelayOptions {
         "--metrics-listen",
         "0",
     ])
-}
-
-/// Tells a story on a thread whose processes get this error from these calls.
-pub fn without(calls: &[i64], errno: i32, story: impl FnOnce() + Send) {
-    let rules = calls.iter().map(|&call| (call, Vec::new())).collect();
-    let arch = std::env::consts::ARCH.try_into().expect("a known processor");
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno as u32), arch);
-    let program: BpfProgram = filter.and_then(TryInto::try_into).expect("a filter");
-    thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            apply_filter(&program).expect("a thread may give up calls");
-            story();
-        });
-        if let Err(panic) = thread.join() {
-            std::panic::resume_unwind(panic);
-        }
-    });
 }
 
 /// The relay serves on mmsg, has said why in one line, exports why, and does its job.
@@ -72,7 +50,7 @@ fn by_a_container() {
         (ENOSYS, "io_uring_setup: Function not implemented", "seccomp profile"),
         (EPERM, "io_uring_setup: Operation not permitted", "kernel.io_uring_disabled"),
     ] {
-        without(&ALL, errno, || {
+        without(&IO_URING, errno, || {
             let line = refused(options("uring"));
             assert!(line.starts_with("--backend: "), "{line}");
             assert_says(&line, &[reason, remedy]);
@@ -88,7 +66,7 @@ fn by_a_container() {
 #[test]
 fn the_whole_relay_without_a_flag() {
     crate::support::alone(|| {
-        without(&ALL, ENOSYS, || {
+        without(&IO_URING, ENOSYS, || {
             let relay = RelayOptions::plain().start();
             assert_serves_without(&relay, "Function not implemented", "seccomp profile");
         });
@@ -97,7 +75,7 @@ fn the_whole_relay_without_a_flag() {
 
 #[test]
 fn by_a_filter_that_forgot_a_call() {
-    for call in ALL {
+    for call in IO_URING {
         for errno in [ENOSYS, EPERM] {
             without(&[call], errno, || {
                 let line = refused(options("uring"));

@@ -9,9 +9,8 @@ use std::process::Command;
 use nix::libc::{ENOSYS, EPERM};
 use serde_json::Value;
 
-use crate::support::{Backend, Cable, RelayOptions, alone, eventually, ip};
+use crate::support::{Backend, Cable, IO_URING, RelayOptions, alone, eventually, ip, without};
 
-use super::denied::{ALL, without};
 use super::tools::{Copied, assert_says, main_job, proc_of, refused};
 
 /// What `relay doctor --json` has said; the exit code goes with it.
@@ -165,7 +164,7 @@ fn too_few_open_files() {
 #[test]
 fn io_uring_that_is_denied() {
     for (errno, reason) in [(ENOSYS, "Function not implemented"), (EPERM, "Operation not permitted")] {
-        without(&ALL, errno, || {
+        without(&IO_URING, errno, || {
             let report = Report::of(doctor(&["--backend", "uring"]));
             report.assert_verdict("io_uring", "problem", &["io_uring_setup", reason]);
             assert_says(&report.fixes("io_uring", "container")[0], &["seccomp=", "io_uring_enter"]);

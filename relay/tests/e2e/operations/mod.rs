@@ -4,12 +4,8 @@ mod busy_port;
 mod catalogue;
 mod chat;
 mod configuration;
-<<<<<<< HEAD
-pub mod denied;
-=======
 mod denied;
 mod doctor;
->>>>>>> 70a2eef (relay: doctor --measure compares the backends on this machine; the doctor end to end)
 mod footprint;
 mod http;
 mod idle;

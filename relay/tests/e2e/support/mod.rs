@@ -1,6 +1,7 @@
 //! What every story needs: a running relay, clients, and waiting for conditions.
 
 mod client;
+mod denial;
 mod forge;
 mod namespace;
 mod pace;
@@ -9,9 +10,10 @@ mod process;
 mod prometheus;
 
 pub use client::Client;
+pub use denial::{IO_URING, without};
 pub use forge::forge;
 pub use namespace::{Cable, FAR, NEAR, add_ipv6, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use patience::{PATIENCE, eventually};
 pub use process::{Backend, Relay, RelayOptions, each_backend, field};
-pub use prometheus::Prometheus;
+pub use prometheus::{Alert, Prometheus};

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -72,11 +71,6 @@ impl Prometheus {
     /// Where it answers.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// The folder with its configuration; files of `file_sd_configs` may be changed there.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// The value of a query that gives one series at most, if there is one.

@@ -1,47 +1,91 @@
-//! Alerts that fire for real, and go when their cause has gone.
+//! Every alert fires for real, once, and goes when its cause has gone.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+use std::thread;
 
-use crate::support::{Prometheus, RelayOptions, alone, eventually};
+use super::causes::{self, Scene};
+use super::overload;
+use super::watch::{Watch, rules};
+use crate::support::Cable;
 
-const CONFIGURATION: &str = "\
-global:
-  scrape_interval: 200ms
-  scrape_timeout: 200ms
-  evaluation_interval: 200ms
-rule_files: [alerts.yml]
-scrape_configs:
-  - job_name: relay
-    static_configs:
-      - targets: ['127.0.0.1:9500']
-";
+/// A relay in trouble of its own: its scene, and the alerts that fire about it.
+type Story = (fn(&Scene), &'static [&'static str]);
 
-const RULES: &str = "\
-groups:
-  - name: relay
-    rules:
-      - alert: RelayDown
-        expr: up{job=\"relay\"} == 0
-        annotations:
-          summary: Relay {{ $labels.instance }} does not answer.
-";
+/// They are told at the same time, and no other alert fires.
+const QUIET: [Story; 9] = [
+    (causes::all_is_well, &[]),
+    (causes::killed, &["RelayDown"]),
+    (causes::killed_again_and_again, &["RelayRestartLoop"]),
+    (causes::without_io_uring, &["RelayFallbackBackend"]),
+    (causes::full, &["RelayFull", "RelayNearLimit"]),
+    (causes::clients_that_vanish, &["RelayClientsVanished"]),
+    (causes::a_route_that_refuses, &["RelayCopiesDropped"]),
+    (causes::bursts_that_do_not_fit, &["RelayKernelDrops"]),
+    (causes::bursts_on_many_addresses, &["RelayNoBuffers"]),
+];
+
+/// It takes all that the machine has.
+const LOUD: Story = (
+    overload::more_than_a_shard_can_do,
+    &["RelayLatency", "RelayNotReady", "RelayReceiveQueueFull", "RelayShardImbalance", "RelayShardSaturated"],
+);
+
+const FIRST_PORT: u16 = 9501;
 
 #[test]
-fn a_killed_relay_is_down() {
-    alone(|| {
-        let prometheus = Prometheus::start(CONFIGURATION, &[("alerts.yml", RULES)]);
-        assert!(prometheus.folder().join("alerts.yml").is_file());
-        let relay = RelayOptions::plain().start();
-        prometheus.soon("up", 1.0);
-        assert!(prometheus.alerts().iter().all(|alert| !alert.firing));
-        drop(relay);
-        let down = eventually("the alert fires", || {
-            prometheus.alerts().into_iter().find(|alert| alert.name == "RelayDown" && alert.firing)
+fn every_alert_fires_for_real_and_goes_with_its_cause() {
+    Cable::lay(|cable| {
+        let ports = FIRST_PORT..=FIRST_PORT + QUIET.len() as u16;
+        let watch = Watch::over(ports.clone());
+        let scene = |port| Scene { watch: &watch, cable, port };
+
+        thread::scope(|scope| {
+            for (port, (story, _)) in ports.clone().zip(&QUIET) {
+                scope.spawn(move || story(&scene(port)));
+            }
         });
-        assert_eq!(down.labels["instance"], "127.0.0.1:9500");
-        assert_eq!(down.annotations["summary"], "Relay 127.0.0.1:9500 does not answer.");
-        let ups = prometheus.range("up", Duration::from_secs(10), Duration::from_millis(200));
-        assert!(ups[0].1.iter().any(|(_, value)| *value == 1.0), "{ups:?}");
-        assert_eq!(prometheus.address().port(), 9090);
+        for (port, (_, expected)) in ports.clone().zip(&QUIET) {
+            let mut fired = watch.ever_fired(port);
+            if !expected.contains(&"RelayDown") {
+                // Nobody was there before its story began, or after its end.
+                fired.remove("RelayDown");
+            }
+            assert_eq!(fired, set_of(expected), "about the relay at {port}");
+        }
+        let last = *ports.end();
+        LOUD.0(&scene(last));
+        let fired = watch.ever_fired(last);
+        assert!(fired.is_superset(&set_of(LOUD.1)), "{fired:?}");
     });
+}
+
+fn set_of(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+/// Every rule is in one of the stories above.
+#[test]
+fn there_is_no_alert_without_a_story() {
+    let text = fs::read_to_string(rules()).expect("the rules");
+    let alerts: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let told = QUIET.iter().chain([&LOUD]).flat_map(|(_, alerts)| alerts.iter().copied()).collect();
+    assert_eq!(alerts, told);
+}
+
+#[test]
+fn promtool_checks_and_tests_the_rules() {
+    let folder = rules();
+    let folder = folder.parent().expect("a folder");
+    for arguments in [
+        &["check", "rules", "--lint=all", "--lint-fatal", "alerts.yml"][..],
+        &["test", "rules", "alerts_test.yml"],
+    ] {
+        let output = Command::new("promtool").args(arguments).current_dir(folder).output();
+        let output = output.expect("promtool runs: it is in the Debian package prometheus");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    }
 }

@@ -1,7 +1,10 @@
 //! Watched: what an operator sees of a relay that runs, and what wakes the operator up.
 
 mod alerts;
+mod causes;
 mod dashboard;
+mod overload;
 mod panels;
 mod rendering;
 mod stage;
+mod watch;

@@ -9,8 +9,7 @@ use nix::libc::{EPERM, SYS_io_uring_setup};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::operations::denied::without;
-use crate::support::{Client, Prometheus, Relay, RelayOptions, alone, eventually, ip};
+use crate::support::{Client, Prometheus, Relay, RelayOptions, alone, eventually, ip, without};
 
 /// The relays of the stage, as Prometheus calls them.
 pub const RELAYS: [&str; 2] = ["127.0.0.1:9500", "127.0.0.1:9502"];
