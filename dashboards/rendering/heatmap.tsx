@@ -18,7 +18,9 @@ const BOTTOM = 22;
 
 export function Cells({ rows, label, timeRange, width, height, theme, exponent }: Props) {
   const [from, to] = [timeRange.from.valueOf(), timeRange.to.valueOf()];
-  const times: number[] = [...new Set(rows.flatMap((row) => row.fields[0].values as number[]))].sort((one, other) => one - other);
+  const times: number[] = [...new Set(rows.flatMap((row) => row.fields[0].values as number[]))].sort(
+    (one, other) => one - other,
+  );
   const step = Math.min(...times.slice(1).map((time, index) => time - times[index]));
   const most = Math.max(...rows.flatMap((row) => row.fields[1].values as number[]), 1e-9);
   const cell = { width: ((width - LEFT) * step) / (to - from), height: (height - BOTTOM) / Math.max(rows.length, 1) };
@@ -33,7 +35,15 @@ export function Cells({ rows, label, timeRange, width, height, theme, exponent }
           const time = row.fields[0].values[at];
           if (!(count > 0) || x(time) - cell.width < LEFT) return null;
           const size = { width: Math.max(cell.width - 1, 0.5), height: Math.max(cell.height - 1, 0.5) };
-          return <rect key={`${index} ${time}`} x={x(time) - cell.width} y={y(index)} {...size} fill={turbo((count / most) ** exponent)} />;
+          return (
+            <rect
+              key={`${index} ${time}`}
+              x={x(time) - cell.width}
+              y={y(index)}
+              {...size}
+              fill={turbo((count / most) ** exponent)}
+            />
+          );
         }),
       )}
       {rows.map((row, index) =>
@@ -54,9 +64,21 @@ export function Cells({ rows, label, timeRange, width, height, theme, exponent }
 
 /** From dark blue by way of green to red, as the scheme Turbo goes: its corners, and what lies between. */
 function turbo(share: number): string {
-  const corners = [[48, 18, 59], [70, 107, 227], [40, 187, 236], [49, 242, 153], [162, 252, 60], [237, 208, 58], [251, 128, 34], [210, 49, 5], [122, 4, 3]];
+  const corners = [
+    [48, 18, 59],
+    [70, 107, 227],
+    [40, 187, 236],
+    [49, 242, 153],
+    [162, 252, 60],
+    [237, 208, 58],
+    [251, 128, 34],
+    [210, 49, 5],
+    [122, 4, 3],
+  ];
   const place = Math.min(Math.max(share, 0), 1) * (corners.length - 1);
   const below = Math.min(Math.floor(place), corners.length - 2);
-  const mixed = corners[below].map((part, index) => Math.round(part + (corners[below + 1][index] - part) * (place - below)));
+  const mixed = corners[below].map((part, index) =>
+    Math.round(part + (corners[below + 1][index] - part) * (place - below)),
+  );
   return `rgb(${mixed.join()})`;
 }

@@ -46,13 +46,26 @@ const datasource = { uid: 'prometheus' };
 registerFieldOptions();
 provideServices(theme, panelPlugins, prometheus);
 sceneUtils.registerRuntimeDataSource({ dataSource: prometheus });
-for (const [pluginId, plugin] of Object.entries(panelPlugins)) sceneUtils.registerRuntimePanelPlugin({ pluginId, plugin });
+for (const [pluginId, plugin] of Object.entries(panelPlugins))
+  sceneUtils.registerRuntimePanelPlugin({ pluginId, plugin });
 
 function variable(from: Json): SceneVariable {
   const { name, label, query, multi, includeAll, sort } = from;
-  if (from.type === 'datasource') return new DataSourceVariable({ name, label, pluginId: query, value: 'prometheus', text: 'Prometheus' });
+  if (from.type === 'datasource')
+    return new DataSourceVariable({ name, label, pluginId: query, value: 'prometheus', text: 'Prometheus' });
   if (from.type === 'textbox') return new TextBoxVariable({ name, label, value: query });
-  return new QueryVariable({ name, label, datasource, query, isMulti: multi, includeAll, sort, defaultToAll: true, value: '$__all', text: 'All' });
+  return new QueryVariable({
+    name,
+    label,
+    datasource,
+    query,
+    isMulti: multi,
+    includeAll,
+    sort,
+    defaultToAll: true,
+    value: '$__all',
+    text: 'All',
+  });
 }
 
 function panel(from: Json): SceneGridItem {
@@ -66,7 +79,16 @@ function panel(from: Json): SceneGridItem {
 function rows(panels: Json[]): SceneGridRow[] {
   const rows: SceneGridRow[] = [];
   for (const each of panels) {
-    if (each.type === 'row') rows.push(new SceneGridRow({ key: `row-${each.id}`, title: each.title, y: each.gridPos.y, isCollapsible: true, children: [] }));
+    if (each.type === 'row')
+      rows.push(
+        new SceneGridRow({
+          key: `row-${each.id}`,
+          title: each.title,
+          y: each.gridPos.y,
+          isCollapsible: true,
+          children: [],
+        }),
+      );
     else rows.at(-1)?.setState({ children: [...rows.at(-1)!.state.children, panel(each)] });
   }
   return rows;

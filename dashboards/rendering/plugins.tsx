@@ -31,15 +31,24 @@ const tell = (type: string, title: string, seen: Seen[]) => (witness.panels[titl
 function newest(frame: DataFrame, frames: DataFrame[]): Seen {
   const field = frame.fields.find(({ type }) => type === FieldType.number);
   if (!field) return { name: frame.name ?? '', text: '' };
-  return { name: getFieldDisplayName(field, frame, frames), text: formattedValueToString(field.display!(field.values.at(-1))) };
+  return {
+    name: getFieldDisplayName(field, frame, frames),
+    text: formattedValueToString(field.display!(field.values.at(-1))),
+  };
 }
 
 function Lines({ title, data, options, timeRange, timeZone, width, height }: Props) {
   const frames = data.series;
-  frames.flatMap(({ fields }) => fields.filter(({ type }) => type !== FieldType.time)).forEach((field, index) => {
-    field.state = { ...field.state, seriesIndex: index };
-  });
-  tell('timeseries', title, frames.map((frame) => newest(frame, frames)));
+  frames
+    .flatMap(({ fields }) => fields.filter(({ type }) => type !== FieldType.time))
+    .forEach((field, index) => {
+      field.state = { ...field.state, seriesIndex: index };
+    });
+  tell(
+    'timeseries',
+    title,
+    frames.map((frame) => newest(frame, frames)),
+  );
   return (
     <TimeSeries
       frames={frames}
@@ -144,7 +153,10 @@ const bars = (theme: GrafanaTheme2) =>
 function Rows({ title, data, width, height, timeRange, fieldConfig }: Props) {
   const [frame] = data.series;
   const cells = frame?.fields.flatMap((field) =>
-    field.values.map((value) => ({ name: getFieldDisplayName(field, frame), text: formattedValueToString(field.display!(value)) })),
+    field.values.map((value) => ({
+      name: getFieldDisplayName(field, frame),
+      text: formattedValueToString(field.display!(value)),
+    })),
   );
   tell('table', title, cells ?? []);
   return (
@@ -162,12 +174,31 @@ function Rows({ title, data, width, height, timeRange, fieldConfig }: Props) {
 
 const heat = (theme: GrafanaTheme2) =>
   function Heat({ title, data, options, timeRange, width, height }: Props) {
-    const display = getDisplayProcessor({ field: { type: FieldType.number, config: { unit: options.yAxis.unit } }, theme });
+    const display = getDisplayProcessor({
+      field: { type: FieldType.number, config: { unit: options.yAxis.unit } },
+      theme,
+    });
     const bound = (frame: DataFrame) => frame.fields[1].labels?.le ?? '';
     const text = (le: string) => (le === '+Inf' ? '∞' : formattedValueToString(display(Number(le))));
     const busy = (frame: DataFrame) => frame.fields[1].values.some((count) => count > 0);
-    tell('heatmap', title, data.series.filter(busy).map((frame) => ({ name: `up to ${text(bound(frame))}`, text: String(frame.fields[1].values.at(-1)) })));
-    return <Cells rows={data.series} label={(frame) => text(bound(frame))} timeRange={timeRange} width={width} height={height} theme={theme} exponent={options.color.exponent} />;
+    tell(
+      'heatmap',
+      title,
+      data.series
+        .filter(busy)
+        .map((frame) => ({ name: `up to ${text(bound(frame))}`, text: String(frame.fields[1].values.at(-1)) })),
+    );
+    return (
+      <Cells
+        rows={data.series}
+        label={(frame) => text(bound(frame))}
+        timeRange={timeRange}
+        width={width}
+        height={height}
+        theme={theme}
+        exponent={options.color.exponent}
+      />
+    );
   };
 
 /** Options of a field that only this panel has, with their defaults. */
@@ -176,7 +207,16 @@ function custom(defaults: Record<string, unknown>): Options {
   return {
     useCustomConfig: (builder: Options) =>
       Object.entries(defaults).forEach(([id, defaultValue]) =>
-        builder.addCustomEditor({ id, path: id, name: id, editor: never, override: never, process: identityOverrideProcessor, shouldApply: () => true, defaultValue }),
+        builder.addCustomEditor({
+          id,
+          path: id,
+          name: id,
+          editor: never,
+          override: never,
+          process: identityOverrideProcessor,
+          shouldApply: () => true,
+          defaultValue,
+        }),
       ),
   };
 }
@@ -210,11 +250,21 @@ export function plugins(theme: GrafanaTheme2): Record<string, PanelPlugin> {
     timeseries: new PanelPlugin(Lines).useFieldConfig(ofLines),
     stat: new PanelPlugin(big(theme)).useFieldConfig(byThresholds),
     bargauge: new PanelPlugin(bars(theme)).useFieldConfig(byThresholds),
-    table: new PanelPlugin(Rows).useFieldConfig(custom({ align: 'auto', inspect: false, cellOptions: { type: 'auto' } })),
+    table: new PanelPlugin(Rows).useFieldConfig(
+      custom({ align: 'auto', inspect: false, cellOptions: { type: 'auto' } }),
+    ),
     heatmap: new PanelPlugin(heat(theme)).useFieldConfig(custom({})),
   };
   for (const [id, plugin] of Object.entries(all)) {
-    plugin.meta = { id, name: id, type: 'panel', module: '', baseUrl: '', info: { logos: {}, version: '13' }, sort: 0 } as unknown as PanelPlugin['meta'];
+    plugin.meta = {
+      id,
+      name: id,
+      type: 'panel',
+      module: '',
+      baseUrl: '',
+      info: { logos: {}, version: '13' },
+      sort: 0,
+    } as unknown as PanelPlugin['meta'];
   }
   return all;
 }

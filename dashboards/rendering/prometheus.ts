@@ -1,6 +1,13 @@
 // The data source: asks a real Prometheus, and gives what it says the form that Grafana's own plug-in gives it.
 
-import { createDataFrame, FieldType, LoadingState, type DataFrame, type DataQueryRequest, type DataQueryResponse } from '@grafana/data';
+import {
+  createDataFrame,
+  FieldType,
+  LoadingState,
+  type DataFrame,
+  type DataQueryRequest,
+  type DataQueryResponse,
+} from '@grafana/data';
 import { RuntimeDataSource, sceneGraph, type SceneObject } from '@grafana/scenes';
 import type { DataQuery } from '@grafana/schema';
 import { from, type Observable } from 'rxjs';
@@ -34,7 +41,10 @@ export class Prometheus extends RuntimeDataSource {
   }
 
   /** The values of a label, for a variable. */
-  async metricFindQuery(query: { query: string }, options?: { scopedVars?: Record<string, { value: { valueOf(): SceneObject } }> }) {
+  async metricFindQuery(
+    query: { query: string },
+    options?: { scopedVars?: Record<string, { value: { valueOf(): SceneObject } }> },
+  ) {
     const [, series, label] = /^label_values\((.*), *(\w+)\)$/.exec(query.query) ?? [];
     const scene = options?.scopedVars?.__sceneObject?.value.valueOf();
     const matcher = scene ? sceneGraph.interpolate(scene, series, undefined, alternatives) : series;
@@ -106,7 +116,9 @@ function asBuckets(frames: DataFrame[]): DataFrame[] {
   const bound = (frame: DataFrame) => Number((frame.fields[1].labels?.le ?? '').replace('+Inf', 'Infinity'));
   const sorted = [...frames].sort((one, other) => bound(one) - bound(other));
   return sorted.map((frame, index) => {
-    const below = new Map(sorted[index - 1]?.fields[0].values.map((time, at) => [time, sorted[index - 1].fields[1].values[at]]));
+    const below = new Map(
+      sorted[index - 1]?.fields[0].values.map((time, at) => [time, sorted[index - 1].fields[1].values[at]]),
+    );
     const [time, value] = frame.fields;
     const values = value.values.map((count, at) => Math.max(0, count - (below.get(time.values[at]) ?? 0)));
     return { ...frame, fields: [time, { ...value, values }] };

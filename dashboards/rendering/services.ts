@@ -29,7 +29,18 @@ type Partly = any;
 
 function option(id: string, process: unknown, defaultValue?: unknown): Partly {
   const never = () => null;
-  return { id, path: id, name: id, description: '', process, shouldApply: () => true, settings: {}, defaultValue, editor: never, override: never };
+  return {
+    id,
+    path: id,
+    name: id,
+    description: '',
+    process,
+    shouldApply: () => true,
+    settings: {},
+    defaultValue,
+    editor: never,
+    override: never,
+  };
 }
 
 export function registerFieldOptions() {
@@ -40,16 +51,39 @@ export function registerFieldOptions() {
     option('max', numberOverrideProcessor),
     option('decimals', numberOverrideProcessor),
     option('mappings', valueMappingsOverrideProcessor, []),
-    option('thresholds', thresholdsOverrideProcessor, { mode: 'absolute', steps: [{ value: -Infinity, color: 'green' }] }),
+    option('thresholds', thresholdsOverrideProcessor, {
+      mode: 'absolute',
+      steps: [{ value: -Infinity, color: 'green' }],
+    }),
     option('color', identityOverrideProcessor, { mode: 'palette-classic' }),
     option('noValue', stringOverrideProcessor),
     option('links', identityOverrideProcessor, []),
   ]);
-  const editors = ['text', 'number', 'boolean', 'select', 'radio', 'multi-select', 'slider', 'unit', 'color', 'stats-picker', 'fieldColor'];
+  const editors = [
+    'text',
+    'number',
+    'boolean',
+    'select',
+    'radio',
+    'multi-select',
+    'slider',
+    'unit',
+    'color',
+    'stats-picker',
+    'fieldColor',
+  ];
   standardEditorsRegistry.setInit(() => editors.map((id) => ({ id, name: id, editor: () => null })));
   const transformers = [standardTransformers.mergeTransformer, standardTransformers.organizeFieldsTransformer];
   standardTransformersRegistry.setInit(() =>
-    transformers.map((transformation) => ({ id: transformation.id, name: transformation.name, editor: () => null, transformation: async () => transformation }) as Partly),
+    transformers.map(
+      (transformation) =>
+        ({
+          id: transformation.id,
+          name: transformation.name,
+          editor: () => null,
+          transformation: async () => transformation,
+        }) as Partly,
+    ),
   );
 }
 
@@ -57,16 +91,44 @@ export function provideServices(theme: GrafanaTheme2, plugins: Record<string, Pa
   (runtime.config as Partly).theme2 = theme;
   (runtime.config as Partly).featureToggles = {};
   runtime.setAppEvents(new EventBusSrv());
-  const settings = { name: 'Prometheus', uid: 'prometheus', type: 'prometheus', meta: { id: 'prometheus', info: { logos: {} } } };
-  runtime.setDataSourceSrv({ get: async () => prometheus, getList: () => [settings], getInstanceSettings: () => settings } as Partly);
-  runtime.setPluginImportUtils({ getPanelPluginFromCache: (id) => plugins[id], importPanelPlugin: async (id) => plugins[id] });
-  runtime.setTemplateSrv({ replace: (text: string) => text, getVariables: () => [], containsTemplate: () => false, updateTimeRange() {} } as Partly);
+  const settings = {
+    name: 'Prometheus',
+    uid: 'prometheus',
+    type: 'prometheus',
+    meta: { id: 'prometheus', info: { logos: {} } },
+  };
+  runtime.setDataSourceSrv({
+    get: async () => prometheus,
+    getList: () => [settings],
+    getInstanceSettings: () => settings,
+  } as Partly);
+  runtime.setPluginImportUtils({
+    getPanelPluginFromCache: (id) => plugins[id],
+    importPanelPlugin: async (id) => plugins[id],
+  });
+  runtime.setTemplateSrv({
+    replace: (text: string) => text,
+    getVariables: () => [],
+    containsTemplate: () => false,
+    updateTimeRange() {},
+  } as Partly);
   runtime.setRunRequest(((source: Prometheus, request: Partly) =>
     source.query(request).pipe(
-      map(({ data }) => ({ state: LoadingState.Done, series: data, annotations: [], timeRange: request.range, request })),
+      map(({ data }) => ({
+        state: LoadingState.Done,
+        series: data,
+        annotations: [],
+        timeRange: request.range,
+        request,
+      })),
       catchError((error) => {
         witness.errors.push(`query: ${error}`);
-        return of({ state: LoadingState.Error, series: [], timeRange: request.range, error: { message: String(error) } });
+        return of({
+          state: LoadingState.Error,
+          series: [],
+          timeRange: request.range,
+          error: { message: String(error) },
+        });
       }),
     )) as Partly);
   (runtime as Partly).setPluginComponentHook?.(() => ({ component: null, isLoading: false }));

@@ -37,15 +37,31 @@ const server = createServer((request, response) => {
 });
 await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
 
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+];
 const browser = await launch({ executablePath: '/usr/bin/chromium', headless: true, args: flags });
 try {
   const page = await browser.newPage();
   const faults = [];
   page.on('pageerror', (error) => faults.push(`page: ${error}`));
-  page.on('response', (response) => response.status() >= 400 && !isAbsent(response.url()) && faults.push(`${response.url()}: ${response.status()}`));
+  page.on(
+    'response',
+    (response) =>
+      response.status() >= 400 && !isAbsent(response.url()) && faults.push(`${response.url()}: ${response.status()}`),
+  );
   const isLoading = (message) => message.text().startsWith('Failed to load resource');
-  page.on('console', (message) => message.type() === 'error' && !isLoading(message) && faults.push(`console: ${message.text()}`));
+  page.on(
+    'console',
+    (message) => message.type() === 'error' && !isLoading(message) && faults.push(`console: ${message.text()}`),
+  );
   const rows = Math.max(...json.panels.map(({ gridPos }) => gridPos.y + gridPos.h));
   await page.setViewport({ width: 1600, height: rows * ROW + ABOVE });
   const asked = new URLSearchParams({ dashboard, prometheus, scrape, from });
@@ -55,9 +71,14 @@ try {
     return filled >= count || window.witness.errors.length > 0;
   };
   await page.waitForFunction(complete, { timeout: PATIENCE }, panels).catch((error) => faults.push(String(error)));
-  await page.waitForFunction(() => document.querySelectorAll('[aria-label="Panel loading bar"]').length === 0, { timeout: PATIENCE });
+  await page.waitForFunction(() => document.querySelectorAll('[aria-label="Panel loading bar"]').length === 0, {
+    timeout: PATIENCE,
+  });
   await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
-  const states = await page.$$eval('[data-testid="data-testid Panel status error"], [data-testid="data-testid Alert error"]', (found) => found.map((each) => each.textContent));
+  const states = await page.$$eval(
+    '[data-testid="data-testid Panel status error"], [data-testid="data-testid Alert error"]',
+    (found) => found.map((each) => each.textContent),
+  );
   const text = await page.evaluate(() => document.body.innerText);
   const seen = await page.evaluate(() => window.witness);
   await page.screenshot({ path: picture });

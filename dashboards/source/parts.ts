@@ -29,7 +29,12 @@ import {
   type Threshold,
   type ValueMapping,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { PanelBuilder as Heatmap, HeatmapColorMode, HeatmapColorOptionsBuilder, YAxisConfigBuilder } from '@grafana/grafana-foundation-sdk/heatmap';
+import {
+  PanelBuilder as Heatmap,
+  HeatmapColorMode,
+  HeatmapColorOptionsBuilder,
+  YAxisConfigBuilder,
+} from '@grafana/grafana-foundation-sdk/heatmap';
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as Stat } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as Table } from '@grafana/grafana-foundation-sdk/table';
@@ -79,7 +84,10 @@ const idle: ValueMapping = {
 };
 
 export function thresholds([first, ...rest]: Steps): ThresholdsConfigBuilder {
-  const steps = [{ value: null as unknown as number, color: first }, ...rest.map(([value, color]) => ({ value, color }))];
+  const steps = [
+    { value: null as unknown as number, color: first },
+    ...rest.map(([value, color]) => ({ value, color })),
+  ];
   return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps satisfies Threshold[]);
 }
 
@@ -98,7 +106,12 @@ function ranges(queries: Query[]): DataqueryBuilder[] {
 /** Queries for the newest values only, as rows of a table. */
 function rows(expressions: string[]): DataqueryBuilder[] {
   return expressions.map((expression, index) =>
-    new DataqueryBuilder().datasource(source).expr(expression).instant().format(PromQueryFormat.Table).refId(letter(index)),
+    new DataqueryBuilder()
+      .datasource(source)
+      .expr(expression)
+      .instant()
+      .format(PromQueryFormat.Table)
+      .refId(letter(index)),
   );
 }
 
