@@ -92,14 +92,14 @@ impl Interface {
         Ok(ReceiveHash { addresses: fields & RXH_ADDRESSES != 0, ports: fields & RXH_PORTS == RXH_PORTS })
     }
 
-    /// Receive queues in use.
+    /// Receive queues in use, and how many the card has.
     ///
     /// # Errors
     /// What ETHTOOL_GCHANNELS answers: EOPNOTSUPP of a driver that does not tell.
-    pub fn receive_queues(&self) -> io::Result<u32> {
-        // Its words: command, four maxima, then the present numbers of receive, transmit, other and combined ones.
+    pub fn receive_queues(&self) -> io::Result<(u32, u32)> {
+        // Its words: command; the most for receiving, sending, other things, and combined; then the same in use.
         let answer = self.ethtool(ETHTOOL_GCHANNELS, 0)?;
-        Ok(answer[5] + answer[8])
+        Ok((answer[5] + answer[8], answer[1] + answer[4]))
     }
 
     /// True if the card writes checksums, which segmented sends need.

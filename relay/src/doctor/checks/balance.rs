@@ -38,7 +38,7 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     }
     vec![judge(
         try_out(patient.shards)
-            .map_err(|error| Unseen(format!("sockets of an own could not be tried: {error}"))),
+            .map_err(|error| Unseen(format!("its own sockets could not be tried: {error}"))),
     )]
 }
 
@@ -98,7 +98,7 @@ fn judge(facts: Seen<Facts>) -> Finding {
         count(shares.len() as u64, "shard")
     );
     let finding = if clients == 0 {
-        Finding::warning(NAME, "no datagram over loopback has reached a socket of an own")
+        Finding::warning(NAME, "no datagram over loopback has reached a socket of its own")
             .why("A firewall that drops datagrams on loopback may drop others, too.")
             .fix(How::Now, "nft list ruleset; iptables-save")
     } else if skewed {

@@ -1,15 +1,15 @@
-//! Can io_uring be had, and if not, who forbids it? A real driver is set up, and a datagram goes through it.
+//! Can io_uring be had, and if not, who forbids it? A datagram goes through a real driver, and every shard gets a ring.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use net::{Driver, SetupError, SocketOptions};
+use net::{Driver, DriverConfig, SetupError, SocketOptions, Uring};
 use procfs::process::{LimitValue, Process};
 
 use crate::backend::{self, AnyDriver};
 use crate::config::Backend;
-use crate::doctor::finding::{Finding, How, size};
+use crate::doctor::finding::{Finding, How, count, size};
 use crate::doctor::look;
 use crate::doctor::patient::Patient;
 use crate::limits::BUFFERS;
@@ -22,12 +22,15 @@ const EPERM: i32 = 1;
 const ENOMEM: i32 = 12;
 const EACCES: i32 = 13;
 const EINVAL: i32 = 22;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 const ENOSYS: i32 = 38;
 const EOPNOTSUPP: i32 = 95;
 
 /// What was found.
 struct Facts {
     backend: Backend,
+    shards: usize,
     outcome: Result<(), Refusal>,
     /// `kernel.io_uring_disabled`, from Linux 6.6 on.
     disabled: Option<u64>,
@@ -50,7 +53,8 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     let limits = own.as_ref().ok().and_then(|own| own.limits().ok());
     let facts = Facts {
         backend: patient.setup.backend,
-        outcome: try_ring(),
+        shards: patient.shards,
+        outcome: try_ring().and_then(|()| try_more(patient.shards)),
         disabled: look::number("/proc/sys/kernel/io_uring_disabled").ok(),
         privileged: patient.privileges.sys_admin(),
         filtered: status.and_then(|status| status.seccomp).is_some_and(|mode| mode == 2),
@@ -90,9 +94,32 @@ fn try_ring() -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Holds a ring for each shard at the same time: limits count all rings of a user. With few receive buffers, which are
+/// the relay's own memory and not the ring's.
+fn try_more(shards: usize) -> Result<(), Refusal> {
+    let few = *net::limits::BUFFERS.start();
+    let config = DriverConfig { buffers: few, arrivals_per_exchange: few, ..DriverConfig::default() };
+    let small = SocketOptions { receive_buffer: 4096, send_buffer: 4096, ..SocketOptions::default() };
+    let mut rings = Vec::new();
+    for number in 1..=shards {
+        let refused = |error: &dyn std::fmt::Display, source: &io::Error| Refusal {
+            text: format!("ring {number} of {shards}: {error}"),
+            errno: source.raw_os_error().unwrap_or(0),
+        };
+        let mut binding = net::bind(&[(Ipv4Addr::LOCALHOST, 0).into()], 1, small)
+            .map_err(|error| refused(&error, &error.source))?;
+        let ring = Uring::new(binding.shards.remove(0), &config)
+            .map_err(|failure| refused(&failure.error, &failure.error.source))?;
+        rings.push(ring);
+    }
+    Ok(())
+}
+
 fn judge(facts: &Facts) -> Finding {
     let Err(refusal) = &facts.outcome else {
-        let found = "works: single issuer, deferred task work, buffer ring, multishot receive";
+        let rings = count(facts.shards as u64, "ring");
+        let found =
+            format!("{rings} with single issuer, deferred task work, buffer ring and multishot receive");
         return Finding::ok(NAME, found).value("available", true);
     };
     let serves = match facts.backend {
@@ -138,6 +165,9 @@ fn remedy(finding: Finding, facts: &Facts, errno: i32) -> Finding {
             .fix(How::Systemd, "LimitMEMLOCK=infinity")
             .fix(How::Container, "--ulimit memlock=-1:-1")
             .fix(How::Now, "ulimit -l unlimited"),
+        ENFILE | EMFILE => {
+            finding.fix(How::Advice, "raise the limit of open files, as told above (open-files)")
+        }
         EINVAL | EOPNOTSUPP => finding.fix(How::Advice, "run Linux 6.1 or later"),
         _ => finding,
     }
@@ -148,11 +178,11 @@ fn judge_locked(facts: &Facts) -> Finding {
     let limit = facts.locked.map_or("unlimited".to_owned(), size);
     let short = facts.outcome.as_ref().is_err_and(|refusal| refusal.errno == ENOMEM);
     let finding = if short && facts.backend != Backend::Mmsg {
-        let found = format!("{limit}, which does not hold a ring");
+        let found = format!("{limit}, which does not hold the rings of {} shards", facts.shards);
         let verdict = if facts.backend == Backend::Uring { Finding::problem } else { Finding::info };
         verdict(MEMLOCK, found)
     } else if facts.outcome.is_ok() {
-        Finding::ok(MEMLOCK, format!("{limit}, and a ring could be had"))
+        Finding::ok(MEMLOCK, format!("{limit}, and every shard could have its ring"))
     } else {
         Finding::ok(MEMLOCK, format!("{limit}; it is not what forbids io_uring"))
     };
@@ -171,6 +201,7 @@ mod tests {
     fn denied(backend: Backend, errno: i32) -> Facts {
         Facts {
             backend,
+            shards: 8,
             outcome: Err(Refusal { text: "io_uring_setup: refused".into(), errno }),
             disabled: None,
             privileged: false,
@@ -216,7 +247,7 @@ mod tests {
         let short = denied(Backend::Uring, ENOMEM);
         assert_eq!(first_fix(&short), "LimitMEMLOCK=infinity");
         assert_eq!(judge_locked(&short).verdict, Verdict::Problem);
-        assert_eq!(judge_locked(&short).found, "64 KiB, which does not hold a ring");
+        assert_eq!(judge_locked(&short).found, "64 KiB, which does not hold the rings of 8 shards");
         assert_eq!(judge_locked(&denied(Backend::Auto, ENOMEM)).verdict, Verdict::Info);
         assert_eq!(judge_locked(&denied(Backend::Auto, EPERM)).verdict, Verdict::Ok);
     }

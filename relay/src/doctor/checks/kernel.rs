@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use net::{Driver, DriverConfig, Mmsg, Run, SocketIndex, SocketOptions};
 
-use crate::doctor::finding::{Finding, How};
+use crate::doctor::finding::{Finding, How, Verdict};
 use crate::doctor::look;
 use crate::doctor::patient::Patient;
 
@@ -103,13 +103,16 @@ fn judge(facts: &Facts) -> Finding {
     let finding = finding
         .value("release", facts.release.clone())
         .value("lacking", lacking.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-    finding.fix(How::Advice, "run Linux 6.1 or later")
+    if finding.verdict == Verdict::Unknown {
+        finding
+    } else {
+        finding.fix(How::Advice, "run Linux 6.1 or later")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
 
     fn facts(lacking: &str) -> Facts {
         let names = ["UDP_SEGMENT", "UDP_GRO", "IP_PKTINFO", "IP_RECVERR", "SO_MEMINFO"];

@@ -18,6 +18,8 @@ struct Facts {
     name: String,
     cpus: usize,
     queues: Option<u64>,
+    /// That the card has.
+    most: u64,
     /// True if other processors than the interrupted one handle what arrives.
     steered: bool,
     /// For each family that it serves: its name for `ethtool`, and the hash if the driver tells.
@@ -46,12 +48,14 @@ fn look(interface: &Interface, cpus: usize) -> Facts {
     let steered =
         queues.iter().any(|queue| look::text(&queue.join("rps_cpus").to_string_lossy()).is_ok_and(steers));
     let counted = (!queues.is_empty()).then_some(queues.len() as u64);
+    let told = interface.receive_queues().ok();
     let families = [("udp4", false), ("udp6", true)];
     let served = families.into_iter().filter(|(_, v6)| interface.addresses.iter().any(|ip| is_of(ip, *v6)));
     Facts {
         name: interface.name.clone(),
         cpus,
-        queues: interface.receive_queues().map(u64::from).ok().filter(|queues| *queues > 0).or(counted),
+        queues: told.map(|(used, _)| u64::from(used)).filter(|queues| *queues > 0).or(counted),
+        most: told.map_or(1, |(_, most)| most.into()),
         steered,
         hashes: served.map(|(name, v6)| (name, interface.receive_hash(v6).ok())).collect(),
         sums_up: interface.sums_up().ok(),
@@ -93,19 +97,16 @@ fn spread(facts: &Facts) -> Finding {
     let found = count(queues, "receive queue");
     let finding = if queues == 1 && facts.cpus > 1 && !facts.steered {
         let found = format!("{found} for {}", count(facts.cpus as u64, "processor"));
-        let mask = mask(facts.cpus);
         let verdict = if facts.cpus >= MANY { Finding::warning } else { Finding::info };
-        verdict(NAME, found)
-            .why("One processor takes everything from the card, for all shards, and is full first.")
-            .fix(How::Now, format!("echo {mask} > /sys/class/net/{name}/queues/rx-0/rps_cpus"))
-            .fix(How::Now, format!("ethtool -L {name} combined {}", facts.cpus))
-            .fix(How::Persistent, format!("echo 'w /sys/class/net/{name}/queues/rx-0/rps_cpus - - - - {mask}' > /etc/tmpfiles.d/relay-rps.conf"))
+        let finding = verdict(NAME, found)
+            .why("One processor takes everything from the card, for all shards, and is full first.");
+        widen(finding, facts)
     } else if queues > 1 && !by_address.is_empty() {
         let finding = Finding::warning(NAME, format!("{found}, chosen by addresses alone ({})", by_address.join(", ")))
             .why("All clients behind one address (a network's NAT, a load balancer, a test machine) share one queue and one processor.");
         by_address.iter().fold(finding, |finding, family| {
             let rule = format!("ethtool -N {name} rx-flow-hash {family} sdfn");
-            let persistent = format!("ACTION==\"add\", SUBSYSTEM==\"net\", KERNEL==\"{name}\", RUN+=\"/usr/sbin/{rule}\" in /etc/udev/rules.d/90-relay.rules");
+            let persistent = at_boot(name, &rule);
             finding.fix(How::Now, rule).fix(How::Persistent, persistent)
         })
     } else {
@@ -118,6 +119,28 @@ fn spread(facts: &Facts) -> Finding {
         Finding::ok(NAME, format!("{found}{hash}"))
     };
     finding.value("queues", queues).value("steered", facts.steered)
+}
+
+/// More queues if the card has them, else the kernel passes on what the one queue brings.
+fn widen(finding: Finding, facts: &Facts) -> Finding {
+    let name = &facts.name;
+    if facts.most > 1 {
+        let rule = format!("ethtool -L {name} combined {}", facts.most.min(facts.cpus as u64));
+        let persistent = at_boot(name, &rule);
+        return finding.fix(How::Now, rule).fix(How::Persistent, persistent);
+    }
+    let mask = mask(facts.cpus);
+    let file = format!("/sys/class/net/{name}/queues/rx-0/rps_cpus");
+    finding
+        .fix(How::Now, format!("echo {mask} > {file}"))
+        .fix(How::Persistent, format!("echo 'w {file} - - - - {mask}' > /etc/tmpfiles.d/relay-rps.conf"))
+}
+
+/// Does it again whenever the interface comes.
+fn at_boot(interface: &str, command: &str) -> String {
+    let rule =
+        format!("ACTION==\"add\", SUBSYSTEM==\"net\", KERNEL==\"{interface}\", RUN+=\"/usr/sbin/{command}\"");
+    format!("echo '{rule}' >> /etc/udev/rules.d/90-relay.rules")
 }
 
 /// All processors but those beyond 63, in the form of the kernel's masks: groups of 32 bits.
@@ -136,6 +159,7 @@ mod tests {
             name: "eth0".into(),
             cpus,
             queues: Some(queues),
+            most: queues,
             steered: false,
             hashes: vec![("udp4", Some(ReceiveHash { addresses: true, ports })), ("udp6", None)],
             sums_up: Some(true),
@@ -160,6 +184,8 @@ mod tests {
         let one = spread(&facts(8, 1, false));
         assert_eq!(one.fixes[0].command, "echo ff > /sys/class/net/eth0/queues/rx-0/rps_cpus");
         assert_eq!(one.verdict, Verdict::Warning);
+        let more = spread(&Facts { most: 4, ..facts(8, 1, false) });
+        assert_eq!(more.fixes[0].command, "ethtool -L eth0 combined 4");
         assert_eq!(spread(&Facts { steered: true, ..facts(8, 1, false) }).verdict, Verdict::Ok);
         assert_eq!(spread(&Facts { queues: None, ..facts(8, 1, false) }).verdict, Verdict::Unknown);
     }

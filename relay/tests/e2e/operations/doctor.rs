@@ -172,7 +172,28 @@ fn io_uring_that_is_denied() {
             Report::of(doctor(&[])).assert_verdict("io_uring", "info", &[reason, "mmsg serves"]);
         });
     }
-    Report::of(doctor(&["--backend", "uring"])).assert_verdict("io_uring", "ok", &["multishot"]);
+    Report::of(doctor(&["--backend", "uring"])).assert_verdict("io_uring", "ok", &["multishot receive"]);
+}
+
+/// Rings are counted to the limit of locked memory, by most kernels; whatever this one does, the relay meets the same.
+#[test]
+fn a_limit_of_locked_memory_that_holds_some_of_the_rings() {
+    let binary = Copied::new();
+    for bytes in ["0", "400000", "4000000"] {
+        let limited = |options: RelayOptions| {
+            let options = options.with(["--shards", "8", "--port", "0"]);
+            binary.unprivileged(options).through(&format!("prlimit --memlock={bytes}:{bytes}"))
+        };
+        let report = Report::of(limited(RelayOptions::of(&binary.path).with(["doctor", "--json"])));
+        let relay = limited(RelayOptions::of(&binary.path).with(["--metrics-listen", "0"])).start();
+        let falls_back = relay.log().iter().any(|line| line.contains("io_uring is not available"));
+        let verdict = if falls_back { "info" } else { "ok" };
+        report.assert_verdict("io_uring", verdict, &[]);
+        report.assert_verdict("locked-memory", verdict, &[]);
+        if falls_back {
+            assert_eq!(report.fixes("io_uring", "systemd"), ["LimitMEMLOCK=infinity"]);
+        }
+    }
 }
 
 #[test]
