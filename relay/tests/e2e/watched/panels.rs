@@ -34,7 +34,7 @@ fn every_query_of_the_dashboards_finds_something() {
             let start = Instant::now();
             let mut found = faults(prometheus, &dashboard);
             while !found.is_empty() && start.elapsed() < PATIENCE {
-                std::thread::sleep(Duration::from_millis(200));
+                stage.suffer();
                 found = faults(prometheus, &dashboard);
             }
             assert!(found.is_empty(), "{name}.json: {found:#?}");

@@ -79,7 +79,11 @@ fn assert_relays(page: &Page) {
             assert!(cells.contains(&(column, text)), "{text:?} is not in {column}: {cells:?}");
         }
     }
-    assert!(cells.iter().any(|(column, text)| *column == "Up for" && text.ends_with(" s")), "{cells:?}");
+    assert!(
+        cells.iter().any(|(column, text)| *column == "Up for"
+            && [" s", " min", " mins"].iter().any(|end| text.ends_with(end))),
+        "{cells:?}"
+    );
     for fault in ["Requests refused, by reason", "Dropped by the kernel"] {
         assert!(page.seen(fault).iter().all(|(_, text)| text.ends_with("/s")), "{fault}");
     }

@@ -45,10 +45,8 @@ impl Stage {
     pub fn set(story: impl FnOnce(&Self) + Send) {
         alone(|| {
             let stage = Self::start();
-            stage.cause_trouble();
-            stage.await_scrapes();
-            stage.cause_trouble();
-            stage.await_scrapes();
+            stage.suffer();
+            stage.suffer();
             story(&stage);
         });
     }
@@ -76,6 +74,12 @@ impl Stage {
         stage.prometheus.soon("count(up == 1)", 3.0);
         stage.await_scrapes();
         stage
+    }
+
+    /// One more round of trouble, which Prometheus has seen when this returns.
+    pub fn suffer(&self) {
+        self.cause_trouble();
+        self.await_scrapes();
     }
 
     /// Waits until Prometheus has scraped everything twice from now on.
@@ -115,7 +119,7 @@ impl Stage {
 }
 
 impl Generator {
-    /// Long enough to be late with what it was to send meanwhile.
+    /// For so long that it is late with what it was to send meanwhile: the time is the trouble, nothing is waited for.
     fn falls_asleep(&self) {
         let pid = Pid::from_raw(self.0.id().cast_signed());
         kill(pid, Signal::SIGSTOP).unwrap();
