@@ -1,5 +1,6 @@
 //! How we check it: `cargo xtask test` runs every check there is, in the order of their cost.
 
+mod alerts;
 mod bench;
 mod dashboards;
 mod gate;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use xshell::{Shell, cmd};
 
-use crate::reference;
+use crate::{alerts, reference};
 
 /// No source file is longer, in lines.
 const LONGEST_FILE: usize = 500;
@@ -28,6 +28,7 @@ pub fn check(shell: &Shell) -> anyhow::Result<()> {
     let tasks = ["run", "capacity", "worker", "merge"];
     check_documented("docs/loadgen.md", &flags(shell, "loadgen", &tasks)?, &mut faults)?;
     reference::check(shell, &mut faults)?;
+    alerts::check(&files, &mut faults)?;
     if !faults.is_empty() {
         bail!("{} faults\n{}", faults.len(), faults.join("\n"));
     }

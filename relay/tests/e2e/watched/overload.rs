@@ -1,11 +1,12 @@
 //! One shard of a relay gets more than it can do, and the other nothing.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::causes::{CRITICAL, Scene, WARNING};
-use crate::support::{Client, tick};
+use super::causes::{Scene, WARNING};
+use crate::support::{Client, Relay, eventually};
 
 /// One payload for all of them takes a shard half a millisecond.
 const MEMBERS: usize = 400;
@@ -21,54 +22,61 @@ const WARNINGS: [&str; 5] = [
     "RelayShardImbalance",
 ];
 
-/// Switches the flood on and off, and ends it, also if the story fails.
-struct Flood<'a> {
-    flows: &'a AtomicBool,
-    ended: &'a AtomicBool,
-}
+/// Ends the flood, also if the story fails.
+struct Flood<'a>(&'a AtomicBool);
 
 impl Drop for Flood<'_> {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
 pub fn more_than_a_shard_can_do(scene: &Scene) {
-    let mut relay = scene.relay(&FLAGS);
-    let group = Client::to(relay.address()).create();
-    let _members: Vec<Client> = (0..MEMBERS).map(|_| Client::member(relay.address(), &group)).collect();
-    let (flows, ended) = (AtomicBool::new(true), AtomicBool::new(false));
-    thread::scope(|scope| {
-        let to = relay.address();
-        let (flows, ended) = (&flows, &ended);
-        scope.spawn(move || pour(to, &group, flows, ended));
-        let flood = Flood { flows, ended };
+    let relay = scene.relay(&FLAGS);
+    under_a_flood(&relay, || {
         for alert in WARNINGS {
             scene.watch.fires(scene.port, alert, WARNING, || {});
         }
-        flood.flows.store(false, Ordering::Relaxed);
-        scene.is_content(|| {});
-        // A shard that stops goes on for a second if there is always something to do.
-        flood.flows.store(true, Ordering::Relaxed);
-        scene.watch.fires(scene.port, "RelayReceiveQueueFull", WARNING, || {});
-        relay.signal("TERM");
-        scene.fires("RelayNotReady", CRITICAL, || {});
     });
-    relay.wait();
+    scene.is_content(|| {});
+    drop(relay);
+    // A shard that stops goes on for a second if there is always something to do, and Prometheus has to look in time.
+    scene.watch.fires_at_last(scene.port, "RelayNotReady", || {
+        let mut relay = scene.relay(&FLAGS);
+        under_a_flood(&relay, || {
+            eventually("the flood runs", || {
+                (relay.metric("relay_dropped_copies_total", "backlog") > 0.0).then_some(())
+            });
+            relay.signal("TERM");
+            eventually("its end", || {
+                (!Path::new(&format!("/proc/{}/fd/0", relay.pid())).exists()).then_some(())
+            });
+        });
+        relay.wait();
+    });
     let _relay = scene.relay(&FLAGS);
     scene.is_content(|| {});
 }
 
+/// Tells a story while a group of [`MEMBERS`] is flooded.
+fn under_a_flood(relay: &Relay, story: impl FnOnce()) {
+    let to = relay.address();
+    let group = Client::to(to).create();
+    let _members: Vec<Client> = (0..MEMBERS).map(|_| Client::member(to, &group)).collect();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| pour(to, &group, &ended));
+        let _flood = Flood(&ended);
+        story();
+    });
+}
+
 /// Sends as fast as one thread can, whether or not anybody is there.
-fn pour(to: SocketAddr, group: &str, flows: &AtomicBool, ended: &AtomicBool) {
+fn pour(to: SocketAddr, group: &str, ended: &AtomicBool) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.connect(to).expect("it connects");
     socket.send(format!("!JOIN {group}").as_bytes()).expect("a join");
     while !ended.load(Ordering::Relaxed) {
-        if flows.load(Ordering::Relaxed) {
-            (0..100).for_each(|_| drop(socket.send(&[b'f'; 64])));
-        } else {
-            tick();
-        }
+        (0..100).for_each(|_| drop(socket.send(&[b'f'; 64])));
     }
 }
