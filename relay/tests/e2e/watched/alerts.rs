@@ -54,11 +54,21 @@ fn every_alert_fires_for_real_and_goes_with_its_cause() {
             }
             assert_eq!(fired, set_of(expected), "about the relay at {port}");
         }
+        ask_what_the_runbook_asks(&watch);
         let last = *ports.end();
         LOUD.0(&scene(last));
         let fired = watch.ever_fired(last);
         assert!(fired.is_superset(&set_of(LOUD.1)), "{fired:?}");
     });
+}
+
+/// What the runbook asks, Prometheus answers; the names in it are the business of `cargo xtask tidy`.
+fn ask_what_the_runbook_asks(watch: &Watch) {
+    let runbook = fs::read_to_string(rules().with_file_name("../docs/operations.md")).expect("the runbook");
+    let queries = runbook.split("promtool query instant $P '").skip(1);
+    let asked =
+        queries.filter_map(|rest| rest.split('\'').next()).map(|query| watch.prometheus.vector(query));
+    assert!(asked.filter(|answer| !answer.is_empty()).count() > 10, "the runbook asks nothing");
 }
 
 fn set_of(names: &[&str]) -> BTreeSet<String> {
