@@ -16,6 +16,8 @@ const MANY: usize = 4;
 /// What was found about one interface.
 struct Facts {
     name: String,
+    /// Its other end lies in another namespace, as a container's does: it is no card.
+    is_virtual: bool,
     cpus: usize,
     queues: Option<u64>,
     /// That the card has.
@@ -37,6 +39,8 @@ fn look(interface: &Interface, cpus: usize) -> Facts {
     // The file system may be another namespace's.
     let own =
         look::number(&format!("{folder}/ifindex")).is_ok_and(|index| index == u64::from(interface.index));
+    let is_virtual =
+        own && look::number(&format!("{folder}/iflink")).is_ok_and(|link| link != u64::from(interface.index));
     let queues: Vec<_> = fs::read_dir(format!("{folder}/queues"))
         .into_iter()
         .flatten()
@@ -53,6 +57,7 @@ fn look(interface: &Interface, cpus: usize) -> Facts {
     let served = families.into_iter().filter(|(_, v6)| interface.addresses.iter().any(|ip| is_of(ip, *v6)));
     Facts {
         name: interface.name.clone(),
+        is_virtual,
         cpus,
         queues: told.map(|(used, _)| u64::from(used)).filter(|queues| *queues > 0).or(counted),
         most: told.map_or(1, |(_, most)| most.into()),
@@ -70,6 +75,13 @@ fn is_of(ip: &IpAddr, v6: bool) -> bool {
 }
 
 fn judge(facts: &Facts) -> Vec<Finding> {
+    if facts.is_virtual {
+        let finding =
+            Finding::info(NAME, "a virtual link to another namespace: the card itself is seen on the host")
+                .why("What a card does with datagrams is decided, and can be changed, where it is.")
+                .fix(How::Advice, "run `relay doctor --host 0.0.0.0,::` on the host, too");
+        return vec![finding.of(&facts.name)];
+    }
     let mut findings = vec![spread(facts).of(&facts.name)];
     if facts.sums_up == Some(false) {
         findings.push(
@@ -157,6 +169,7 @@ mod tests {
     fn facts(cpus: usize, queues: u64, ports: bool) -> Facts {
         Facts {
             name: "eth0".into(),
+            is_virtual: false,
             cpus,
             queues: Some(queues),
             most: queues,
@@ -188,6 +201,13 @@ mod tests {
         assert_eq!(more.fixes[0].command, "ethtool -L eth0 combined 4");
         assert_eq!(spread(&Facts { steered: true, ..facts(8, 1, false) }).verdict, Verdict::Ok);
         assert_eq!(spread(&Facts { queues: None, ..facts(8, 1, false) }).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_virtual_link_is_no_card() {
+        let findings = judge(&Facts { is_virtual: true, ..facts(8, 1, false) });
+        assert_eq!((findings.len(), findings[0].verdict), (1, Verdict::Info));
+        assert!(findings[0].found.contains("on the host"), "{findings:?}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::doctor::look;
 use crate::doctor::patient::Patient;
 
 const NAME: &str = "proxy";
+/// What podman puts into its containers.
+const PODMAN: &str = "/run/.containerenv";
 const WHY: &str = "A userland proxy makes all clients one address: replies reach the wrong one, and who limits by address limits everybody.";
 
 /// What was found.
@@ -47,8 +49,8 @@ fn container() -> Option<&'static str> {
     if Path::new("/.dockerenv").exists() {
         return Some("/.dockerenv");
     }
-    if Path::new("/run/.containerenv").exists() {
-        return Some("/run/.containerenv");
+    if Path::new(PODMAN).exists() {
+        return Some(PODMAN);
     }
     let groups = look::text("/proc/1/cgroup").unwrap_or_default();
     ["docker", "kubepods", "containerd", "libpod", "lxc"].into_iter().find(|name| groups.contains(name))
@@ -89,10 +91,18 @@ fn judge(facts: &Facts) -> Finding {
             .why(WHY)
             .fix(How::Advice, "hostNetwork: true in the pod, or externalTrafficPolicy: Local in the Service")
     } else if let (Some(sign), [first, ..]) = (facts.container, &facts.behind_bridge[..]) {
-        Finding::warning(NAME, format!("in a container ({sign}) behind a bridge ({first}): a published port may be a userland proxy's"))
+        let finding = Finding::warning(NAME, format!("in a container ({sign}) behind a bridge ({first}): a published port may be a userland proxy's"))
             .why(WHY)
-            .fix(How::Container, publish)
-            .fix(How::Persistent, "on the host: \"userland-proxy\": false in /etc/docker/daemon.json, then systemctl restart docker")
+            .fix(How::Container, publish);
+        // Podman has no daemon to tell.
+        if sign == PODMAN {
+            finding
+        } else {
+            finding.fix(
+                How::Persistent,
+                "on the host: \"userland-proxy\": false in /etc/docker/daemon.json, then systemctl restart docker",
+            )
+        }
     } else if let Some(sign) = facts.container {
         Finding::ok(NAME, format!("in a container ({sign}), with the host's network or with loopback alone"))
     } else {
@@ -130,6 +140,8 @@ mod tests {
         assert_eq!(judge(&facts(None, &["eth0"])).verdict, Verdict::Ok);
         assert_eq!(judge(&facts(Some("/.dockerenv"), &[])).verdict, Verdict::Ok);
         assert_eq!(judge(&facts(Some("/.dockerenv"), &["eth0"])).verdict, Verdict::Warning);
+        assert_eq!(judge(&facts(Some("/.dockerenv"), &["eth0"])).fixes.len(), 2);
+        assert_eq!(judge(&facts(Some(PODMAN), &["eth0"])).fixes.len(), 1, "it has no docker");
         assert_eq!(judge(&Facts { proxies: vec![7], ..facts(None, &[]) }).verdict, Verdict::Warning);
         assert_eq!(
             judge(&Facts { kubernetes: true, ..facts(Some("kubepods"), &["eth0"]) }).verdict,
