@@ -69,3 +69,42 @@ fn row(out: &mut String, series: &Series) {
         cells[0], cells[1], cells[2], cells[3], cells[4]
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Backend;
+    use crate::doctor::measure::judge;
+
+    #[test]
+    fn medians_and_spreads_in_a_line_for_each_backend() {
+        let uring = Series { unavailable: Some("denied".into()), ..Series::of(Backend::Uring) };
+        let mmsg = Series {
+            fan_out: vec![1_234_000.0, 1_000_000.0, 2_000_000.0],
+            delay_p50: vec![20.4, 30.0, 10.0],
+            core: vec![0.5],
+            ..Series::of(Backend::Mmsg)
+        };
+        let text = render(&Measurement {
+            seconds: 9.6,
+            rounds: 3,
+            payload_bytes: 200,
+            fan_out: 15,
+            disturbed: false,
+            recommendation: judge::recommend(&uring, &mmsg, None),
+            backends: vec![uring, mmsg],
+        });
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert!(lines[1].contains("3 rounds in turn, 10 s in all"), "{text}");
+        assert_eq!(lines[5], "uring   not available: denied");
+        assert!(
+            lines[6].starts_with("mmsg    1234 (1000..2000) ") && lines[6].contains(" 20 (10..30) "),
+            "{text}"
+        );
+        assert!(lines[6].ends_with(" 50 (50..50)"), "{text}");
+        assert!(
+            lines[8].starts_with("Recommended: mmsg (--backend auto): io_uring cannot be had (denied)"),
+            "{text}"
+        );
+    }
+}
