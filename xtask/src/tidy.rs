@@ -1,5 +1,7 @@
 //! The house rules that no compiler knows: sizes of files, dead files, and documents that match the code.
 
+mod watched;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ pub fn check(shell: &Shell) -> anyhow::Result<()> {
     check_documented("docs/loadgen.md", &flags(shell, "loadgen", &tasks)?, &mut faults)?;
     reference::check(shell, &mut faults)?;
     alerts::check(&files, &mut faults)?;
+    watched::check(&mut faults)?;
     if !faults.is_empty() {
         bail!("{} faults\n{}", faults.len(), faults.join("\n"));
     }
@@ -149,9 +152,18 @@ const PREFIXES: [&str; 2] = ["relay_", "loadgen_"];
 fn metric_names(catalogue: &str) -> anyhow::Result<BTreeSet<String>> {
     let files = [catalogue, "crates/expose/src/process.rs"];
     let text = files.map(fs::read_to_string).into_iter().collect::<Result<String, _>>()?;
-    let is_name = |word: &&str| PREFIXES.iter().chain(&["process_"]).any(|prefix| word.starts_with(prefix));
-    let words = text.split('"').filter(is_name);
+    let words = text.split('"').filter(|word| is_metric(word));
     Ok(words.filter(|word| !word.contains(' ')).map(str::to_owned).collect())
+}
+
+/// True if a word looks like a metric of ours, or of any process.
+fn is_metric(word: &str) -> bool {
+    PREFIXES.iter().chain(&["process_"]).any(|prefix| word.starts_with(prefix))
+}
+
+/// The histogram that a series is a part of, or the series itself.
+fn base_of(word: &str) -> &str {
+    ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word)
 }
 
 /// The flags that a program's own help names, for each of its tasks.
@@ -182,9 +194,7 @@ fn check_documented(
     let is_metric =
         |word: &str| own.iter().any(|prefix| word.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()));
     for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-        let base =
-            ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
-        if is_metric(word) && !names.contains(word) && !names.contains(base) {
+        if is_metric(word) && !names.contains(word) && !names.contains(base_of(word)) {
             faults.push(format!("{document}: names {word}, which does not exist"));
         }
     }
