@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 /// A program that tests start, or a file that one needs, and the Debian package that has it.
-const NEEDED: [(&str, &str); 12] = [
+const NEEDED: [(&str, &str); 16] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("ip", "iproute2"),
@@ -18,6 +18,10 @@ const NEEDED: [(&str, &str); 12] = [
     ("chromium", "chromium"),
     // Without a font the pages have no text.
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
+    ("podman", "podman"),
+    ("runc", "runc"),
+    ("jq", "jq"),
+    ("pip3", "python3-pip"),
 ];
 
 /// Installs the packages of the programs that are not there.

@@ -3,6 +3,7 @@
 mod alerts;
 mod bench;
 mod dashboards;
+mod deploy;
 mod gate;
 mod machine;
 mod reference;

@@ -5,12 +5,12 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{dashboards, gate, machine, tidy};
+use crate::{dashboards, deploy, gate, machine, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
 /// In the order of their cost, so that what fails often fails early.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("machine", machine::prepare),
     ("format", |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?)),
     ("tidy", tidy::check),
@@ -28,6 +28,10 @@ const STEPS: [Step; 11] = [
     ("loom", loom),
     ("end to end, on the release binaries", end_to_end),
     ("watched: alerts and dashboards, with Prometheus", watched),
+    ("installed: container, Kubernetes, compose", |shell| {
+        deploy::check(shell)?;
+        Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- container::").run()?)
+    }),
     ("documentation", |shell| {
         let _flags = shell.push_env("RUSTDOCFLAGS", "-D warnings");
         cmd!(shell, "cargo test --locked --workspace --doc").run()?;
@@ -66,7 +70,8 @@ fn loom(shell: &Shell) -> anyhow::Result<()> {
 
 fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
     cmd!(shell, "cargo build --locked --release --bins").run()?;
-    cmd!(shell, "cargo test --locked --release -p relay --test e2e -- --skip watched::").run()?;
+    cmd!(shell, "cargo test --locked --release -p relay --test e2e -- --skip watched:: --skip container::")
+        .run()?;
     Ok(cmd!(shell, "cargo test --locked --release -p loadgen --test *").run()?)
 }
 

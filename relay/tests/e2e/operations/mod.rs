@@ -4,6 +4,7 @@ mod busy_port;
 mod catalogue;
 mod chat;
 mod configuration;
+mod container;
 mod denied;
 mod doctor;
 mod footprint;
