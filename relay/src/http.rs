@@ -1,22 +1,39 @@
-//! What the small HTTP server beside the shards answers: `/metrics`, `/livez`, `/readyz`.
+//! What the small HTTP server beside the shards answers: the status page, `/metrics`, `/livez`, `/readyz`.
 
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::http::StatusCode;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::limits::SAMPLE_EVERY;
 use crate::metrics::Exporter;
+use crate::status::{Answer, Status, page, section};
 
 /// Serves until the process ends, on one thread of its own.
 ///
 /// # Errors
 /// What keeps the thread from starting.
-pub fn serve(listener: TcpListener, exporter: Arc<Exporter>, ready: Arc<AtomicBool>) -> io::Result<()> {
-    let routes =
-        expose::metrics_at(move || exporter.render()).route("/livez", get(|| async { "ok\n" })).route(
+pub fn serve(
+    listener: TcpListener,
+    exporter: Arc<Exporter>,
+    status: Arc<Status>,
+    ready: Arc<AtomicBool>,
+) -> io::Result<()> {
+    let history = Arc::clone(&status);
+    let routes = expose::metrics_at(move || exporter.render())
+        .route("/livez", get(|| async { "ok\n" }))
+        .route(
             "/readyz",
             get(move || async move {
                 match ready.load(Ordering::Relaxed) {
@@ -24,6 +41,66 @@ pub fn serve(listener: TcpListener, exporter: Arc<Exporter>, ready: Arc<AtomicBo
                     false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
                 }
             }),
-        );
-    expose::serve(listener, routes)
+        )
+        .merge(status_routes(status))
+        .fallback(|| async {
+            let known = "not found; there are /, /status.json, /runbook/SECTION, /metrics, /livez, /readyz\n";
+            (StatusCode::NOT_FOUND, known)
+        })
+        .layer(map_response(guarded));
+    expose::serve_with_chore(listener, routes, SAMPLE_EVERY, move || history.sample())
+}
+
+fn status_routes(status: Arc<Status>) -> Router {
+    Router::new()
+        .route(
+            "/",
+            get(|| async {
+                let (page, policy) = page();
+                (
+                    [
+                        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+                        (CONTENT_SECURITY_POLICY, policy),
+                    ],
+                    page,
+                )
+            }),
+        )
+        .route("/status.json", get(move |headers: HeaderMap| async move { report(&status, &headers) }))
+        .route("/runbook/{section}", get(|Path(name): Path<String>| async move { runbook(&name) }))
+}
+
+fn report(status: &Status, headers: &HeaderMap) -> Response {
+    const JSON: (HeaderName, &str) = (CONTENT_TYPE, "application/json");
+    match status.answer(headers) {
+        Answer::Report(json) => ([JSON], json).into_response(),
+        Answer::Denied => {
+            let asked = [JSON, (WWW_AUTHENTICATE, "Bearer")];
+            (StatusCode::UNAUTHORIZED, asked, "{\"error\":\"wrong status token\"}\n").into_response()
+        }
+    }
+}
+
+fn runbook(name: &str) -> Response {
+    match section(name) {
+        Some(text) => text.into_response(),
+        None => (StatusCode::NOT_FOUND, "the manual has no such section\n").into_response(),
+    }
+}
+
+/// What every answer says: nobody keeps it, frames it, guesses its type, or learns from it where it came from.
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
+    response
 }

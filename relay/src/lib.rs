@@ -22,4 +22,6 @@ mod plan;
 mod port;
 pub mod server;
 pub mod shard;
+mod status;
 pub mod work;
+pub mod worst;

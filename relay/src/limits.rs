@@ -56,6 +56,29 @@ pub const BATCH_COPIES: u64 = BACKLOG_COPIES / 8;
 /// How old published counters get.
 pub const PUBLISH_EVERY: Duration = Duration::from_millis(50);
 
+/// Receivers that each account of failed sends keeps: whoever has more than a 64th of all failures is in it, and it takes
+/// 6 kB, of which a search reads 256 bytes.
+pub const WORST_KEPT: usize = 64;
+
+/// Width of the windows of failed sends. "Recent" is this one and the one before: long enough for a name to be read and
+/// short enough to be the present.
+pub const WORST_WINDOW: Duration = Duration::from_secs(30);
+
+/// Receivers that the status page lists, at most: a screen of them.
+pub const WORST_SHOWN: usize = 20;
+
+/// How often the status page's history takes a sample, which is a read of every shard's published counters.
+pub const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Samples of the history: four minutes, some 100 kB.
+pub const SAMPLES: usize = 240;
+
+/// The rates on the status page are those of the last samples: long enough to be read, short enough to be the present.
+pub const RATE_SAMPLES: usize = 5;
+
+/// The verdict on the status page looks at the last minute.
+pub const VERDICT_SAMPLES: usize = 60;
+
 /// Turns between two measurements of the forwarding latency under load, because each costs one more system call;
 /// a turn that begins [`LATENCY_EVERY`] after the last measurement is always measured.
 pub const LATENCY_TURNS: u32 = 8;
@@ -71,6 +94,8 @@ pub const ORPHANED_PORT_PATIENCE: Duration = Duration::from_secs(12);
 pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 const _: () = assert!(TURN_ARRIVALS <= BUFFERS / 4, "half of the buffers may wait");
+const _: () = assert!(WORST_KEPT.is_multiple_of(16), "they are searched in blocks of 16");
+const _: () = assert!(RATE_SAMPLES < VERDICT_SAMPLES && VERDICT_SAMPLES < SAMPLES);
 const _: () = assert!(COALESCING_BUFFERS <= *net::limits::BUFFERS.end() as usize);
 const _: () = assert!(crate::config::MAX_HOSTS <= net::limits::MAX_SOCKETS);
 const _: () = assert!(BATCH_COPIES >= TURN_UNITS as u64 && QUANTUM < TURN_UNITS);

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::{Histogram, Tally};
 use net::{DriverStats, FailureKind, SendReport};
 
+use crate::worst::Worst;
+
 /// Everything that a shard has counted since it started: plain numbers, copied as a whole when published.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
@@ -65,12 +67,15 @@ impl Counters {
 
 /// The last published counters of a shard, shared with whoever exports them.
 #[derive(Clone, Debug, Default)]
-pub struct Meter(Arc<Mutex<Counters>>);
+pub struct Meter {
+    counters: Arc<Mutex<Counters>>,
+    worst: Arc<Mutex<Worst>>,
+}
 
 impl Meter {
     /// Publishes; false if a reader was just looking, then the shard tries again later instead of waiting.
     pub fn publish(&self, counters: &Counters) -> bool {
-        match self.0.try_lock() {
+        match self.counters.try_lock() {
             Ok(mut published) => {
                 published.clone_from(counters);
                 true
@@ -79,8 +84,24 @@ impl Meter {
         }
     }
 
+    /// The same for the failed sends; they are published only when there are new ones.
+    pub fn publish_worst(&self, worst: &Worst) -> bool {
+        match self.worst.try_lock() {
+            Ok(mut published) => {
+                *published = *worst;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// The failed sends that were published last.
+    pub fn worst(&self) -> Worst {
+        *self.worst.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was published last.
     pub fn read(&self) -> Counters {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

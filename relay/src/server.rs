@@ -21,9 +21,10 @@ use crate::failure::Failure;
 use crate::http;
 use crate::inbox::News;
 use crate::meter::Meter;
-use crate::metrics::{Exporter, Sources};
+use crate::metrics::{Exporter, Sockets, Sources};
 use crate::own::own_addresses;
 use crate::port;
+use crate::status::{About, Status};
 
 /// What the relay's main thread reacts to.
 #[derive(Debug)]
@@ -72,6 +73,7 @@ struct Relay {
     /// Where it serves.
     addresses: Vec<SocketAddr>,
     ready: Arc<AtomicBool>,
+    status: Option<Arc<Status>>,
 }
 
 impl Relay {
@@ -107,19 +109,30 @@ impl Relay {
         // Only now, so that a relay that does not start says why in one line.
         warn_of_binding(&binding, options);
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
-        if let Some(listener) = metrics {
-            let sources = Sources {
+        let mut status = None;
+        if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
+            let sources = Arc::new(Sources {
                 meters,
-                sockets: gauges,
+                sockets: Sockets::new(gauges),
                 groups: Arc::clone(&common.groups),
                 ceilings: setup.settings.ceilings,
                 ready: Arc::clone(&ready),
                 backend: crew.backend(),
                 fallback: crew.fallback.as_ref().map(ToString::to_string),
+            });
+            let about = About {
+                addresses: binding.addresses.clone(),
+                bound,
+                receive_buffer: (binding.receive_buffer, options.receive_buffer),
+                send_buffer: (binding.send_buffer, options.send_buffer),
+                remedy: crew.fallback.as_ref().map(net::SetupError::advice),
             };
-            http::serve(listener, Arc::new(Exporter::new(sources)), Arc::clone(&ready))?;
+            let page = Arc::new(Status::new(Arc::clone(&sources), about, clock, loaded));
+            let exporter = Arc::new(Exporter::new(sources));
+            http::serve(listener, exporter, Arc::clone(&page), Arc::clone(&ready))?;
+            status = Some(page);
         }
-        let relay = Self { crew, common, addresses: binding.addresses, ready };
+        let relay = Self { crew, common, addresses: binding.addresses, ready, status };
         relay.announce(shards, metrics_at);
         Ok(relay)
     }
@@ -173,6 +186,9 @@ impl Relay {
                 *running = new.loaded;
                 let setup = &running.setup;
                 self.common.groups.declare(&setup.groups, tick(self.common.clock.now()));
+                if let Some(status) = &self.status {
+                    status.configure(running);
+                }
                 let settings = Some(Arc::new(setup.settings.clone()));
                 self.crew.post(&News { settings, ..News::default() });
                 tracing::info!(groups = setup.groups.len(), "the configuration was reloaded");

@@ -14,6 +14,7 @@ use crate::limits::{
     QUANTUM, STOP_PATIENCE, TURN, TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
+use crate::worst::Worst;
 
 /// One shard: an engine, a driver, and what passes between them in a turn.
 pub struct Shard<D, C> {
@@ -25,6 +26,7 @@ pub struct Shard<D, C> {
     outbox: Outbox,
     fanout: Fanout,
     counters: Counters,
+    worst: Box<Worst>,
     meter: Meter,
     stopping: bool,
     /// When this turn began, and when the loop last woke from waiting.
@@ -33,8 +35,9 @@ pub struct Shard<D, C> {
     published: Duration,
     measured: Duration,
     unmeasured_turns: u32,
-    /// Something was counted since the last publication.
+    /// Something was counted since the last publication, a failed send among it.
     dirty: bool,
+    failed: bool,
 }
 
 impl<D: Driver, C: Clock> Shard<D, C> {
@@ -49,6 +52,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             outbox: Outbox::default(),
             fanout: Fanout::new(buffers),
             counters: Counters::default(),
+            worst: Box::default(),
             meter,
             stopping: false,
             turn: now,
@@ -57,6 +61,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             measured: now,
             unmeasured_turns: 0,
             dirty: true,
+            failed: false,
             clock,
         }
     }
@@ -185,6 +190,10 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         let report = self.driver.report();
         self.dirty |= report.datagrams > 0 || !report.failures.is_empty();
         self.counters.add_sends(report);
+        self.failed |= !report.failures.is_empty();
+        for failure in &report.failures {
+            self.worst.note(failure, self.turn);
+        }
         report.clear();
     }
 
@@ -201,7 +210,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.counters.overflowed = self.fanout.dropped();
         self.counters.waiting = self.fanout.waiting();
         self.counters.driver = self.driver.stats();
-        self.dirty = !self.meter.publish(&self.counters);
+        self.failed = self.failed && !self.meter.publish_worst(&self.worst);
+        self.dirty = !self.meter.publish(&self.counters) || self.failed;
     }
 
     /// True if there was something to read.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -13,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::limits::{CONNECTIONS, PATIENCE, RETRY};
 
@@ -30,13 +31,44 @@ pub fn metrics_at(render: impl Fn() -> String + Clone + Send + Sync + 'static) -
 /// # Errors
 /// What keeps the thread from starting.
 pub fn serve(listener: TcpListener, routes: Router) -> io::Result<()> {
+    serve_beside(listener, routes, std::future::pending())
+}
+
+/// The same, and in between the thread does its `chore`, at once and so often: short work that needs no thread of its own.
+///
+/// # Errors
+/// What keeps the thread from starting.
+pub fn serve_with_chore(
+    listener: TcpListener,
+    routes: Router,
+    every: Duration,
+    mut chore: impl FnMut() + Send + 'static,
+) -> io::Result<()> {
+    serve_beside(listener, routes, async move {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            chore();
+        }
+    })
+}
+
+fn serve_beside(
+    listener: TcpListener,
+    routes: Router,
+    chores: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _context = runtime.enter();
         tokio::net::TcpListener::from_std(listener)?
     };
-    thread::Builder::new().name("http".into()).spawn(move || runtime.block_on(accept(listener, routes)))?;
+    thread::Builder::new().name("http".into()).spawn(move || {
+        runtime.spawn(chores);
+        runtime.block_on(accept(listener, routes));
+    })?;
     Ok(())
 }
 

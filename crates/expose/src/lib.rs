@@ -6,5 +6,5 @@ mod metric;
 pub mod process;
 pub mod text;
 
-pub use http::{metrics_at, serve};
+pub use http::{metrics_at, serve, serve_with_chore};
 pub use metric::{Kind, Metric, reference};

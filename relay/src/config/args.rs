@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::choice::{Backend, LogFormat, Shards};
 use super::host::Host;
+use super::token::Token;
 
 /// One field per option of [`super::options::OPTIONS`], which has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(super) struct Args {
     pub receive_buffer: usize,
     pub send_buffer: usize,
     pub metrics_listen: Option<SocketAddr>,
+    pub status_token: Option<Token>,
+    pub status_token_file: Option<PathBuf>,
     pub log_format: LogFormat,
     pub log_level: LevelFilter,
     pub config: Option<PathBuf>,
@@ -41,6 +44,8 @@ impl Args {
             receive_buffer: 0,
             send_buffer: 0,
             metrics_listen: None,
+            status_token: None,
+            status_token_file: None,
             log_format: LogFormat::Text,
             log_level: LevelFilter::INFO,
             config: None,

@@ -48,7 +48,11 @@ fn doctor() -> Command {
 }
 
 fn argument(spec: &Spec) -> Arg {
-    let default = if spec.default.is_empty() { "no file" } else { spec.default };
+    let default = match (spec.default, spec.form) {
+        ("", Form::Secret) => "none",
+        ("", _) => "no file",
+        (default, _) => default,
+    };
     let arg = Arg::new(spec.name)
         .long(spec.name)
         .value_name(spec.unit)
@@ -58,7 +62,7 @@ fn argument(spec: &Spec) -> Arg {
         .action(if spec.form == Form::Many { ArgAction::Append } else { ArgAction::Set });
     match spec.form {
         Form::Switch | Form::Once => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Form::One | Form::Many | Form::Path => arg,
+        Form::One | Form::Many | Form::Path | Form::Secret => arg,
     }
 }
 

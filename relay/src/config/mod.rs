@@ -25,15 +25,18 @@ mod spelling;
 mod task;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use choice::{Backend, LogFormat, Shards};
 pub use flags::command;
 pub use load::{Loaded, load};
 pub use place::{Place, Source};
+pub use print::Shown;
 pub use problem::{Complaint, Exit, Problem};
 pub use reload::{Pending, Reloaded, reload};
 pub use setup::Setup;
 pub use task::{Examination, Task};
+pub use token::Token;
 
 /// Shards at most: more sockets than that on one port have not been tried, and no machine at hand has more cores.
 pub const MAX_SHARDS: u64 = 256;
@@ -46,6 +49,12 @@ pub const MIN_BUFFER: u64 = wire::MAX_DATAGRAM as u64;
 
 /// The largest socket buffer, in bytes: the kernel keeps the doubled value in an int and cuts this one by a byte.
 pub const MAX_BUFFER: u64 = 1 << 30;
+
+/// The shortest token, in characters: 16 hexadecimal digits are 64 bits, which nobody guesses over a network.
+pub const MIN_TOKEN: usize = 16;
+
+/// The longest token: with its header it fits into what the HTTP server reads at once.
+pub const MAX_TOKEN: usize = 512;
 
 /// The longest configuration file, in bytes: twice what 262,144 groups of the longest name with a cap take.
 pub const MAX_FILE: u64 = 32 << 20;

@@ -6,7 +6,7 @@ use engine::limits::CEILING;
 
 use super::args::Args;
 use super::problem::Complaint;
-use super::{choice, duration, host, parse, size};
+use super::{choice, duration, host, parse, size, token};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) enum Form {
     Once,
     /// Like `One`: not in the file.
     Path,
+    /// Like `One`: never shown.
+    Secret,
 }
 
 /// Which values a running relay can take over.
@@ -42,7 +44,7 @@ pub(super) struct Spec {
     pub default: &'static str,
     pub help: &'static str,
     pub set: fn(&mut Args, &str) -> Result<(), Complaint>,
-    /// The text that `set` reads as the same value.
+    /// The text that `set` reads as the same value, but of a secret.
     pub show: fn(&Args) -> String,
 }
 
@@ -161,8 +163,14 @@ pub(super) static OPTIONS: &[Spec] = &[
         "Send buffer to ask for, per socket, 4096 to 1G",
         send_buffer <- size::parse, size::show),
     option!("metrics-listen" One Restart "ADDRESS:PORT|off" = "127.0.0.1:9500":
-        "Where /metrics, /livez and /readyz are served over HTTP; a port alone means on 127.0.0.1",
+        "Where the status page, /metrics, /livez and /readyz are served over HTTP; a port alone means on 127.0.0.1",
         metrics_listen <- parse::listen, parse::show_listen),
+    option!("status-token" Secret Live "TOKEN" = "":
+        "Who has it may see the worst receivers' addresses on the status page, and nobody else; without one they are shown only if --metrics-listen is loopback. Better in a file: who can list processes can read a flag",
+        status_token <- token::parse, token::show),
+    option!("status-token-file" One Live "FILE" = "":
+        "File that holds the status token alone",
+        status_token_file <- path, show_path),
     option!("log-format" One Restart "text|json" = "text":
         "Log lines for people or for programs",
         log_format <- choice::choose, choice::word),

@@ -25,6 +25,11 @@ impl Complaint {
     pub(super) fn new(text: &str, verdict: impl Into<Cow<'static, str>>) -> Self {
         Self { text: quote(text), verdict: verdict.into() }
     }
+
+    /// The same about a text that must not be shown.
+    pub(super) fn of_secret(verdict: impl Into<Cow<'static, str>>) -> Self {
+        Self { text: "the value, which is not shown here,".to_owned(), verdict: verdict.into() }
+    }
 }
 
 /// Why a configuration cannot be used. Displayed as one line without `relay: ` in front.

@@ -10,6 +10,7 @@ use super::choice::{Backend, LogFormat, Shards};
 use super::load::Merged;
 use super::place::Source;
 use super::problem::Problem;
+use super::token::{self, Token};
 
 /// What to run with. Defaults and units are those of `relay --help`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Setup {
     pub metrics_listen: Option<SocketAddr>,
     /// Who asked for `metrics_listen`: if nobody did, an address in use is no error.
     pub metrics_source: Source,
+    /// Who has it sees the addresses of receivers on the status page; `None` is nobody from afar.
+    pub status_token: Option<Token>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// The least severe lines to log, default info. `RUST_LOG` is not read: one option, one name.
@@ -61,6 +64,7 @@ impl Setup {
 pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) -> Result<Setup, Problem> {
     check_ceilings(merged)?;
     let args = merged.args.clone();
+    let status_token = token::resolve(merged)?;
     Ok(Setup {
         hosts,
         port: args.port,
@@ -73,6 +77,7 @@ pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) 
         send_buffer: args.send_buffer,
         metrics_listen: args.metrics_listen,
         metrics_source: merged.place("metrics-listen").source(),
+        status_token,
         log_format: args.log_format,
         log_level: args.log_level,
         check_config: args.check_config,

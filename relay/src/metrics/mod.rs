@@ -1,28 +1,28 @@
 //! What a scrape reads: the shards' published counters, through the `metrics` crate and its Prometheus exporter.
 
 pub mod catalogue;
+mod sockets;
 mod text;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{Ceilings, CommandKind, DropReason, Event, Groups, Histogram};
 use expose::Metric;
 use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use net::{FailureKind, SocketGauge};
+use net::FailureKind;
 use wire::Refusal;
 
 use crate::meter::{Counters, Meter};
 use catalogue::{self as names, CATALOGUE};
+pub use sockets::{ShardSockets, Sockets};
 
 /// Renders the relay's metrics.
 pub struct Exporter {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    sources: Sources,
-    /// What each socket said last about its drops, which wraps at 2^32, and the sum of each shard.
-    kernel_drops: Mutex<Vec<ShardDrops>>,
+    sources: Arc<Sources>,
 }
 
 /// Where the figures come from.
@@ -30,7 +30,7 @@ pub struct Sources {
     /// The published counters of each shard.
     pub meters: Vec<Meter>,
     /// The sockets of each shard.
-    pub sockets: Vec<Vec<SocketGauge>>,
+    pub sockets: Sockets,
     /// All groups.
     pub groups: Arc<Groups>,
     /// How many clients and groups there may be.
@@ -43,19 +43,13 @@ pub struct Sources {
     pub fallback: Option<String>,
 }
 
-#[derive(Clone, Default)]
-struct ShardDrops {
-    seen: Vec<u32>,
-    total: u64,
-}
-
 /// Labels of [`FailureKind::ALL`], in that order.
-const FAILURES: [&str; FailureKind::ALL.len()] =
+pub const FAILURES: [&str; FailureKind::ALL.len()] =
     ["send_buffer_full", "unreachable", "too_large", "denied", "other"];
 
 impl Exporter {
     /// An exporter of these sources.
-    pub fn new(sources: Sources) -> Self {
+    pub fn new(sources: Arc<Sources>) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         with_local_recorder(&recorder, || {
@@ -69,8 +63,7 @@ impl Exporter {
                 gauge!(names::BACKEND_FALLBACK_INFO.name, "reason" => reason.clone()).set(1);
             }
         });
-        let kernel_drops = sources.sockets.iter().map(|sockets| ShardDrops::of(sockets.len())).collect();
-        Self { recorder, handle, sources, kernel_drops: Mutex::new(kernel_drops) }
+        Self { recorder, handle, sources }
     }
 
     /// The exposition text, as of now.
@@ -119,30 +112,14 @@ impl Exporter {
 
     /// What the kernel says about the sockets now.
     fn set_sockets(&self) {
-        let mut drops = self.kernel_drops.lock().unwrap_or_else(PoisonError::into_inner);
-        for (shard, (sockets, drops)) in self.sources.sockets.iter().zip(drops.iter_mut()).enumerate() {
-            let (mut queue, mut receive, mut send) = (0, 0, 0);
-            for (socket, seen) in sockets.iter().zip(&mut drops.seen) {
-                let Ok(Some(memory)) = socket.read() else { continue };
-                drops.total += u64::from(memory.drops.wrapping_sub(*seen));
-                *seen = memory.drops;
-                queue += u64::from(memory.receive_queue);
-                receive += u64::from(memory.receive_buffer);
-                send += u64::from(memory.send_buffer);
-            }
+        for (shard, sockets) in self.sources.sockets.read().into_iter().enumerate() {
             let shard = shard.to_string();
-            counter!(names::KERNEL_DROPPED.name, "shard" => shard.clone()).absolute(drops.total);
-            gauge!(names::RECEIVE_QUEUE.name, "shard" => shard.clone()).set(queue as f64);
+            counter!(names::KERNEL_DROPPED.name, "shard" => shard.clone()).absolute(sockets.dropped);
+            gauge!(names::RECEIVE_QUEUE.name, "shard" => shard.clone()).set(sockets.queue as f64);
             let buffer = |direction| gauge!(names::SOCKET_BUFFER.name, "shard" => shard.clone(), "direction" => direction);
-            buffer("receive").set(receive as f64);
-            buffer("send").set(send as f64);
+            buffer("receive").set(sockets.receive_buffer as f64);
+            buffer("send").set(sockets.send_buffer as f64);
         }
-    }
-}
-
-impl ShardDrops {
-    fn of(sockets: usize) -> Self {
-        Self { seen: vec![0; sockets], total: 0 }
     }
 }
 

@@ -5,6 +5,7 @@ mod fuzz;
 mod printing;
 mod reloading;
 mod sources;
+mod token;
 
 use std::ffi::OsString;
 use std::fs;

@@ -50,6 +50,8 @@ backend = \"auto\" # default
 receive-buffer = \"8M\" # default
 send-buffer = \"8M\" # default
 metrics-listen = \"127.0.0.1:9500\" # default
+status-token = \"\" # default
+status-token-file = \"\" # default
 log-format = \"text\" # default
 log-level = \"info\" # default
 

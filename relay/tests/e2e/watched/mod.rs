@@ -7,4 +7,6 @@ mod overload;
 mod panels;
 mod rendering;
 mod stage;
+mod status;
+mod status_page;
 mod watch;
