@@ -147,7 +147,7 @@ fn remedy(finding: Finding, facts: &Facts, errno: i32) -> Finding {
         Some(1) => !facts.privileged,
         Some(_) => true,
     };
-    const PROFILE: &str = "--security-opt seccomp=PROFILE.json (one that also admits io_uring_setup, io_uring_enter, io_uring_register)";
+    const PROFILE: &str = "--security-opt seccomp=deploy/container/relay-seccomp.json (it also admits io_uring_setup, io_uring_enter, io_uring_register)";
     match errno {
         EPERM | EACCES if switched_off => finding.sysctl("kernel.io_uring_disabled", 0),
         EPERM | EACCES | ENOSYS if facts.filtered => finding.fix(How::Container, PROFILE).fix(
