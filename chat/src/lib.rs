@@ -2,8 +2,9 @@
 //!
 //! **[`Client`] is fed with datagrams, wishes and the time; it yields datagrams to send and [`Event`]s to show.**
 //! [`Talk`] puts the helpers that a person types (`join`, `who`, ...) on top of it, [`harmless()`] makes foreign text
-//! safe to print. The program around them is `src/main.rs` with `src/app`.
+//! safe to print, and [`cli`] has the program's arguments. The program around them is `src/main.rs` with `src/app`.
 
+pub mod cli;
 mod client;
 mod harmless;
 mod input;

@@ -96,6 +96,11 @@ impl Crew {
         }
     }
 
+    /// The first shard that has not turned since it was told something.
+    pub fn deaf(&self) -> Option<usize> {
+        self.members.iter().position(|(postbox, _)| !postbox.is_read())
+    }
+
     /// Waits until every shard has ended.
     pub fn join(self) {
         for (_, thread) in self.members {

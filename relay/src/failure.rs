@@ -18,6 +18,9 @@ pub enum Failure {
         /// What stands against it.
         error: BindError,
     },
+    /// A socket that the service manager has passed.
+    #[error("socket activation: {0}")]
+    Passed(String),
     /// The metrics address that was asked for.
     #[error("{place}: cannot listen at {address}: {error}; {}", remedy(.error, "choose another address, or off"))]
     Metrics {

@@ -51,6 +51,11 @@ impl Inbox {
 }
 
 impl Postbox {
+    /// True if the shard has read what was posted last: it has turned since.
+    pub fn is_read(&self) -> bool {
+        !self.shared.unread.load(Ordering::Relaxed)
+    }
+
     /// Posts news and wakes the shard.
     pub fn post(&self, more: &News) {
         let mut news = self.shared.news.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,10 +75,12 @@ mod tests {
     fn news_of_one_kind_does_not_replace_another() {
         let inbox = Inbox::default();
         let postbox = inbox.postbox(Waker::new().unwrap());
-        assert!(inbox.read().is_none());
+        assert!(inbox.read().is_none() && postbox.is_read());
         postbox.post(&News { settings: Some(Arc::default()), ..News::default() });
         postbox.post(&News { stop: true, ..News::default() });
+        assert!(!postbox.is_read());
         let news = inbox.read().unwrap();
+        assert!(postbox.is_read());
         assert!(news.settings.is_some() && news.stop);
         assert!(inbox.read().is_none());
     }

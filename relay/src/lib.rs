@@ -3,6 +3,7 @@
 //! **A [`shard::Shard`] turns an engine and a driver on a thread of its own; [`server::run`] starts the shards, watches
 //! over them, and stops them.**
 
+mod activation;
 mod backend;
 pub mod clock;
 pub mod config;
@@ -23,5 +24,6 @@ mod port;
 pub mod server;
 pub mod shard;
 mod status;
+mod supervisor;
 pub mod work;
 pub mod worst;

@@ -5,7 +5,7 @@ use std::mem;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
 use engine::Groups;
@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
+use crate::activation::{self, Passed};
 use crate::clock::{Clock, Monotonic, tick};
 use crate::config::{self, Loaded};
 use crate::crew::{CannotStart, Common, Crew};
@@ -25,6 +26,7 @@ use crate::metrics::{Exporter, Sockets, Sources};
 use crate::own::own_addresses;
 use crate::port;
 use crate::status::{About, Status};
+use crate::supervisor::Supervisor;
 
 /// What the relay's main thread reacts to.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Event {
 pub fn run(loaded: Loaded) -> Result<(), Failure> {
     let (sender, events) = channel();
     listen_to_signals(sender.clone())?;
-    let relay = Relay::start(&loaded, &sender)?;
+    let mut relay = Relay::start(&loaded, &sender)?;
     let ended = relay.watch(loaded, &events);
     relay.stop();
     // A shard may still fail while it sends the last of what it took.
@@ -74,6 +76,7 @@ struct Relay {
     addresses: Vec<SocketAddr>,
     ready: Arc<AtomicBool>,
     status: Option<Arc<Status>>,
+    supervisor: Supervisor,
 }
 
 impl Relay {
@@ -83,18 +86,18 @@ impl Relay {
         // Sockets are many with many shards. What is not granted shows when it lacks.
         let _ = net::raise_descriptor_limit();
         let cpus = net::available_cpus()?;
-        let shards = setup.shards.here();
         let options = SocketOptions {
             receive_buffer: setup.receive_buffer,
             send_buffer: setup.send_buffer,
             report_queue_drops: true,
             ..SocketOptions::default()
         };
-        let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
-        let mut binding =
-            port::bind(&addresses, shards, options).map_err(|error| cannot_bind(loaded, error))?;
+        let mut passed = activation::take()?;
+        let metrics =
+            passed.metrics.take().map_or_else(|| listen_for_metrics(loaded), |passed| Ok(Some(passed)))?;
+        let (mut binding, is_passed) = bind(loaded, passed, options)?;
         let sockets = mem::take(&mut binding.shards);
-        let metrics = listen_for_metrics(loaded)?;
+        let shards = sockets.len();
         let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
         let own = Arc::new(own_addresses(&binding.addresses));
@@ -108,6 +111,9 @@ impl Relay {
         })?;
         // Only now, so that a relay that does not start says why in one line.
         warn_of_binding(&binding, options);
+        if is_passed {
+            activation::warn(loaded, shards, &binding.addresses);
+        }
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         let mut status = None;
         if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
@@ -132,12 +138,13 @@ impl Relay {
             http::serve(listener, exporter, Arc::clone(&page), Arc::clone(&ready))?;
             status = Some(page);
         }
-        let relay = Self { crew, common, addresses: binding.addresses, ready, status };
+        let supervisor = Supervisor::of_this_process();
+        let mut relay = Self { crew, common, addresses: binding.addresses, ready, status, supervisor };
         relay.announce(shards, metrics_at);
         Ok(relay)
     }
 
-    fn announce(&self, shards: usize, metrics: Option<SocketAddr>) {
+    fn announce(&mut self, shards: usize, metrics: Option<SocketAddr>) {
         if let Some(reason) = &self.crew.fallback {
             tracing::warn!(%reason, "io_uring is not available, so the mmsg backend serves; {}", reason.advice());
         }
@@ -151,12 +158,23 @@ impl Relay {
             metrics,
             "the relay serves"
         );
+        self.supervisor.ready(&self.crew, &summary(&self.common.groups));
     }
 
     /// Reacts to events until one says stop.
-    fn watch(&self, mut loaded: Loaded, events: &Receiver<Event>) -> Result<(), Failure> {
+    fn watch(&mut self, mut loaded: Loaded, events: &Receiver<Event>) -> Result<(), Failure> {
         let is_reload = |event: &Event| matches!(event, Event::Signal(SIGHUP));
-        while let Ok(event) = events.recv() {
+        loop {
+            self.supervisor.look(&self.crew, || summary(&self.common.groups));
+            let event = match self.supervisor.patience() {
+                Some(patience) => events.recv_timeout(patience),
+                None => events.recv().map_err(Into::into),
+            };
+            let event = match event {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             // One reload serves for all that wait, and every other event, which ends the relay, overtakes it.
             let overtaking =
                 if is_reload(&event) { events.try_iter().find(|other| !is_reload(other)) } else { None };
@@ -173,11 +191,11 @@ impl Relay {
                 }
             }
         }
-        Ok(())
     }
 
     /// Reads the configuration anew; keeps the old one if the new one is not valid.
     fn reload(&self, running: &mut Loaded) {
+        self.supervisor.reloading();
         match config::reload(running) {
             Ok(new) => {
                 for change in &new.pending {
@@ -195,14 +213,32 @@ impl Relay {
             }
             Err(problem) => tracing::error!("{problem}; the old configuration stays"),
         }
+        self.supervisor.reloaded();
     }
 
     /// Not ready any more, then every shard sends what it has and ends.
     fn stop(self) {
         self.ready.store(false, Ordering::Relaxed);
+        self.supervisor.stopping();
         self.crew.post(&News { stop: true, ..News::default() });
         self.crew.join();
     }
+}
+
+/// The sockets, and whether a service manager has passed them.
+fn bind(loaded: &Loaded, passed: Passed, options: SocketOptions) -> Result<(Binding, bool), Failure> {
+    if let Some(binding) = passed.bind(options) {
+        return Ok((binding?, true));
+    }
+    let setup = &loaded.setup;
+    let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
+    let bound = port::bind(&addresses, setup.shards.here(), options);
+    Ok((bound.map_err(|error| cannot_bind(loaded, error))?, false))
+}
+
+/// How it is, in one line of `systemctl status`.
+fn summary(groups: &Groups) -> String {
+    format!("serves {} clients and {} groups", groups.clients(), groups.count())
 }
 
 fn cannot_bind(loaded: &Loaded, error: BindError) -> Failure {

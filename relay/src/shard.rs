@@ -10,8 +10,8 @@ use crate::clock::{Clock, tick};
 use crate::fanout::{Fanout, Pace};
 use crate::inbox::Inbox;
 use crate::limits::{
-    HURRIED_QUANTUM, HURRIED_TURN, HURRY, HURRY_IF_DOMINATED, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY,
-    QUANTUM, STOP_PATIENCE, TURN, TURN_ARRIVALS,
+    COALESCING_BUFFERS, HURRIED_QUANTUM, HURRIED_TURN, HURRY, HURRY_IF_DOMINATED, LATENCY_EVERY,
+    LATENCY_TURNS, PUBLISH_EVERY, QUANTUM, STOP_PATIENCE, TURN, TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
 use crate::worst::Worst;
@@ -236,6 +236,13 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     fn finish(&mut self) -> io::Result<()> {
         let patience = self.clock.now() + STOP_PATIENCE;
         while (self.last_turn()? || !self.fanout.is_idle()) && self.clock.now() < patience {}
+        // What its sockets get from now on is whoever's has them next, if anybody has; all that was taken is done.
+        self.driver.stop_receiving()?;
+        for _ in 0..=COALESCING_BUFFERS / TURN_ARRIVALS {
+            if !self.last_turn()? && self.fanout.is_idle() {
+                break;
+            }
+        }
         self.fanout.abandon(&mut self.driver);
         self.driver.flush();
         self.count_sends();

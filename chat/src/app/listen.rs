@@ -6,10 +6,10 @@ use std::time::Instant;
 use chat::{Client, Event, Note, Request};
 use wire::GroupId;
 
-use super::cli::ListenArgs;
 use super::errand::Errand;
 use super::exit::Exit;
 use super::screen::Screen;
+use chat::cli::ListenArgs;
 
 /// Listens to one group.
 pub struct Listen {

@@ -1,6 +1,5 @@
 //! The program around the client: arguments, socket, terminal, signals.
 
-mod cli;
 mod connect;
 mod conversation;
 mod create;
@@ -23,10 +22,10 @@ use std::time::Instant;
 use anyhow::Context;
 use chat::Client;
 
-pub use cli::Args;
+pub use chat::cli::Args;
 pub use exit::Exit;
 
-use cli::Errands;
+use chat::cli::Errands;
 use conversation::Conversation;
 use create::Create;
 use errand::{Errand, Surroundings};

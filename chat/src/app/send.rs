@@ -6,10 +6,10 @@ use std::time::Instant;
 use chat::{Client, Event, Note, Request, SendError};
 use wire::GroupId;
 
-use super::cli::SendArgs;
 use super::errand::Errand;
 use super::exit::Exit;
 use super::screen::Screen;
+use chat::cli::SendArgs;
 
 /// Sends one message, or the lines of the input.
 pub struct Send {

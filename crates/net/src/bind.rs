@@ -143,13 +143,7 @@ fn bind_all(
     options: SocketOptions,
     patience: Duration,
 ) -> Result<Binding, BindError> {
-    let mut binding = Binding {
-        shards: (0..shards).map(|_| Vec::with_capacity(addresses.len())).collect(),
-        addresses: Vec::with_capacity(addresses.len()),
-        receive_buffer: usize::MAX,
-        send_buffer: usize::MAX,
-        steering: Steering::Single,
-    };
+    let mut binding = Binding::of(shards);
     let mut port = 0;
     for &wanted in addresses {
         let mut address = wanted;
@@ -177,13 +171,7 @@ fn bind_group(
     let mut group = Vec::with_capacity(shards);
     for shard in 0..shards {
         let socket = open(address, options)?;
-        if address.ip().is_unspecified() {
-            tell_local_address(&socket, address)?;
-            if address.is_ipv6() {
-                // It sends from any address that is routed to this machine, as IPv4 does without being asked.
-                socket.set_freebind_v6(true)?;
-            }
-        }
+        prepare_wildcard(&socket, address)?;
         if shard > 0 {
             socket.set_reuse_port(true)?;
         }
@@ -205,6 +193,12 @@ pub(crate) fn open(address: SocketAddr, options: SocketOptions) -> io::Result<so
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    equip(&socket, address, options)?;
+    Ok(socket)
+}
+
+/// What can be set before the socket is bound, and afterwards.
+pub(crate) fn equip(socket: &socket2::Socket, address: SocketAddr, options: SocketOptions) -> io::Result<()> {
     if options.coalesce_receives {
         set_option(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, &1_i32)?;
     }
@@ -216,9 +210,21 @@ pub(crate) fn open(address: SocketAddr, options: SocketOptions) -> io::Result<so
         set_option(socket.as_raw_fd(), level, name, &1_i32)?;
     }
     let (receive, send) = (options.receive_buffer, options.send_buffer);
-    ask_buffer(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive)?;
-    ask_buffer(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send)?;
-    Ok(socket)
+    ask_buffer(socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive)?;
+    ask_buffer(socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send)
+}
+
+/// A socket of all local addresses says which of them was reached, and answers from it.
+pub(crate) fn prepare_wildcard(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
+    if !address.ip().is_unspecified() {
+        return Ok(());
+    }
+    tell_local_address(socket, address)?;
+    if address.is_ipv6() {
+        // It sends from any address that is routed to this machine, as IPv4 does without being asked.
+        socket.set_freebind_v6(true)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn tell_local_address(socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
@@ -250,7 +256,18 @@ fn bind_patiently(socket: &socket2::Socket, address: SocketAddr, patience: Durat
 }
 
 impl Binding {
-    fn adopt(&mut self, address: SocketAddr, group: Vec<Socket>) -> io::Result<()> {
+    /// Nothing is bound yet.
+    pub(crate) fn of(shards: usize) -> Binding {
+        Binding {
+            shards: (0..shards).map(|_| Vec::new()).collect(),
+            addresses: Vec::new(),
+            receive_buffer: usize::MAX,
+            send_buffer: usize::MAX,
+            steering: Steering::Single,
+        }
+    }
+
+    pub(crate) fn adopt(&mut self, address: SocketAddr, group: Vec<Socket>) -> io::Result<()> {
         for socket in &group {
             self.receive_buffer = self.receive_buffer.min(granted(socket, libc::SO_RCVBUF)?);
             self.send_buffer = self.send_buffer.min(granted(socket, libc::SO_SNDBUF)?);

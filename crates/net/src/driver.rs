@@ -251,6 +251,15 @@ pub trait Driver {
     /// exchange.
     fn flush(&mut self);
 
+    /// Takes no datagrams from the sockets any more; further exchanges hand over those that were taken before. For sockets
+    /// that somebody else will receive from. A driver that takes them only while it is asked for them has nothing to do.
+    ///
+    /// # Errors
+    /// What made the driver unusable.
+    fn stop_receiving(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What became of the sends so far; the caller clears it with [`SendReport::clear`].
     fn report(&mut self) -> &mut SendReport;
 

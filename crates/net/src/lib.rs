@@ -17,6 +17,7 @@ mod epoll;
 mod gathered;
 mod hash;
 mod host;
+mod inherit;
 mod interface;
 pub mod limits;
 mod mmsg;
@@ -46,6 +47,7 @@ pub use driver::{
 pub use epoll::Epoll;
 pub use host::{available_cpus, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit};
 pub use interface::{Interface, ReceiveHash, interfaces};
+pub use inherit::{InheritError, Inherited, inherited};
 pub use mmsg::Mmsg;
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::Steering;

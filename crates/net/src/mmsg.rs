@@ -28,6 +28,8 @@ pub struct Mmsg {
     /// The waker first, then the sockets.
     polled: Vec<pollfd>,
     waker: Waker,
+    /// Nothing is to be received any more.
+    deaf: bool,
     stats: DriverStats,
 }
 
@@ -51,6 +53,7 @@ impl Mmsg {
             polled: fds.map(readable).collect(),
             sockets,
             waker,
+            deaf: false,
             stats: DriverStats::default(),
         })
     }
@@ -100,6 +103,9 @@ impl Mmsg {
 impl Driver for Mmsg {
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
         self.end_turn()?;
+        if self.deaf {
+            return Ok(());
+        }
         let before = arrivals.len();
         self.receive(arrivals)?;
         if arrivals.len() == before && wait != Some(Duration::ZERO) {
@@ -145,6 +151,11 @@ impl Driver for Mmsg {
 
     fn flush(&mut self) {
         self.send_batch();
+    }
+
+    fn stop_receiving(&mut self) -> io::Result<()> {
+        self.deaf = true;
+        Ok(())
     }
 
     fn report(&mut self) -> &mut SendReport {

@@ -45,6 +45,8 @@ pub struct Uring {
     sockets: Vec<Socket>,
     waker: Waker,
     waker_armed: bool,
+    /// Nothing is to be received any more.
+    deaf: bool,
     arrivals_per_exchange: usize,
     /// The error that made the ring unusable. From then on nothing is submitted: what is queued may be stale.
     broken: Option<Errno>,
@@ -77,6 +79,7 @@ impl Uring {
             sockets,
             waker,
             waker_armed: false,
+            deaf: false,
             arrivals_per_exchange: config.arrivals_per_exchange.into(),
             broken: None,
         };
@@ -185,7 +188,8 @@ impl Uring {
 
     /// Arms the receives that have ended, unless no buffer is there for them.
     fn arm(&mut self) -> io::Result<()> {
-        while self.buffers.provided() > 0
+        while !self.deaf
+            && self.buffers.provided() > 0
             && let Some(entry) = self.receiver.arm()
         {
             // SAFETY: the entry points into the receiver, which keeps its template in place.
@@ -231,9 +235,8 @@ impl Uring {
         Ok(())
     }
 
-    /// Ends every receive and the poll, so that the kernel writes to no buffer any more, and lets go of the
-    /// sockets.
-    fn quiet(&mut self) -> io::Result<()> {
+    /// Ends every receive and the poll, so that the kernel writes to no buffer any more.
+    fn end_receives(&mut self) -> io::Result<()> {
         self.health()?;
         let deadline = Instant::now() + PATIENCE;
         while self.receiver.is_armed() || self.waker_armed {
@@ -246,6 +249,12 @@ impl Uring {
             self.ring.exchange(Some(Duration::from_millis(10)))?;
             self.reap();
         }
+        Ok(())
+    }
+
+    /// Receives nothing any more, and lets go of the sockets.
+    fn quiet(&mut self) -> io::Result<()> {
+        self.end_receives()?;
         let submitter = self.ring.inner().submitter();
         // What was never registered, or no longer is, need not be let go of.
         let _ = submitter.unregister_buf_ring(buffers::GROUP);
@@ -309,6 +318,12 @@ impl Driver for Uring {
 
     fn flush(&mut self) {
         self.send_batch();
+    }
+
+    fn stop_receiving(&mut self) -> io::Result<()> {
+        self.send_batch();
+        self.deaf = true;
+        self.end_receives()
     }
 
     fn report(&mut self) -> &mut SendReport {

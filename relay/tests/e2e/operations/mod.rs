@@ -1,8 +1,10 @@
 //! Operations: starting, configuring, watching and ending a relay, and what it costs.
 
+mod activation;
 mod busy_port;
 mod catalogue;
 mod chat;
+mod confined;
 mod configuration;
 mod container;
 mod denied;
@@ -19,4 +21,5 @@ mod prometheus;
 mod reload;
 mod signals;
 mod startup;
+mod supervised;
 mod tools;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -32,6 +33,8 @@ pub fn each_backend(story: impl Fn(Backend)) {
 /// How to start a relay.
 pub struct RelayOptions {
     command: Command,
+    /// Sockets that take the places of the standard input and output on the way.
+    passed: [Option<OwnedFd>; 2],
 }
 
 /// A relay that serves.
@@ -77,7 +80,7 @@ impl RelayOptions {
                 command.env_remove(name);
             }
         }
-        Self { command }
+        Self { command, passed: [None, None] }
     }
 
     /// More flags.
@@ -94,7 +97,11 @@ impl RelayOptions {
 
     /// The same by way of a program that changes something and becomes the relay: `prlimit --nofile=20`.
     pub fn through(self, program: &str) -> Self {
-        let mut words = program.split(' ');
+        self.behind(program.split(' '))
+    }
+
+    fn behind<'a>(self, words: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut words = words.into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
@@ -103,7 +110,22 @@ impl RelayOptions {
                 None => command.env_remove(name),
             };
         }
-        Self { command }
+        Self { command, passed: self.passed }
+    }
+
+    /// With one or two sockets from descriptor 3 on, as a service manager passes them; names are divided by colons.
+    pub fn passing(self, sockets: &[BorrowedFd<'_>], names: &str) -> Self {
+        // Which process has the id, only that process knows before the relay does.
+        let script = match sockets.len() {
+            1 => "exec 3<&0 </dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"",
+            _ => "exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"",
+        };
+        let mut options = self.behind(["sh", "-c", script]);
+        options.command.env("LISTEN_FDS", sockets.len().to_string()).env("LISTEN_FDNAMES", names);
+        let mut copies =
+            sockets.iter().map(|socket| socket.try_clone_to_owned().expect("a copy of a socket"));
+        options.passed = [copies.next(), copies.next()];
+        options
     }
 
     /// The command as it is, for what [`RelayOptions`] has no word for.
@@ -114,7 +136,8 @@ impl RelayOptions {
     /// Starts it and waits until it serves.
     #[track_caller]
     pub fn start(mut self) -> Relay {
-        self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let [stdin, stdout] = self.passed.map(|socket| socket.map_or_else(Stdio::null, Stdio::from));
+        self.command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the relay starts");
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = BufReader::new(child.stderr.take().expect("a piped stderr"));
@@ -142,7 +165,10 @@ impl RelayOptions {
 
     /// Runs it to its end: exit status, standard output, standard error.
     pub fn run(mut self) -> (ExitStatus, String, String) {
-        let output = self.command.stdin(Stdio::null()).output().expect("the relay runs");
+        let [stdin, stdout] = self.passed;
+        self.command.stdin(stdin.map_or_else(Stdio::null, Stdio::from));
+        self.command.stdout(stdout.map_or_else(Stdio::piped, Stdio::from)).stderr(Stdio::piped());
+        let output = self.command.output().expect("the relay runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         (output.status, text(output.stdout), text(output.stderr))
     }
