@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 /// A program that tests start, or a file that one needs, and the Debian package that has it.
-const NEEDED: [(&str, &str); 16] = [
+const NEEDED: [(&str, &str); 20] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("ip", "iproute2"),
@@ -22,6 +22,10 @@ const NEEDED: [(&str, &str); 16] = [
     ("runc", "runc"),
     ("jq", "jq"),
     ("pip3", "python3-pip"),
+    ("systemd-analyze", "systemd"),
+    ("lintian", "lintian"),
+    ("man", "man-db"),
+    ("mandoc", "mandoc"),
 ];
 
 /// Installs the packages of the programs that are not there.

@@ -6,6 +6,7 @@ mod dashboards;
 mod deploy;
 mod gate;
 mod machine;
+mod package;
 mod reference;
 mod steps;
 mod tidy;
@@ -41,6 +42,8 @@ enum Task {
     Gate(gate::Options),
     /// Writes the references of the metrics into the documents.
     Reference,
+    /// Builds the Debian package.
+    Package,
     /// Checks the house rules that no compiler knows.
     Tidy,
 }
@@ -64,6 +67,7 @@ fn run() -> anyhow::Result<()> {
         Task::Bench(options) => bench::run(&shell, &options),
         Task::Gate(options) => gate::run(&shell, options),
         Task::Reference => reference::write(&shell),
+        Task::Package => package::build(&shell),
         Task::Tidy => tidy::check(&shell),
     }
 }

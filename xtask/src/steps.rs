@@ -5,12 +5,12 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{dashboards, deploy, gate, machine, tidy};
+use crate::{dashboards, deploy, gate, machine, package, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
 /// In the order of their cost, so that what fails often fails early.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("machine", machine::prepare),
     ("format", |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?)),
     ("tidy", tidy::check),
@@ -32,6 +32,7 @@ const STEPS: [Step; 12] = [
         deploy::check(shell)?;
         Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- container::").run()?)
     }),
+    ("the Debian package, on the release binaries", package::check),
     ("documentation", |shell| {
         let _flags = shell.push_env("RUSTDOCFLAGS", "-D warnings");
         cmd!(shell, "cargo test --locked --workspace --doc").run()?;

@@ -46,8 +46,8 @@ pub use driver::{
 };
 pub use epoll::Epoll;
 pub use host::{available_cpus, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit};
-pub use interface::{Interface, ReceiveHash, interfaces};
 pub use inherit::{InheritError, Inherited, inherited};
+pub use interface::{Interface, ReceiveHash, interfaces};
 pub use mmsg::Mmsg;
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::Steering;

@@ -1,0 +1,77 @@
+#!/bin/sh
+# Installs, upgrades, removes and purges a package in a throw-away copy of this machine's root: try.sh PACKAGE.deb
+# It takes root, and changes nothing outside of its namespaces.
+set -eu
+
+if [ "${INSIDE-}" != namespaces ]; then
+    INSIDE=namespaces exec unshare --mount --net --pid --fork --propagation private "$0" "$(realpath "$1")"
+fi
+
+die() { echo "try.sh: $*" >&2; exit 1; }
+
+deb=$1
+work=$(mktemp -d)
+mount -t tmpfs tmpfs "$work"
+mkdir "$work/upper" "$work/work" "$work/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root"
+root=$work/root
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+ip link set lo up
+cp "$deb" "$root/tmp/relay.deb"
+# A second version, with another configuration.
+dpkg-deb -R "$deb" "$work/next"
+sed -i 's/^Version: .*/Version: 99/' "$work/next/DEBIAN/control"
+echo '# of the next version' >> "$work/next/etc/relay/relay.toml"
+dpkg-deb -b "$work/next" "$root/tmp/next.deb" > /dev/null
+
+clean="env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive"
+inside() { chroot "$root" $clean "$@"; }
+
+# The index of all of this machine's man pages is not what is tried here.
+rm -f "$root/var/lib/man-db/auto-update"
+inside dpkg -i /tmp/relay.deb
+inside id _relay
+test -L "$root/etc/systemd/system/multi-user.target.wants/relay.service" || die "relay.service is not enabled"
+inside cp /usr/share/doc/udp-relay/examples/relay.socket /run/
+verified=$(inside env SYSTEMD_LOG_LEVEL=notice systemd-analyze verify --man=no relay.service /run/relay.socket 2>&1) || die "$verified"
+test -z "$verified" || die "$verified"
+
+# The unit's command, as the unit's user; a client talks to it.
+chroot "$root" $clean \
+    setpriv --reuid=_relay --regid=_relay --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
+    relay --config /etc/relay/relay.toml &
+relay=$!
+until group=$(inside relay-chat create 2> /dev/null); do
+    kill -0 "$relay" || die "the relay has ended"
+done
+inside relay-chat send --group "$group" hello
+inside relay-loadgen run --clients 4 --group-size 2 --rate 10 --duration 1s > /dev/null
+kill "$relay"
+wait "$relay" || die "the relay ended with $?"
+
+for page in "$root"/usr/share/man/man8/relay*.8.gz "$root"/usr/share/man/man1/relay-*.1.gz; do
+    warnings=$(man --warnings -l "$page" 2>&1 > /dev/null) || die "$page: $warnings"
+    test -z "$warnings" || die "$page: $warnings"
+done
+for program in relay relay-chat relay-loadgen; do
+    inside bash -c "source /usr/share/bash-completion/completions/$program && complete -p $program" > /dev/null
+done
+
+# What the operator has written stays.
+echo '# of the operator' >> "$root/etc/relay/relay.toml"
+inside dpkg --force-confold -i /tmp/next.deb
+grep -q '# of the operator' "$root/etc/relay/relay.toml" || die "the upgrade has overwritten the configuration"
+inside dpkg -r udp-relay
+test ! -e "$root/usr/bin/relay" || die "the program is still there"
+grep -q '# of the operator' "$root/etc/relay/relay.toml" || die "removing has removed the configuration"
+inside dpkg -P udp-relay
+
+# What is left of it, files that were removed aside: the user, by Debian's custom, and what dpkg and man keep of everything.
+left=$(cd "$work/upper" && find . \( -type f -o -type l \) \
+    ! -path './etc/passwd*' ! -path './etc/group*' ! -path './etc/shadow*' ! -path './etc/gshadow*' ! -path './etc/.pwd.lock' \
+    ! -path './var/lib/dpkg/*' ! -path './var/log/*' ! -path './var/cache/*' ! -path './run/*')
+test -z "$left" || die "purging leaves: $left"
+echo "try.sh: installed, served, upgraded, removed and purged"
