@@ -1,5 +1,6 @@
 //! The house rules that no compiler knows: sizes of files, dead files, and documents that match the code.
 
+mod documents;
 mod watched;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use anyhow::bail;
 use xshell::{Shell, cmd};
 
 use crate::{alerts, reference};
+use documents::flags;
 
 /// No source file is longer, in lines.
 const LONGEST_FILE: usize = 500;
@@ -32,6 +34,7 @@ pub fn check(shell: &Shell) -> anyhow::Result<()> {
     reference::check(shell, &mut faults)?;
     alerts::check(&files, &mut faults)?;
     watched::check(&mut faults)?;
+    documents::check(shell, &files, &mut faults)?;
     if !faults.is_empty() {
         bail!("{} faults\n{}", faults.len(), faults.join("\n"));
     }
@@ -164,19 +167,6 @@ fn is_metric(word: &str) -> bool {
 /// The histogram that a series is a part of, or the series itself.
 fn base_of(word: &str) -> &str {
     ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word)
-}
-
-/// The flags that a program's own help names, for each of its tasks.
-fn flags(shell: &Shell, program: &str, tasks: &[&str]) -> anyhow::Result<BTreeSet<String>> {
-    let mut flags = BTreeSet::new();
-    for task in tasks {
-        let task = task.split_whitespace();
-        let help =
-            cmd!(shell, "cargo run --quiet --locked --bin {program} -- {task...} --help").quiet().read()?;
-        let words = help.split(|c: char| c != '-' && !c.is_ascii_alphanumeric());
-        flags.extend(words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned));
-    }
-    Ok(flags)
 }
 
 /// Everything that exists is in the document, and everything of the same form in the document exists.
