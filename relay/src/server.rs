@@ -285,7 +285,7 @@ fn warn_of_binding(binding: &Binding, asked: SocketOptions) {
         ("send", "wmem", binding.send_buffer, asked.send_buffer),
     ];
     for (what, limit, granted, asked) in buffers {
-        if granted < asked {
+        if granted < asked.min(net::MAX_BUFFER) {
             tracing::warn!(
                 granted,
                 asked,

@@ -18,6 +18,10 @@ const RETRY: Duration = Duration::from_millis(10);
 /// Chosen ports to try when several addresses must share one that was free for the first.
 const CHOICES: usize = 16;
 
+/// The largest buffer that the kernel grants, in the unit of [`SocketOptions::receive_buffer`]: it keeps the doubled
+/// value in an int. A byte less than 1 GiB.
+pub const MAX_BUFFER: usize = i32::MAX as usize / 2;
+
 /// What to ask the kernel for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
@@ -237,8 +241,7 @@ pub(crate) fn tell_local_address(socket: &socket2::Socket, address: SocketAddr) 
 
 /// With CAP_NET_ADMIN any size is granted; without it the limit is net.core.{r,w}mem_max.
 fn ask_buffer(socket: &socket2::Socket, force: i32, polite: i32, bytes: usize) -> io::Result<()> {
-    // The kernel doubles the value in an int.
-    let bytes = bytes.min(i32::MAX as usize / 2) as i32;
+    let bytes = bytes.min(MAX_BUFFER) as i32;
     set_option(socket.as_raw_fd(), libc::SOL_SOCKET, force, &bytes)
         .or_else(|_| set_option(socket.as_raw_fd(), libc::SOL_SOCKET, polite, &bytes))
 }

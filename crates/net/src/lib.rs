@@ -37,7 +37,7 @@ mod trial;
 mod uring;
 mod waker;
 
-pub use bind::{BindError, BindErrorKind, Binding, SocketOptions, bind};
+pub use bind::{BindError, BindErrorKind, Binding, MAX_BUFFER, SocketOptions, bind};
 pub use clients::bind_clients;
 pub use config::{DriverConfig, SetupError, SetupFailure, SetupStep};
 pub use driver::{

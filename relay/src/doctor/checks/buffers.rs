@@ -59,8 +59,7 @@ fn judge(facts: &Facts) -> Finding {
     let asked = facts.asked;
     let limit = facts.limit.as_ref().ok().copied();
     let low = limit.filter(|limit| *limit < asked);
-    // The kernel cuts a byte off the largest size there is.
-    let finding = if granted + 1 < asked {
+    let finding = if granted < asked.min(net::MAX_BUFFER as u64) {
         let limit = low.map_or(String::new(), |limit| format!(" ({} is {limit})", facts.setting));
         let found = format!("{} granted of {} asked for{limit}", size(granted), size(asked));
         return values(Finding::warning(facts.name, found).why(facts.why), facts, granted)

@@ -26,6 +26,13 @@ fn without_a_flag_it_serves_at_the_usual_addresses_and_says_so_in_one_line() {
 }
 
 #[test]
+fn the_largest_buffers_are_no_reason_to_complain() {
+    let relay =
+        RelayOptions::new(Backend::Mmsg).with(["--receive-buffer", "1G", "--send-buffer", "1G"]).start();
+    assert_eq!(relay.log().len(), 1, "{:#?}", relay.log());
+}
+
+#[test]
 fn a_log_without_a_terminal_has_no_colours() {
     let relay = RelayOptions::new(Backend::Mmsg).start();
     assert!(!relay.log()[0].contains('\u{1b}'));
