@@ -93,9 +93,9 @@ impl Relay {
             ..SocketOptions::default()
         };
         let mut passed = activation::take()?;
-        let metrics =
-            passed.metrics.take().map_or_else(|| listen_for_metrics(loaded), |passed| Ok(Some(passed)))?;
+        let passed_metrics = passed.metrics.take();
         let (mut binding, is_passed) = bind(loaded, passed, options)?;
+        let metrics = passed_metrics.map_or_else(|| listen_for_metrics(loaded), |passed| Ok(Some(passed)))?;
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
         let groups = Arc::new(Groups::new());
