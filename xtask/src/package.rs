@@ -1,7 +1,7 @@
 //! The Debian package: built from the release binaries, judged by lintian, installed and removed for real.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
@@ -65,11 +65,17 @@ fn last_commit(shell: &Shell) -> anyhow::Result<(String, String)> {
 /// The pinned cargo-deb, unoptimised: it is built in half a minute and used for seconds.
 fn cargo_deb(shell: &Shell) -> anyhow::Result<PathBuf> {
     let path = shell.current_dir().join("target/tools/bin/cargo-deb");
-    let is_there = path.is_file() && cmd!(shell, "{path} --version").quiet().read()? == CARGO_DEB;
-    if !is_there {
+    if !is_pinned(shell, &path)? {
         let small = ["--debug", "--config", "profile.dev.debug=false"];
         cmd!(shell, "cargo install --quiet --locked {small...} --root target/tools cargo-deb@{CARGO_DEB}")
             .run()?;
+        if !is_pinned(shell, &path)? {
+            bail!("the cargo-deb that was just installed is not taken for {CARGO_DEB}");
+        }
     }
     Ok(path)
+}
+
+fn is_pinned(shell: &Shell, path: &Path) -> anyhow::Result<bool> {
+    Ok(path.is_file() && cmd!(shell, "{path} --version").quiet().read()? == format!("cargo-deb {CARGO_DEB}"))
 }
