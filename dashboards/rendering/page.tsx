@@ -50,7 +50,7 @@ for (const [pluginId, plugin] of Object.entries(panelPlugins))
   sceneUtils.registerRuntimePanelPlugin({ pluginId, plugin });
 
 function variable(from: Json): SceneVariable {
-  const { name, label, query, multi, includeAll, sort } = from;
+  const { name, label, query, multi, includeAll, allValue, sort } = from;
   if (from.type === 'datasource')
     return new DataSourceVariable({ name, label, pluginId: query, value: 'prometheus', text: 'Prometheus' });
   if (from.type === 'textbox') return new TextBoxVariable({ name, label, value: query });
@@ -61,6 +61,7 @@ function variable(from: Json): SceneVariable {
     query,
     isMulti: multi,
     includeAll,
+    allValue,
     sort,
     defaultToAll: true,
     value: '$__all',

@@ -28,10 +28,19 @@ export interface Choice {
   /** The series with the label. */
   series: string;
   of: string;
+  /** What "All" matches, where the values that are known now are not all. */
+  all?: string;
 }
 
-const choice = ({ name, label, series, of }: Choice) =>
-  new QueryVariableBuilder(name)
+/** A relay that is down exports nothing, and Prometheus knows it by `up` alone: by its job, whose name has to tell. */
+const RELAYS = '.*relay.*';
+export const relays = (job: string, jobs: string, instance: string, instances: string): Choice[] => [
+  { name: job, label: jobs, series: `up{job=~"${RELAYS}"}`, of: 'job', all: RELAYS },
+  { name: instance, label: instances, series: `up{job=~"$${job}"}`, of: 'instance', all: '.*' },
+];
+
+function choice({ name, label, series, of, all }: Choice) {
+  const variable = new QueryVariableBuilder(name)
     .label(label)
     .datasource(source)
     .query({ query: `label_values(${series}, ${of})`, refId: name })
@@ -41,6 +50,8 @@ const choice = ({ name, label, series, of }: Choice) =>
     .multi(true)
     .includeAll(true)
     .current({ selected: true, text: 'All', value: '$__all' });
+  return all === undefined ? variable : variable.allValue(all);
+}
 
 export function dashboard(uid: string, title: string, description: string, choices: Choice[], rows: Row[]): Dashboard {
   const builder = new DashboardBuilder(title)

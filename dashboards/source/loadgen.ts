@@ -3,7 +3,7 @@
 import { BigValueGraphMode, BigValueTextMode } from '@grafana/grafana-foundation-sdk/common';
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 
-import { dashboard, type Row } from './frame';
+import { dashboard, relays, type Row } from './frame';
 import { alarms, heatmap, lines, stat, unit, type Query } from './parts';
 
 const generator = 'job=~"$job", instance=~"$instance"';
@@ -149,7 +149,7 @@ const load: Row = {
         unit: unit.count,
         width: 8,
       },
-      [[`sum by (instance) (loadgen_copies_lost{${generator}})`, '{{instance}}']],
+      [[`sum by (job, instance) (loadgen_copies_lost{${generator}})`, '{{instance}}']],
     ),
     lines(
       {
@@ -250,7 +250,7 @@ const blame: Row = {
         unit: unit.packets,
         width: 6,
       },
-      [[`sum by (instance, shard) (${rate('relay_kernel_receive_dropped_total', relay)})`, '{{instance}} · {{shard}}']],
+      [[`sum by (job, instance, shard) (${rate('relay_kernel_receive_dropped_total', relay)})`, '{{instance}} · {{shard}}']],
     ),
     alarms(
       {
@@ -283,8 +283,8 @@ const machines: Row = {
         width: 8,
       },
       [
-        [`sum by (instance) (${rate('process_cpu_seconds_total')})`, 'generator {{instance}}'],
-        [`sum by (instance) (${rate('process_cpu_seconds_total', relay)})`, 'relay {{instance}}'],
+        [`sum by (job, instance) (${rate('process_cpu_seconds_total')})`, 'generator {{instance}}'],
+        [`sum by (job, instance) (${rate('process_cpu_seconds_total', relay)})`, 'relay {{instance}}'],
       ],
     ),
     lines(
@@ -295,7 +295,7 @@ const machines: Row = {
         unit: unit.share,
         width: 8,
       },
-      [[`max by (instance) (${rate('relay_shard_busy_seconds_total', relay)})`, '{{instance}}']],
+      [[`max by (job, instance) (${rate('relay_shard_busy_seconds_total', relay)})`, '{{instance}}']],
     ),
     lines(
       {
@@ -306,14 +306,14 @@ const machines: Row = {
         width: 8,
       },
       [
-        [`sum by (instance) (process_resident_memory_bytes{${generator}})`, 'generator {{instance}}'],
-        [`sum by (instance) (process_resident_memory_bytes{${relay}})`, 'relay {{instance}}'],
+        [`sum by (job, instance) (process_resident_memory_bytes{${generator}})`, 'generator {{instance}}'],
+        [`sum by (job, instance) (process_resident_memory_bytes{${relay}})`, 'relay {{instance}}'],
       ],
     ),
     stat(
       {
         title: 'Versions',
-        description: 'Processes of each version: the generators and the relays.',
+        description: 'Versions of the generators and of the relays, and how these relays receive and send.',
         runbook: 'operations.md#metrics',
         unit: unit.count,
         width: 24,
@@ -324,6 +324,7 @@ const machines: Row = {
       ],
       ['text'],
     )
+      .textMode(BigValueTextMode.Name)
       .graphMode(BigValueGraphMode.None)
       .height(4),
   ],
@@ -336,8 +337,7 @@ export const loadgen: Dashboard = dashboard(
   [
     { name: 'job', label: 'Job', series: 'loadgen_build_info', of: 'job' },
     { name: 'instance', label: 'Generator', series: 'loadgen_build_info{job=~"$job"}', of: 'instance' },
-    { name: 'relay_job', label: 'Relay job', series: 'relay_build_info', of: 'job' },
-    { name: 'relay', label: 'Relay', series: 'relay_build_info{job=~"$relay_job"}', of: 'instance' },
+    ...relays('relay_job', 'Relay job', 'relay', 'Relay'),
   ],
   [glance, load, latency, blame, machines],
 );

@@ -2,7 +2,7 @@
 
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 
-import { dashboard } from './frame';
+import { dashboard, relays } from './frame';
 import { latency, traffic } from './relay/flow';
 import { glance, losses } from './relay/health';
 import { limits, ring, shards } from './relay/inside';
@@ -11,9 +11,6 @@ export const relay: Dashboard = dashboard(
   'relay',
   'Relay',
   'How the relays are doing: what they carry, what is lost and why, how long it takes, and how near the limits are.',
-  [
-    { name: 'job', label: 'Job', series: 'relay_build_info', of: 'job' },
-    { name: 'instance', label: 'Instance', series: 'relay_build_info{job=~"$job"}', of: 'instance' },
-  ],
+  relays('job', 'Job', 'instance', 'Instance'),
   [glance, losses, traffic, latency, shards, ring, limits],
 );

@@ -6,8 +6,12 @@ use std::path::PathBuf;
 
 const RULES: &str = "dashboards/alerts.yml";
 const TESTS: &str = "dashboards/alerts_test.yml";
+const THRESHOLDS: &str = "dashboards/alerts_thresholds_test.yml";
 const STORIES: &str = "relay/tests/e2e/watched/alerts.rs";
 const RUNBOOK: &str = "docs/operations.md";
+
+/// Alerts that neither compare with a number other than 0 nor wait.
+const UNTHRESHOLDED: [&str; 1] = ["RelayFull"];
 
 /// What the names of alerts begin with, and no other word in documents does.
 const PREFIX: &str = "Relay";
@@ -16,6 +20,7 @@ const PREFIX: &str = "Relay";
 pub fn check(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> {
     let (rules, tests) = (fs::read_to_string(RULES)?, fs::read_to_string(TESTS)?);
     let (stories, runbook) = (fs::read_to_string(STORIES)?, fs::read_to_string(RUNBOOK)?);
+    let thresholds = fs::read_to_string(THRESHOLDS)?;
     let alerts = after("- alert: ", &rules);
     let links = after("runbook_url: ", &rules);
     let firing = fired(&tests);
@@ -30,8 +35,13 @@ pub fn check(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> 
         if !firing.contains(alert) || !tests.contains(&format!("alertname: {alert}, exp_alerts: []")) {
             lacks(&format!("test in {TESTS} in which it fires, and one in which it does not"));
         }
-        if !stories.contains(&format!("\"{alert}\"")) {
-            lacks(&format!("story in {STORIES}"));
+        if !thresholds.contains(&format!("alertname=\"{alert}\"")) && !UNTHRESHOLDED.contains(alert) {
+            lacks(&format!("test in {THRESHOLDS}"));
+        }
+    }
+    for (alert, severity) in severities(&rules) {
+        if !stories.contains(&format!("\"{alert} {severity}\"")) {
+            faults.push(format!("{RULES}: {alert} of severity {severity} has no story in {STORIES}"));
         }
     }
     for file in files.iter().filter(|file| is_document(file)) {
@@ -51,6 +61,12 @@ fn is_document(path: &std::path::Path) -> bool {
 /// What stands behind this text in its lines.
 fn after<'a>(start: &str, text: &'a str) -> BTreeSet<&'a str> {
     text.lines().filter_map(|line| line.trim().strip_prefix(start)).collect()
+}
+
+/// The rules: their names and severities, in their order.
+fn severities(rules: &str) -> Vec<(&str, &str)> {
+    let all = |start| rules.lines().filter_map(move |line| line.trim().strip_prefix(start));
+    all("- alert: ").zip(all("severity: ")).collect()
 }
 
 /// Alerts of the tests that are expected to fire: their labels follow.
@@ -77,6 +93,13 @@ mod tests {
     fn names_of_alerts_are_found_in_text() {
         let text = "see [RelayDown](#relaydown), UDPRelay, Relays and `RelayFull`";
         assert_eq!(named(text).collect::<Vec<_>>(), ["RelayDown", "RelayFull"]);
+    }
+
+    #[test]
+    fn rules_of_one_name_are_told_apart() {
+        let rules =
+            "- alert: A\n  labels:\n    severity: warning\n- alert: A\n  labels:\n    severity: critical\n";
+        assert_eq!(severities(rules), [("A", "warning"), ("A", "critical")]);
     }
 
     #[test]

@@ -18,8 +18,8 @@ export const glance: Row = {
         width: 4,
       },
       [
-        [`sum(${serving})`, 'serving'],
-        [`count(${serving}) - sum(${serving})`, 'not serving'],
+        [`sum(${serving}) or vector(0)`, 'serving'],
+        [`count(${serving}) - sum(${serving}) or vector(0)`, 'not serving'],
       ],
       noneIsGood,
     )
@@ -156,7 +156,8 @@ export const glance: Row = {
         unit: unit.count,
         width: 4,
       },
-      [[`count(ALERTS{alertstate="firing", ${chosen}}) or vector(0)`, 'firing']],
+      // The alert that there is no target at all is about no instance.
+      [[`count(ALERTS{alertname=~"Relay.*", alertstate="firing", job=~"$job", instance=~"$instance|"}) or vector(0)`, 'firing']],
       ['green', [1, 'red']],
     ),
   ],
@@ -206,7 +207,7 @@ export const losses: Row = {
         unit: unit.packets,
         width: 8,
       },
-      [[`sum by (instance, shard) (${rate('relay_kernel_receive_dropped_total')})`, shard]],
+      [[`sum by (job, instance, shard) (${rate('relay_kernel_receive_dropped_total')})`, shard]],
     ),
     lines(
       {
@@ -218,7 +219,7 @@ export const losses: Row = {
       },
       [
         [
-          `sum by (instance, shard) (relay_socket_receive_queue_bytes{${chosen}}) / sum by (instance, shard) (relay_socket_buffer_bytes{${chosen}, direction="receive"})`,
+          `sum by (job, instance, shard) (relay_socket_receive_queue_bytes{${chosen}}) / sum by (job, instance, shard) (relay_socket_buffer_bytes{${chosen}, direction="receive"})`,
           shard,
         ],
       ],

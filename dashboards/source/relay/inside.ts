@@ -2,7 +2,7 @@
 
 import type { Row } from '../frame';
 import { alarms, bars, column, lines, table, unit } from '../parts';
-import { chosen, rate, total, ceilings, busy, shard } from './queries';
+import { chosen, rate, total, share, ceilings, busy, shard } from './queries';
 
 export const shards: Row = {
   title: 'Shards',
@@ -26,7 +26,7 @@ export const shards: Row = {
         unit: unit.packets,
         width: 8,
       },
-      [[`sum by (instance, shard) (${rate('relay_received_packets_total')})`, shard]],
+      [[`sum by (job, instance, shard) (${rate('relay_received_packets_total')})`, shard]],
     ),
     lines(
       {
@@ -36,7 +36,7 @@ export const shards: Row = {
         unit: unit.packets,
         width: 8,
       },
-      [[`sum by (instance, shard) (${rate('relay_sent_packets_total')})`, shard]],
+      [[`sum by (job, instance, shard) (${rate('relay_sent_packets_total')})`, shard]],
     ),
     lines(
       {
@@ -46,19 +46,20 @@ export const shards: Row = {
         unit: unit.count,
         width: 8,
       },
-      [[`sum by (instance, shard) (relay_clients{${chosen}})`, shard]],
+      [[`sum by (job, instance, shard) (relay_clients{${chosen}})`, shard]],
     ),
     lines(
       {
         title: 'Imbalance',
-        description: 'What the busiest shard of a relay receives, as a multiple of the mean of its shards. 1 is even.',
+        description:
+          'How busy the busiest shard of a relay is, as a multiple of the mean of its shards. 1 is even; above 1.5 it matters once that shard has little to spare.',
         runbook: 'operations.md#relayshardimbalance',
         unit: unit.count,
         width: 8,
       },
       [
         [
-          `max by (instance) (sum by (instance, shard) (${rate('relay_received_packets_total')})) / clamp_min(avg by (instance) (sum by (instance, shard) (${rate('relay_received_packets_total')})), 1e-9)`,
+          share(`max by (job, instance) (${busy})`, `avg by (job, instance) (${busy})`),
           '{{instance}}',
         ],
       ],
@@ -72,7 +73,7 @@ export const shards: Row = {
         unit: unit.count,
         width: 8,
       },
-      [[`sum by (instance, shard) (relay_waiting_copies{${chosen}})`, shard]],
+      [[`sum by (job, instance, shard) (relay_waiting_copies{${chosen}})`, shard]],
     ),
   ],
 };
@@ -88,7 +89,7 @@ export const ring: Row = {
         unit: unit.calls,
         width: 8,
       },
-      [[`sum by (instance) (${rate('relay_ring_enters_total')})`, '{{instance}}']],
+      [[`sum by (job, instance) (${rate('relay_ring_enters_total')})`, '{{instance}}']],
     ),
     lines(
       {
@@ -98,7 +99,7 @@ export const ring: Row = {
         unit: unit.count,
         width: 8,
       },
-      [[`sum by (instance) (relay_ring_buffers_free{${chosen}})`, '{{instance}}']],
+      [[`sum by (job, instance) (relay_ring_buffers_free{${chosen}})`, '{{instance}}']],
     ),
     alarms(
       {
@@ -139,7 +140,7 @@ export const limits: Row = {
         unit: unit.count,
         width: 6,
       },
-      [[`sum by (instance) (${rate('process_cpu_seconds_total')})`, '{{instance}}']],
+      [[`sum by (job, instance) (${rate('process_cpu_seconds_total')})`, '{{instance}}']],
     ),
     lines(
       {
@@ -149,7 +150,7 @@ export const limits: Row = {
         unit: unit.bytes,
         width: 6,
       },
-      [[`sum by (instance) (process_resident_memory_bytes{${chosen}})`, '{{instance}}']],
+      [[`sum by (job, instance) (process_resident_memory_bytes{${chosen}})`, '{{instance}}']],
     ),
     lines(
       {
@@ -160,8 +161,8 @@ export const limits: Row = {
         width: 6,
       },
       [
-        [`sum by (instance) (process_open_fds{${chosen}})`, '{{instance}} descriptors'],
-        [`sum by (instance) (process_threads{${chosen}})`, '{{instance}} threads'],
+        [`sum by (job, instance) (process_open_fds{${chosen}})`, '{{instance}} descriptors'],
+        [`sum by (job, instance) (process_threads{${chosen}})`, '{{instance}} threads'],
       ],
     ),
     column(

@@ -35,6 +35,8 @@ pub struct Variable {
     pub name: String,
     pub series: String,
     pub label: String,
+    /// What "All" matches, if it is not the values of the label.
+    pub all: Option<String>,
 }
 
 impl Dashboard {
@@ -76,7 +78,8 @@ impl Variable {
         let inner = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
         let (series, label) =
             inner.and_then(|inner| inner.rsplit_once(", ")).expect("label_values(series, label)");
-        Self { name: text(&variable["name"]), series: series.to_owned(), label: label.to_owned() }
+        let all = variable["allValue"].as_str().map(str::to_owned);
+        Self { name: text(&variable["name"]), series: series.to_owned(), label: label.to_owned(), all }
     }
 }
 

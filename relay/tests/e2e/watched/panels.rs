@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::dashboard::{DASHBOARDS, Dashboard, Panel, Query};
 use super::stage::{RELAYS, Stage};
-use crate::support::{PATIENCE, Prometheus};
+use super::watch::{Watch, relay_at};
+use crate::support::{PATIENCE, Prometheus, alone, eventually};
 
 /// What may be 0 all the time, or absent, with the reason why no trouble is made for it.
 const MAY_BE_ZERO: [(&str, &str, &str); 14] = [
@@ -72,17 +73,7 @@ fn what_may_be_zero_is_there() {
 /// What is wrong with a dashboard, each fault with the name of its panel or variable in front.
 fn faults(prometheus: &Prometheus, dashboard: &Dashboard) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut chosen = BTreeMap::new();
-    for variable in &dashboard.variables {
-        let series = prometheus.vector(&filled_in(&variable.series, &chosen));
-        let values: BTreeSet<String> =
-            series.iter().filter_map(|(labels, _)| labels.get(&variable.label).cloned()).collect();
-        if values.is_empty() {
-            faults.push(format!("{}: no values", variable.name));
-        }
-        let all: Vec<String> = values.into_iter().collect();
-        chosen.insert(variable.name.clone(), format!("({})", all.join("|")));
-    }
+    let chosen = all_chosen(prometheus, dashboard, |variable| faults.push(format!("{variable}: no values")));
     for panel in &dashboard.panels {
         for query in &panel.queries {
             if let Some(fault) = fault(prometheus, panel, query, &filled_in(&query.expression, &chosen)) {
@@ -91,6 +82,67 @@ fn faults(prometheus: &Prometheus, dashboard: &Dashboard) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The variables with all of the values that are known now; tells of those without.
+fn all_chosen(
+    prometheus: &Prometheus,
+    dashboard: &Dashboard,
+    mut without_values: impl FnMut(&str),
+) -> BTreeMap<String, String> {
+    let mut chosen = BTreeMap::new();
+    for variable in &dashboard.variables {
+        let series = prometheus.vector(&filled_in(&variable.series, &chosen));
+        let values: BTreeSet<String> =
+            series.iter().filter_map(|(labels, _)| labels.get(&variable.label).cloned()).collect();
+        if values.is_empty() {
+            without_values(&variable.name);
+        }
+        let values = || format!("({})", values.into_iter().collect::<Vec<_>>().join("|"));
+        chosen.insert(variable.name.clone(), variable.all.clone().unwrap_or_else(values));
+    }
+    chosen
+}
+
+/// The numbers in the panels of the overview that tell of relays that are gone: serving, not serving, alerts.
+fn glance(prometheus: &Prometheus) -> [Option<f64>; 3] {
+    let dashboard = Dashboard::read(DASHBOARDS[0].1);
+    let chosen = all_chosen(prometheus, &dashboard, |_| ());
+    [("Relays", "A"), ("Relays", "B"), ("Alerts", "A")].map(|(title, letter)| {
+        let mut queries =
+            dashboard.panels.iter().filter(|panel| panel.title == title).flat_map(|panel| &panel.queries);
+        let query = queries.find(|query| query.letter == letter).expect("the query");
+        prometheus.ask(&filled_in(&query.expression, &chosen))
+    })
+}
+
+#[test]
+fn relays_that_are_down_stay_on_the_dashboard() {
+    alone(|| {
+        let [one, other] = [9501, 9502];
+        let watch = Watch::over([one, other].into_iter());
+        let shows = |expected: [f64; 3]| {
+            eventually("the dashboard says so", || {
+                (glance(&watch.prometheus) == expected.map(Some)).then_some(())
+            });
+        };
+        let [stays, goes] = [relay_at(one).start(), relay_at(other).start()];
+        shows([2.0, 0.0, 0.0]);
+        drop(goes);
+        shows([1.0, 1.0, 1.0]);
+        drop(stays);
+        shows([0.0, 2.0, 2.0]);
+    });
+}
+
+#[test]
+fn targets_that_are_gone_are_an_alert_on_the_dashboard() {
+    alone(|| {
+        let watch = Watch::over(std::iter::empty());
+        eventually("the dashboard says so", || {
+            (glance(&watch.prometheus) == [0.0, 0.0, 1.0].map(Some)).then_some(())
+        });
+    });
 }
 
 /// What is wrong with the answer to one query.
@@ -121,7 +173,9 @@ fn fault(prometheus: &Prometheus, panel: &Panel, query: &Query, expression: &str
 fn filled_in(expression: &str, chosen: &BTreeMap<String, String>) -> String {
     let mut filled = expression.replace("$__rate_interval", "4s");
     for (name, value) in chosen {
-        filled = filled.replace(&format!("${name}\""), &format!("{value}\""));
+        for end in ['"', '|'] {
+            filled = filled.replace(&format!("${name}{end}"), &format!("{value}{end}"));
+        }
     }
     filled
 }

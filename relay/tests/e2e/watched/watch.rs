@@ -79,7 +79,7 @@ impl Watch {
     pub fn fires_at_last(&self, port: u16, alert: &str, mut story: impl FnMut()) {
         let told = (0..TRIALS).any(|_| {
             story();
-            self.ever_fired(port).contains(alert)
+            self.ever_fired(port).iter().any(|fired| fired.starts_with(alert))
         });
         assert!(told, "{alert} has not fired in {TRIALS} trials");
     }
@@ -99,11 +99,14 @@ impl Watch {
         }
     }
 
-    /// Names of all alerts that have ever fired about the relay at this port.
+    /// Names and severities of all alerts that have ever fired about the relay at this port.
     pub fn ever_fired(&self, port: u16) -> BTreeSet<String> {
         let query = format!("ALERTS{{alertstate=\"firing\",instance=\"{}\"}}", instance(port));
         let fired = self.prometheus.range(&query, LONGEST, SCRAPE);
-        fired.into_iter().map(|(labels, _)| labels["alertname"].clone()).collect()
+        fired
+            .into_iter()
+            .map(|(labels, _)| format!("{} {}", labels["alertname"], labels["severity"]))
+            .collect()
     }
 
     fn about(&self, port: u16) -> Vec<Alert> {
