@@ -57,10 +57,15 @@ inside cp /usr/share/doc/udp-relay/examples/relay.socket /run/
 verified=$(inside env SYSTEMD_LOG_LEVEL=notice systemd-analyze verify --man=no relay.service /run/relay.socket 2>&1) || die "$verified"
 test -z "$verified" || die "$verified"
 
+# A token as the manual has it made; the unit's user can read it.
+grep '^install -m .*/etc/relay/status-token' "$root/usr/share/doc/udp-relay/docs/operations.md" > "$root/tmp/token"
+inside sh /tmp/token
+inside sh -c 'echo 0123456789abcdef0123456789abcdef > /etc/relay/status-token'
+
 # The unit's command, as the unit's user; a client talks to it.
 chroot "$root" $clean \
     setpriv --reuid=_relay --regid=_relay --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
-    relay --config /etc/relay/relay.toml &
+    relay --config /etc/relay/relay.toml --status-token-file /etc/relay/status-token &
 relay=$!
 until group=$(inside relay-chat create 2> /dev/null); do
     kill -0 "$relay" || die "the relay has ended"
@@ -69,14 +74,48 @@ inside relay-chat send --group "$group" hello
 inside relay-loadgen run --clients 4 --group-size 2 --rate 10 --duration 1s > /dev/null || test $? = 98 # a machine too busy to measure
 kill "$relay"
 wait "$relay" || die "the relay ended with $?"
+rm "$root/etc/relay/status-token"
 
 for page in "$root"/usr/share/man/man8/relay*.8.gz "$root"/usr/share/man/man1/relay-*.1.gz; do
-    warnings=$(man --warnings -l "$page" 2>&1 > /dev/null) || die "$page: $warnings"
+    warnings=$(man --warnings -l "$page" 2>&1 >> "$root/tmp/pages") || die "$page: $warnings"
     test -z "$warnings" || die "$page: $warnings"
 done
+if grep -l -e EXTRA -e '`' "$root/tmp/pages"; then die "a manual has backquotes or a section EXTRA"; fi
 for program in relay relay-chat relay-loadgen; do
-    inside bash -c "source /usr/share/bash-completion/completions/$program && complete -p $program" > /dev/null
+    inside "$program" --version | grep -q "^$program [0-9]" || die "$program has another name: $(inside "$program" --version)"
 done
+
+# Every link of the documents leads to a file, but those into the sources.
+documents=$root/usr/share/doc/udp-relay
+find "$documents" -name '*.md' | while read -r document; do
+    grep -oE '\]\([^)#]+' "$document" | sed 's/^](//' | grep -vE '://|^(\.\./relay/|LICENSE-)' | while read -r link; do
+        test -e "$(dirname "$document")/$link" || die "$document links to $link, which is not installed"
+    done
+done
+inside grep -q 'job_name: relay' /usr/share/doc/udp-relay/dashboards/prometheus.yml
+inside grep -q RelayDown /usr/share/doc/udp-relay/dashboards/alerts.yml
+
+# What bash offers for the last word.
+cat > "$root/tmp/complete" <<'END'
+source "/usr/share/bash-completion/completions/$1"
+function=$(complete -p "$1" | sed 's/.* -F \([^ ]*\) .*/\1/')
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+"$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+echo "${COMPREPLY[*]}"
+END
+offers() {
+    wanted=$1
+    shift
+    offered=$(inside bash /tmp/complete "$@")
+    test "$offered" = "$wanted" || die "for \"$*\" bash offers \"$offered\" and not \"$wanted\""
+}
+offers "auto uring mmsg" relay --backend ""
+offers "debug" relay doctor --log-level d
+offers "--measure" relay doctor --mea
+offers "--timeout" relay-chat send --ti
+offers "--count" relay-chat listen --co
+offers "game" relay-loadgen run --profile g
+offers "--max-p99 --max-p999" relay-loadgen capacity --max-p99
 
 # What the operator has written stays.
 echo '# of the operator' >> "$root/etc/relay/relay.toml"

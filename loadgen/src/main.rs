@@ -1,13 +1,15 @@
 //! The load generator's program.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 use loadgen::args::{Args, UsageError};
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let matches = Args::command().display_name(called()).try_get_matches();
+    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
@@ -34,4 +36,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let what = if no_task { "what is to be done? run, capacity, worker or merge" } else { what };
     eprintln!("loadgen: {what}; see --help");
     ExitCode::from(2)
+}
+
+/// The name of the program's file: Debian installs it as `relay-loadgen`.
+fn called() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    path.file_name().map_or_else(|| "loadgen".into(), |name| name.to_string_lossy().into_owned())
 }
