@@ -1,5 +1,6 @@
 //! How numbers leave: a bounded HTTP server, and metrics in the Prometheus text format.
 
+mod crowd;
 mod http;
 pub mod limits;
 mod metric;

@@ -94,6 +94,9 @@ fn check_deployment(map: &Value, deployment: &Value, relay: &Relay) -> anyhow::R
         "QoS is not guaranteed"
     );
     for (probe, path) in [("startup", "/readyz"), ("readiness", "/readyz"), ("liveness", "/livez")] {
+        // The default is one second, which a busy node may take.
+        let patience = at(container, &format!("/{probe}Probe/timeoutSeconds"))?;
+        ensure!(patience.as_u64() >= Some(5), "{probe}Probe: timeoutSeconds is {patience}");
         ensure!(text(container, &format!("/{probe}Probe/httpGet/path"))? == path, "{probe}Probe");
         port(deployment, text(container, &format!("/{probe}Probe/httpGet/port"))?)?;
     }
