@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::options::OPTIONS;
 use super::place::{Given, Layer, Place};
-use super::problem::{Complaint, Problem, quote};
+use super::problem::{Problem, quote};
 
 /// Reads the options' variables and gives warnings for those that are ignored. Others are none of our business: a
 /// cluster injects `RELAY_SERVICE_HOST` and its like. Empty counts as unset.
@@ -19,10 +19,7 @@ pub(super) fn read(
         let place = Place::Environment(name.to_owned());
         let text = match value.into_string() {
             Ok(text) => text,
-            Err(bytes) => {
-                let complaint = Complaint::new(&bytes.to_string_lossy(), "is not UTF-8");
-                return Err(Problem::Value { place, complaint });
-            }
+            Err(bytes) => return Err(Problem::Value { place, complaint: spec.not_utf8(&bytes) }),
         };
         if spec.name == "port" && text.contains("://") {
             // Kubernetes injects it into every pod beside a service that is called relay.

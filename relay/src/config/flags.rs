@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::options::{Change, Form, OPTIONS, Spec};
 use super::place::{Given, Layer, Place};
-use super::problem::{Complaint, Exit, Problem, quote};
+use super::problem::{Exit, Problem, quote};
 use super::task::{Examination, Task};
 
 /// The command line, for help, man page and completions.
@@ -86,8 +86,7 @@ fn layer(matches: &mut ArgMatches) -> Result<Layer, Exit> {
         match texts {
             Ok(texts) => layer.insert(spec.name, Given { text: texts.join(","), place }),
             Err(bytes) => {
-                let complaint = Complaint::new(&bytes.to_string_lossy(), "is not UTF-8");
-                return Err(Problem::Value { place, complaint }.into());
+                return Err(Problem::Value { place, complaint: spec.not_utf8(&bytes) }.into());
             }
         };
     }

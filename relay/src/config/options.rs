@@ -1,5 +1,6 @@
 //! The one table of options: every flag, its variable and its key in the file are a line here.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use engine::limits::CEILING;
@@ -52,6 +53,15 @@ impl Spec {
     /// The name of the variable.
     pub fn variable(&self) -> String {
         format!("RELAY_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// What is wrong with bytes that are no text.
+    pub fn not_utf8(&self, value: &OsStr) -> Complaint {
+        const VERDICT: &str = "is not UTF-8";
+        match self.form {
+            Form::Secret => Complaint::of_secret(VERDICT),
+            _ => Complaint::new(&value.to_string_lossy(), VERDICT),
+        }
     }
 
     /// True if the option may stand in the file.

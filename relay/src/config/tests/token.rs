@@ -1,6 +1,9 @@
 //! The secret of the status page: from every source, from a file, read anew, and never shown.
 
-use super::super::reload;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+
+use super::super::{Exit, load, reload};
 use super::{Case, try_load};
 
 const SECRETS: [&str; 4] =
@@ -35,6 +38,17 @@ fn every_source_gives_it_and_none_shows_it() {
         "{line}"
     );
     assert!(!line.contains("hunter2"));
+    // Nor where it is no text.
+    let bytes = OsString::from_vec(b"supersecret\xfftoken12345".to_vec());
+    let flag = [OsString::from("relay"), "--status-token".into(), bytes.clone()];
+    let by_flag = load(flag.into_iter(), std::iter::empty()).unwrap_err();
+    let variable = [("RELAY_STATUS_TOKEN".into(), bytes)];
+    let by_variable = load(["relay".into()].into_iter(), variable.into_iter()).unwrap_err();
+    for (exit, place) in [(by_flag, "--status-token"), (by_variable, "RELAY_STATUS_TOKEN")] {
+        let Exit::Problem(problem) = exit else { panic!("{place}: not a problem") };
+        let wanted = format!("{place}: the value, which is not shown here, is not UTF-8");
+        assert_eq!(problem.to_string(), wanted);
+    }
 }
 
 #[test]
