@@ -1,5 +1,6 @@
 //! The accounts of several shards, or windows, as one list.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,12 +9,16 @@ use net::FailureKind;
 
 use super::Sketch;
 
+/// Who lost for certain less than this part of what it can have lost is not listed: under a flood of receivers that fail
+/// once, it is one of them, and the range says nothing of it.
+const LITTLE: u64 = 20;
+
 /// Who lost most, the worst first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranking {
     /// Copies lost by all receivers together.
     pub total: u64,
-    /// The worst.
+    /// The worst: who lost most for certain.
     pub rows: Vec<Row>,
     /// What anybody who is not listed has lost, at most.
     pub others_at_most: u64,
@@ -58,10 +63,11 @@ pub fn rank<'a>(sketches: impl Iterator<Item = &'a Sketch>, most: usize) -> Rank
             row.last = row.last.max(account.last);
         }
     }
-    ranking.rows = rows.into_values().collect();
-    ranking.rows.iter_mut().for_each(|row| row.at_most += unseen);
-    ranking.rows.sort_by_key(|row| (std::cmp::Reverse((row.at_most, row.at_least)), row.to));
-    ranking.others_at_most = ranking.rows.get(most).map_or(unseen, |next| next.at_most.max(unseen));
-    ranking.rows.truncate(most);
+    let rows = rows.into_values().map(|row| Row { at_most: row.at_most + unseen, ..row });
+    let (listed, mut others): (Vec<_>, Vec<_>) = rows.partition(|row| row.at_least >= row.at_most / LITTLE);
+    ranking.rows = listed;
+    ranking.rows.sort_by_key(|row| (Reverse((row.at_least, row.at_most)), row.to));
+    others.extend(ranking.rows.drain(most.min(ranking.rows.len())..));
+    ranking.others_at_most = others.iter().map(|row| row.at_most).fold(unseen, u64::max);
     ranking
 }

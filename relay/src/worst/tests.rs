@@ -81,7 +81,7 @@ proptest! {
         let sketches: Vec<Sketch> = streams.iter().map(|stream| sketch(stream)).collect();
         let ranking = rank(sketches.iter(), most);
         prop_assert!(ranking.rows.len() <= most);
-        prop_assert!(ranking.rows.is_sorted_by(|a, b| a.at_most >= b.at_most));
+        prop_assert!(ranking.rows.is_sorted_by(|a, b| a.at_least >= b.at_least));
         check(&ranking, &truth(&streams.concat()));
     }
 }
@@ -94,6 +94,18 @@ fn few_receivers_are_counted_exactly() {
     let truth = truth(&stream);
     assert_eq!((ranking.rows.len(), ranking.others_at_most), (WORST_KEPT, 156));
     assert!(ranking.rows.iter().all(|row| row.at_least == row.at_most && row.lost == truth[&row.to]));
+}
+
+#[test]
+fn a_flood_of_receivers_that_fail_once_hides_nobody_and_is_not_listed() {
+    let flood = |first: u16| (first..first + 10_000).map(|n| failure(n, 0, 1));
+    let late = [failure(60_000, 1, 200), failure(60_001, 2, 300)];
+    let stream: Vec<Failure> = flood(0).chain(late).chain(flood(20_000).take(50)).collect();
+    let ranking = rank([&sketch(&stream)].into_iter(), WORST_KEPT);
+    check(&ranking, &truth(&stream));
+    let listed: Vec<_> = ranking.rows.iter().map(|row| (row.to, row.at_least)).collect();
+    assert_eq!(listed, [(address(60_001), 300), (address(60_000), 200)]);
+    assert!((150..=160).contains(&ranking.others_at_most), "{}", ranking.others_at_most);
 }
 
 #[test]
