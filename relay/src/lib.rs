@@ -15,6 +15,7 @@ mod flows;
 mod http;
 pub mod inbox;
 pub mod limits;
+mod listener;
 pub mod logging;
 pub mod meter;
 pub mod metrics;

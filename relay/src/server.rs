@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -21,6 +21,7 @@ use crate::crew::{CannotStart, Common, Crew};
 use crate::failure::Failure;
 use crate::http;
 use crate::inbox::News;
+use crate::listener;
 use crate::meter::Meter;
 use crate::metrics::{Exporter, Sockets, Sources};
 use crate::own::own_addresses;
@@ -95,7 +96,7 @@ impl Relay {
         let mut passed = activation::take()?;
         let passed_metrics = passed.metrics.take();
         let (mut binding, is_passed) = bind(loaded, passed, options)?;
-        let metrics = passed_metrics.map_or_else(|| listen_for_metrics(loaded), |passed| Ok(Some(passed)))?;
+        let metrics = listener::listen(loaded, passed_metrics)?;
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
         let groups = Arc::new(Groups::new());
@@ -115,6 +116,7 @@ impl Relay {
             activation::warn(loaded, shards, &binding.addresses);
         }
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        listener::warn(loaded, metrics_at);
         let mut status = None;
         if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
             let sources = Arc::new(Sources {
@@ -262,20 +264,6 @@ fn listen_to_signals(events: Sender<Event>) -> io::Result<()> {
         }
     })?;
     Ok(())
-}
-
-/// The listener for scrapes. A taken address is a warning if nobody asked for it.
-fn listen_for_metrics(loaded: &Loaded) -> Result<Option<TcpListener>, Failure> {
-    let Some(address) = loaded.setup.metrics_listen else { return Ok(None) };
-    match TcpListener::bind(address) {
-        Ok(listener) => Ok(Some(listener)),
-        Err(error) if !loaded.setup.metrics_source.asked_for() => {
-            let advice = "no metrics: the default address cannot be used; choose one with --metrics-listen";
-            tracing::warn!(%address, %error, "{advice}");
-            Ok(None)
-        }
-        Err(error) => Err(Failure::Metrics { place: loaded.place("metrics-listen"), address, error }),
-    }
 }
 
 /// Says what the kernel did not grant.

@@ -97,7 +97,9 @@ fn one_socket_is_one_shard_and_the_log_says_what_to_do() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let metrics = TcpListener::bind("127.0.0.1:0").unwrap();
     let passed = [socket.as_fd(), metrics.as_fd()];
-    let relay = RelayOptions::new(Backend::Mmsg).passing(&passed, "relay:metrics").start();
+    let options = RelayOptions::new(Backend::Mmsg).with(["--metrics-listen", "off"]);
+    let relay = options.passing(&passed, "relay:metrics").start();
+    assert_says(&relay.wait_for_log("metrics-listen is not looked at"), &["WARN", "127.0.0.1:"]);
     assert_says(&relay.wait_for_log("ListenDatagram="), &["WARN", "shards=1", "wanted=2", "ReusePort=yes"]);
     assert_eq!(relay.metrics_address(), metrics.local_addr().unwrap());
     main_job(relay.address());

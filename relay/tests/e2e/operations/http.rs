@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Backend, Relay, eventually};
+use crate::support::{Backend, Relay, RelayOptions, eventually};
 
 use super::tools::main_job;
 
@@ -24,6 +24,17 @@ fn idle_connections_are_cut_off_and_keep_nobody_out() {
         idler.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
         // Not `read`, which gives up when a signal comes in between.
         assert_eq!(idler.read_to_end(&mut Vec::new()).unwrap(), 0, "an idle connection is closed");
+    }
+}
+
+#[test]
+fn an_address_that_others_reach_is_told_once() {
+    const WARNING: &str = "whoever reaches the metrics address";
+    for (listen, told) in [("127.0.0.1:0", 0), ("[::1]:0", 0), ("0.0.0.0:0", 1)] {
+        let relay = RelayOptions::new(Backend::Mmsg).with(["--metrics-listen", listen]).start();
+        relay.wait_for_log("the relay serves");
+        let lines: Vec<String> = relay.log().into_iter().filter(|line| line.contains(WARNING)).collect();
+        assert_eq!(lines.len(), told, "{listen}: {lines:#?}");
     }
 }
 
