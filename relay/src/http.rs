@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -47,42 +49,48 @@ pub fn serve(
             let known = "not found; there are /, /status.json, /runbook/SECTION, /metrics, /livez, /readyz\n";
             (StatusCode::NOT_FOUND, known)
         })
+        .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n") })
         .layer(map_response(guarded));
     expose::serve_with_chore(listener, routes, SAMPLE_EVERY, move || history.sample())
 }
 
 fn status_routes(status: Arc<Status>) -> Router {
+    let of_page = Arc::clone(&status);
     Router::new()
-        .route(
-            "/",
-            get(|| async {
-                let (page, policy) = page();
-                (
-                    [
-                        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-                        (CONTENT_SECURITY_POLICY, policy),
-                    ],
-                    page,
-                )
-            }),
-        )
-        .route("/status.json", get(move |headers: HeaderMap| async move { report(&status, &headers) }))
-        .route("/runbook/{section}", get(|Path(name): Path<String>| async move { runbook(&name) }))
+        .route("/", get(move |request: Parts| async move { page_for(&of_page, &request) }))
+        .route("/status.json", get(move |request: Parts| async move { report(&status, &request) }))
+        .route("/runbook/{section}", get(|name: Result<Path<String>, PathRejection>| async { runbook(name) }))
 }
 
-fn report(status: &Status, headers: &HeaderMap) -> Response {
+fn page_for(status: &Status, request: &Parts) -> Response {
+    if !status.has_page_for(request) {
+        return misdirected();
+    }
+    let (page, policy) = page();
+    let html = (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    ([html, (CONTENT_SECURITY_POLICY, policy)], page).into_response()
+}
+
+fn report(status: &Status, request: &Parts) -> Response {
     const JSON: (HeaderName, &str) = (CONTENT_TYPE, "application/json");
-    match status.answer(headers) {
+    match status.answer(request) {
         Answer::Report(json) => ([JSON], json).into_response(),
         Answer::Denied => {
             let asked = [JSON, (WWW_AUTHENTICATE, "Bearer")];
-            (StatusCode::UNAUTHORIZED, asked, "{\"error\":\"wrong status token\"}\n").into_response()
+            (StatusCode::UNAUTHORIZED, asked, "{\"error\":\"no status token, or a wrong one\"}\n")
+                .into_response()
         }
+        Answer::Misdirected => misdirected(),
     }
 }
 
-fn runbook(name: &str) -> Response {
-    match section(name) {
+fn misdirected() -> Response {
+    let remedy = "the status page is on loopback: ask for it as localhost, 127.0.0.1 or [::1], or set --status-token-file\n";
+    (StatusCode::MISDIRECTED_REQUEST, remedy).into_response()
+}
+
+fn runbook(name: Result<Path<String>, PathRejection>) -> Response {
+    match name.ok().and_then(|Path(name)| section(&name)) {
         Some(text) => text.into_response(),
         None => (StatusCode::NOT_FOUND, "the manual has no such section\n").into_response(),
     }

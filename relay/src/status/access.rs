@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Version};
 
 use crate::config::Token;
 
@@ -14,8 +15,10 @@ pub enum Access {
     Full,
     /// No addresses, for this reason.
     Partial(Why),
-    /// Nothing: the token is wrong.
+    /// Nothing: the token is wrong, or lacks where nothing is shown without it.
     Denied,
+    /// Nothing: it asks for another site.
+    Misdirected,
 }
 
 /// Why addresses are not shown.
@@ -25,8 +28,8 @@ pub enum Why {
     TokenNeeded,
     /// There is no token, and the relay can be reached from elsewhere.
     NoToken,
-    /// The request came by another name than that of this machine's loopback: another site's page may have sent it.
-    ForeignHost,
+    /// A page of another site asks.
+    ForeignSite,
     /// The request came through a proxy, so whoever asks may be anywhere.
     Proxied,
 }
@@ -37,7 +40,7 @@ impl Why {
         match self {
             Self::TokenNeeded => "token_needed",
             Self::NoToken => "no_token_configured",
-            Self::ForeignHost => "foreign_host",
+            Self::ForeignSite => "foreign_site",
             Self::Proxied => "proxied",
         }
     }
@@ -49,35 +52,83 @@ impl Why {
             Self::NoToken => {
                 "This address can be reached from elsewhere. Set --status-token-file and reload the relay to see receivers here."
             }
-            Self::ForeignHost => {
-                "Without a status token receivers are shown only to who asks for localhost, 127.0.0.1 or [::1]. Use one of these names, or set --status-token-file."
+            Self::ForeignSite => {
+                "A page of another site asks for this. Open the relay's own page, or send a status token."
             }
             Self::Proxied => "Behind a proxy receivers need a status token: set --status-token-file.",
         }
     }
 }
 
-/// What proxies add.
-const PROXY_HEADERS: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+/// What proxies add, and every header whose name begins with `x-forwarded`.
+const PROXY_HEADERS: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
 
 /// Decides about a request to a server that is bound so.
-pub fn decide(bound: SocketAddr, token: Option<&Token>, headers: &HeaderMap) -> Access {
+pub fn decide(bound: SocketAddr, token: Option<&Token>, request: &Parts) -> Access {
+    let is_misdirected = is_misdirected(bound, request);
     if let Some(token) = token {
-        return match headers.get(AUTHORIZATION).map(|value| bearer(value.as_bytes())) {
+        return match request.headers.get(AUTHORIZATION).map(|value| bearer(value.as_bytes())) {
+            // Behind a proxy that asks by its own name the page still has to ask for the token.
+            None if is_misdirected => Access::Denied,
             None => Access::Partial(Why::TokenNeeded),
             Some(Some(given)) if token.is(given) => Access::Full,
             Some(_) => Access::Denied,
         };
     }
-    if !bound.ip().to_canonical().is_loopback() {
+    if is_misdirected {
+        Access::Misdirected
+    } else if !is_local(bound) {
         Access::Partial(Why::NoToken)
-    } else if PROXY_HEADERS.iter().any(|name| headers.contains_key(*name)) {
+    } else if is_proxied(request) {
         Access::Partial(Why::Proxied)
-    } else if headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback) {
-        Access::Full
+    } else if is_of_another_site(&request.headers) {
+        Access::Partial(Why::ForeignSite)
     } else {
-        Access::Partial(Why::ForeignHost)
+        Access::Full
     }
+}
+
+/// True for a request to this machine's loopback by a name that is not the loopback's: perhaps of a page of another
+/// site that gave its own name this address.
+pub fn is_misdirected(bound: SocketAddr, request: &Parts) -> bool {
+    let mut hosts = request.headers.get_all(HOST).iter();
+    let is_own = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_loopback),
+        _ => false,
+    };
+    is_local(bound) && !is_own
+}
+
+fn is_local(bound: SocketAddr) -> bool {
+    bound.ip().to_canonical().is_loopback()
+}
+
+/// Browsers and curl speak HTTP/1.1, and name the host of the address to proxies alone.
+fn is_proxied(request: &Parts) -> bool {
+    let tells = |name: &str| name.starts_with("x-forwarded") || PROXY_HEADERS.contains(&name);
+    request.version < Version::HTTP_11
+        || request.uri.authority().is_some()
+        || request.headers.keys().any(|name| tells(name.as_str()))
+}
+
+/// What a browser says of the page whose script or link asks.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let is_own_origin = |origin: &str| origin.split_once("://").is_some_and(|(_, host)| is_loopback(host));
+    let is_own_site = |site: &str| matches!(site, "same-origin" | "none");
+    let all = |name, is_own: &dyn Fn(&str) -> bool| {
+        headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(is_own))
+    };
+    !(all(ORIGIN, &is_own_origin) && all(HeaderName::from_static("sec-fetch-site"), &is_own_site))
 }
 
 /// The token of `Bearer TOKEN`.
@@ -104,14 +155,30 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+
     use super::*;
     use crate::config::load;
 
-    fn ask(bound: &str, token: &str, headers: &[(&'static str, &str)]) -> Access {
+    /// What a request gets whose first line ends so.
+    fn ask_by(
+        version: Version,
+        uri: &str,
+        bound: &str,
+        token: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Access {
         let args = ["relay".to_owned(), format!("--status-token={token}")].map(Into::into);
         let token = load(args.into_iter(), std::iter::empty()).unwrap().setup.status_token;
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        decide(bound.parse().unwrap(), token.as_ref(), &headers.collect())
+        let mut request = Request::builder().version(version).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        decide(bound.parse().unwrap(), token.as_ref(), &request.body(()).unwrap().into_parts().0)
+    }
+
+    fn ask(bound: &str, token: &str, headers: &[(&'static str, &str)]) -> Access {
+        ask_by(Version::HTTP_11, "/status.json", bound, token, headers)
     }
 
     const HERE: &str = "127.0.0.1:9500";
@@ -142,12 +209,51 @@ mod tests {
             "localhost:9500@evil.example",
         ];
         for host in foreign {
-            assert_eq!(ask(HERE, "", &[("host", host)]), Access::Partial(Why::ForeignHost), "{host}");
+            assert_eq!(ask(HERE, "", &[("host", host)]), Access::Misdirected, "{host}");
+            assert_eq!(ask(THERE, "", &[("host", host)]), Access::Partial(Why::NoToken), "{host}");
         }
-        assert_eq!(ask(HERE, "", &[]), Access::Partial(Why::ForeignHost));
-        for header in PROXY_HEADERS {
-            let proxied = [("host", "localhost"), (header, "x")];
-            assert_eq!(ask(HERE, "", &proxied), Access::Partial(Why::Proxied), "{header}");
+        assert_eq!(ask(HERE, "", &[]), Access::Misdirected);
+        assert_eq!(ask(HERE, "", &[("host", "localhost"), ("host", "evil.example")]), Access::Misdirected);
+    }
+
+    #[test]
+    fn what_a_proxy_or_another_site_sends_hides_the_list() {
+        let forwarded = ["for", "host", "proto", "port", "server", "prefix"];
+        let forwarded: Vec<String> = forwarded
+            .iter()
+            .map(|what| format!("x-forwarded-{what}"))
+            .chain(["x-forwarded".into()])
+            .collect();
+        for header in forwarded.iter().map(String::as_str).chain(PROXY_HEADERS) {
+            let request = Request::builder().header("host", "localhost").header(header, "x");
+            let request = request.body(()).unwrap().into_parts().0;
+            assert_eq!(
+                decide(HERE.parse().unwrap(), None, &request),
+                Access::Partial(Why::Proxied),
+                "{header}"
+            );
+        }
+        let host = ("host", "localhost");
+        for (version, uri) in
+            [(Version::HTTP_10, "/status.json"), (Version::HTTP_11, "http://localhost/status.json")]
+        {
+            assert_eq!(ask_by(version, uri, HERE, "", &[host]), Access::Partial(Why::Proxied), "{uri}");
+        }
+        for (name, own, foreign) in [
+            (
+                "origin",
+                &["http://localhost:9500", "http://[::1]:1"][..],
+                &["http://evil.example", "null", ""][..],
+            ),
+            ("sec-fetch-site", &["same-origin", "none"], &["cross-site", "same-site", "x"]),
+        ] {
+            for value in own {
+                assert_eq!(ask(HERE, "", &[host, (name, value)]), Access::Full, "{name}: {value}");
+            }
+            for value in foreign {
+                let access = ask(HERE, "", &[host, (name, value)]);
+                assert_eq!(access, Access::Partial(Why::ForeignSite), "{name}: {value}");
+            }
         }
     }
 
@@ -155,6 +261,9 @@ mod tests {
     fn a_token_is_needed_everywhere_and_is_enough_everywhere() {
         for bound in [HERE, THERE] {
             assert_eq!(ask(bound, SECRET, &[("host", "localhost")]), Access::Partial(Why::TokenNeeded));
+            let by_another_name = ask(bound, SECRET, &[("host", "a.example")]);
+            let hidden = if bound == HERE { Access::Denied } else { Access::Partial(Why::TokenNeeded) };
+            assert_eq!(by_another_name, hidden, "{bound}");
             for good in ["Bearer 0123456789abcdef", "bearer 0123456789abcdef"] {
                 assert_eq!(
                     ask(bound, SECRET, &[("authorization", good), ("host", "a.example")]),

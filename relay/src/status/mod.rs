@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 
 use crate::clock::{Clock, Monotonic};
 use crate::config::{Loaded, Shown, Token};
@@ -58,8 +58,10 @@ struct Configuration {
 pub enum Answer {
     /// JSON.
     Report(String),
-    /// The token is wrong.
+    /// The token is wrong, or lacks.
     Denied,
+    /// It asks for another site.
+    Misdirected,
 }
 
 /// Everything that one answer tells, read at once.
@@ -92,13 +94,19 @@ impl Status {
     }
 
     /// The JSON that this request may see.
-    pub fn answer(&self, headers: &HeaderMap) -> Answer {
-        let access = access::decide(self.about.bound, lock(&self.configuration).token.as_ref(), headers);
+    pub fn answer(&self, request: &Parts) -> Answer {
+        let access = access::decide(self.about.bound, lock(&self.configuration).token.as_ref(), request);
         match access {
             Access::Denied => Answer::Denied,
+            Access::Misdirected => Answer::Misdirected,
             Access::Full => Answer::Report(self.report(None)),
             Access::Partial(why) => Answer::Report(self.report(Some(why))),
         }
+    }
+
+    /// True if this request may have the page, which tells nothing yet, but asks for the token if there is one.
+    pub fn has_page_for(&self, request: &Parts) -> bool {
+        lock(&self.configuration).token.is_some() || !access::is_misdirected(self.about.bound, request)
     }
 
     fn read(&self) -> Reading {

@@ -207,7 +207,11 @@
       const response = await fetch("/status.json", { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       if (response.status === 401) {
         sessionStorage.removeItem(KEY);
-        $("token-wrong").textContent = "That is not the token.";
+        if (token) $("token-wrong").textContent = "That is not the token.";
+        if (!last) {
+          $("headline").textContent = "The relay asks for the status token";
+          $("token-form").hidden = false;
+        }
         return;
       }
       if (!response.ok) throw new Error(String(response.status));

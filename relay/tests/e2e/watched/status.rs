@@ -19,11 +19,16 @@ pub fn near() -> SocketAddr {
 /// The head and the body of an answer to a request with these lines.
 #[track_caller]
 fn ask(relay: &Relay, request: &str, headers: &[&str]) -> (String, String) {
+    ask_by("HTTP/1.1", relay, request, headers)
+}
+
+#[track_caller]
+fn ask_by(version: &str, relay: &Relay, request: &str, headers: &[&str]) -> (String, String) {
     let address = (Ipv4Addr::LOCALHOST, relay.metrics_address().port());
     let mut stream = TcpStream::connect(address).expect("the metrics address answers");
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let lines: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    write!(stream, "{request} HTTP/1.1\r\n{lines}\r\n").unwrap();
+    write!(stream, "{request} {version}\r\n{lines}\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
@@ -142,9 +147,21 @@ fn addresses_are_for_this_machine_or_for_whoever_has_the_token() {
     let open = Relay::start(Backend::Mmsg);
     assert_eq!(worst(&open, HERE)["shown"], true);
     assert_eq!(worst(&open, &["Host: 127.0.0.1:8080"])["shown"], true, "by a forwarded port");
-    // A page of another site whose name leads here.
-    assert_eq!(why(&open, &["Host: evil.example"]).as_deref(), Some("foreign_host"));
-    assert_eq!(why(&open, &["Host: localhost", "X-Forwarded-For: 192.0.2.1"]).as_deref(), Some("proxied"));
+    let proxied = why(&open, &["Host: localhost", "X-Forwarded-Proto: https"]);
+    assert_eq!(proxied.as_deref(), Some("proxied"));
+    let (head, body) = ask_by("HTTP/1.0", &open, "GET /status.json", HERE);
+    assert!(head.contains(" 200 ") && body.contains("\"proxied\""), "{head}\n{body}");
+    let of_a_page = why(&open, &["Host: localhost", "Sec-Fetch-Site: cross-site"]);
+    assert_eq!(of_a_page.as_deref(), Some("foreign_site"));
+    // A page of another site whose name leads here, and who is asked by another name every day.
+    let evil = &["Host: evil.example"];
+    for request in ["GET /", "GET /status.json"] {
+        let (head, body) = ask(&open, request, evil);
+        assert!(head.starts_with("HTTP/1.1 421 ") && body.contains("localhost"), "{request}: {head}\n{body}");
+    }
+    for request in ["GET /metrics", "GET /livez", "GET /readyz"] {
+        assert!(ask(&open, request, evil).0.starts_with("HTTP/1.1 200 "), "{request}");
+    }
 
     let far = RelayOptions::new(Backend::Mmsg).with(["--metrics-listen", "0.0.0.0:0"]).start();
     let hidden = worst(&far, HERE);
@@ -161,6 +178,11 @@ fn addresses_are_for_this_machine_or_for_whoever_has_the_token() {
         let (head, body) = ask(&relay, "GET /status.json", &["Host: localhost", &other]);
         assert!(head.starts_with("HTTP/1.1 401 ") && head.contains("www-authenticate: Bearer"), "{head}");
         assert!(!body.contains("relay"), "{body}");
+        // By another name it is a page that asks for the token, and tells nothing before.
+        let unknown = ask(&relay, "GET /status.json", evil).0;
+        let code = if listen.starts_with("127.") { "401" } else { "200" };
+        assert!(unknown.starts_with(&format!("HTTP/1.1 {code} ")), "{listen}: {unknown}");
+        assert!(ask(&relay, "GET /", evil).0.starts_with("HTTP/1.1 200 "));
         // Everybody may see whether it works.
         assert!(ask(&relay, "GET /", HERE).0.starts_with("HTTP/1.1 200 "));
         std::fs::write(file.path(), SECRETS[1]).unwrap();
@@ -186,6 +208,7 @@ fn every_answer_is_guarded_and_what_is_not_there_is_not_found() {
         ("GET /livez", 200),
         ("GET /runbook/socket-buffers", 200),
         ("GET /runbook/no-such-section", 404),
+        ("GET /runbook/%ff", 404),
         ("GET /runbook/..%2f..%2fetc%2fpasswd", 404),
         ("GET /status.json/", 404),
         ("GET /favicon.ico", 404),
@@ -196,7 +219,17 @@ fn every_answer_is_guarded_and_what_is_not_there_is_not_found() {
         let (head, body) = ask(&relay, request, HERE);
         let head = head.to_ascii_lowercase();
         assert!(head.starts_with(&format!("http/1.1 {code} ")), "{request}: {head}");
-        assert_eq!(body.is_empty(), request.starts_with("HEAD") || code == 405, "{request}: {body}");
+        assert_eq!(body.is_empty(), request.starts_with("HEAD"), "{request}: {body}");
+        match code {
+            404 => {
+                assert!(body.contains("not found") || body.contains("no such section"), "{request}: {body}");
+            }
+            405 => assert!(
+                head.contains("allow: get,head") && body == "only GET and HEAD\n",
+                "{request}: {body}"
+            ),
+            _ => {}
+        }
         for guard in [
             "content-security-policy: default-src 'none'",
             "frame-ancestors 'none'",
