@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use net::{Binding, Inherited, SocketOptions};
 
-use crate::config::{Loaded, MAX_SHARDS};
+use crate::config::{Loaded, MAX_HOSTS, MAX_SHARDS};
 use crate::failure::Failure;
 
 /// The name of the socket for scrapes (`FileDescriptorName=`).
@@ -35,11 +35,20 @@ pub fn take() -> Result<Passed, Failure> {
             return Err(Failure::Passed(format!("two TCP sockets are named {METRICS}")));
         }
     }
-    if sockets.shards() > MAX_SHARDS as usize {
-        let message = format!("{} sockets for one address, {MAX_SHARDS} at most", sockets.shards());
-        return Err(Failure::Passed(message));
+    match excess(sockets.addresses().count(), sockets.shards()) {
+        Some(message) => Err(Failure::Passed(message)),
+        None => Ok(Passed { sockets, metrics }),
     }
-    Ok(Passed { sockets, metrics })
+}
+
+/// What is too much of so many addresses, with so many sockets each.
+fn excess(addresses: usize, shards: usize) -> Option<String> {
+    if addresses > MAX_HOSTS {
+        return Some(format!(
+            "sockets of {addresses} addresses were passed, {MAX_HOSTS} at most can be served"
+        ));
+    }
+    (shards > MAX_SHARDS as usize).then(|| format!("{shards} sockets for one address, {MAX_SHARDS} at most"))
 }
 
 impl Passed {
@@ -68,5 +77,17 @@ pub fn warn(loaded: &Loaded, shards: usize, addresses: &[SocketAddr]) {
             wanted,
             "each shard needs a socket of its own: ListenDatagram= must name each address {wanted} times, with ReusePort=yes"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_served_than_the_configuration_may_ask_for() {
+        assert_eq!(excess(MAX_HOSTS, MAX_SHARDS as usize), None);
+        assert!(excess(MAX_HOSTS + 1, 1).unwrap().contains("17 addresses were passed, 16 at most"));
+        assert!(excess(1, MAX_SHARDS as usize + 1).unwrap().contains("257 sockets for one address"));
     }
 }

@@ -96,9 +96,9 @@ impl Crew {
         }
     }
 
-    /// The first shard that has not turned since it was told something.
-    pub fn deaf(&self) -> Option<usize> {
-        self.members.iter().position(|(postbox, _)| !postbox.is_read())
+    /// For each shard, true if it has not turned since it was told something.
+    pub fn deaf(&self) -> impl Iterator<Item = bool> {
+        self.members.iter().map(|(postbox, _)| !postbox.is_read())
     }
 
     /// Waits until every shard has ended.

@@ -20,6 +20,7 @@ use axum::routing::get;
 
 use crate::limits::SAMPLE_EVERY;
 use crate::metrics::Exporter;
+use crate::pulse::Pulse;
 use crate::status::{Answer, Status, page, section};
 
 /// Serves until the process ends, on one thread of its own.
@@ -30,11 +31,11 @@ pub fn serve(
     listener: TcpListener,
     exporter: Arc<Exporter>,
     status: Arc<Status>,
-    ready: Arc<AtomicBool>,
+    (ready, pulse): (Arc<AtomicBool>, Pulse),
 ) -> io::Result<()> {
     let history = Arc::clone(&status);
     let routes = expose::metrics_at(move || exporter.render())
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(move || async move { alive(&pulse) }))
         .route(
             "/readyz",
             get(move || async move {
@@ -52,6 +53,16 @@ pub fn serve(
         .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n") })
         .layer(map_response(guarded));
     expose::serve_with_chore(listener, routes, SAMPLE_EVERY, move || history.sample())
+}
+
+/// Alive is a relay whose shards all turn: nothing but a restart helps one that does not.
+fn alive(pulse: &Pulse) -> Response {
+    match pulse.first_stalled() {
+        None => "ok\n".into_response(),
+        Some(shard) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("shard {shard} does not turn\n")).into_response()
+        }
+    }
 }
 
 fn status_routes(status: Arc<Status>) -> Router {

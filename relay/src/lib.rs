@@ -22,6 +22,7 @@ pub mod metrics;
 mod own;
 mod plan;
 mod port;
+mod pulse;
 pub mod server;
 pub mod shard;
 mod status;

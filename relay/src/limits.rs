@@ -90,6 +90,19 @@ pub const LATENCY_EVERY: Duration = Duration::from_millis(1);
 /// two cores that a dozen busy processes share within 4.5 s (measured).
 pub const ORPHANED_PORT_PATIENCE: Duration = Duration::from_secs(12);
 
+/// How often the main thread looks whether each shard has turned.
+pub const LOOK_EVERY: Duration = Duration::from_millis(2500);
+
+/// The same at most, whatever a service manager wants: a hundred times a second is next to nothing.
+pub const LOOK_AT_LEAST: Duration = Duration::from_millis(10);
+
+/// Looks in the time that a service manager waits for a word of the watchdog: one more than [`DEAF_LOOKS`], so that the
+/// log has the name of the shard before the relay is killed for it.
+pub const LOOKS: u32 = DEAF_LOOKS + 1;
+
+/// Looks in a row that find a shard deaf before it is said to be stalled: 10 s, a thousand times the longest turn.
+pub const DEAF_LOOKS: u32 = 4;
+
 /// How long a stopping shard goes on sending what waits.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 

@@ -26,6 +26,7 @@ use crate::meter::Meter;
 use crate::metrics::{Exporter, Sockets, Sources};
 use crate::own::own_addresses;
 use crate::port;
+use crate::pulse::Pulse;
 use crate::status::{About, Status};
 use crate::supervisor::Supervisor;
 
@@ -60,9 +61,11 @@ impl Event {
 /// # Errors
 /// What kept it from serving, or ended it.
 pub fn run(loaded: Loaded) -> Result<(), Failure> {
+    // First of all, before descriptors of the relay's own have numbers that may have been meant.
+    let passed = activation::take()?;
     let (sender, events) = channel();
     listen_to_signals(sender.clone())?;
-    let mut relay = Relay::start(&loaded, &sender)?;
+    let mut relay = Relay::start(&loaded, passed, &sender)?;
     let ended = relay.watch(loaded, &events);
     relay.stop();
     // A shard may still fail while it sends the last of what it took.
@@ -81,7 +84,7 @@ struct Relay {
 }
 
 impl Relay {
-    fn start(loaded: &Loaded, events: &Sender<Event>) -> Result<Self, Failure> {
+    fn start(loaded: &Loaded, mut passed: Passed, events: &Sender<Event>) -> Result<Self, Failure> {
         let setup = &loaded.setup;
         let clock = Monotonic::start();
         // Sockets are many with many shards. What is not granted shows when it lacks.
@@ -93,7 +96,6 @@ impl Relay {
             report_queue_drops: true,
             ..SocketOptions::default()
         };
-        let mut passed = activation::take()?;
         let passed_metrics = passed.metrics.take();
         let (mut binding, is_passed) = bind(loaded, passed, options)?;
         let metrics = listener::listen(loaded, passed_metrics)?;
@@ -117,7 +119,7 @@ impl Relay {
         }
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         listener::warn(loaded, metrics_at);
-        let mut status = None;
+        let (mut status, pulse) = (None, Pulse::of(shards));
         if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
             let sources = Arc::new(Sources {
                 meters,
@@ -125,6 +127,7 @@ impl Relay {
                 groups: Arc::clone(&common.groups),
                 ceilings: setup.settings.ceilings,
                 ready: Arc::clone(&ready),
+                pulse: pulse.clone(),
                 backend: crew.backend(),
                 fallback: crew.fallback.as_ref().map(ToString::to_string),
             });
@@ -137,10 +140,10 @@ impl Relay {
             };
             let page = Arc::new(Status::new(Arc::clone(&sources), about, clock, loaded));
             let exporter = Arc::new(Exporter::new(sources));
-            http::serve(listener, exporter, Arc::clone(&page), Arc::clone(&ready))?;
+            http::serve(listener, exporter, Arc::clone(&page), (Arc::clone(&ready), pulse.clone()))?;
             status = Some(page);
         }
-        let supervisor = Supervisor::of_this_process();
+        let supervisor = Supervisor::of_this_process(pulse);
         let mut relay = Self { crew, common, addresses: binding.addresses, ready, status, supervisor };
         relay.announce(shards, metrics_at);
         Ok(relay)
@@ -168,11 +171,7 @@ impl Relay {
         let is_reload = |event: &Event| matches!(event, Event::Signal(SIGHUP));
         loop {
             self.supervisor.look(&self.crew, || summary(&self.common.groups));
-            let event = match self.supervisor.patience() {
-                Some(patience) => events.recv_timeout(patience),
-                None => events.recv().map_err(Into::into),
-            };
-            let event = match event {
+            let event = match events.recv_timeout(self.supervisor.patience()) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -196,7 +195,7 @@ impl Relay {
     }
 
     /// Reads the configuration anew; keeps the old one if the new one is not valid.
-    fn reload(&self, running: &mut Loaded) {
+    fn reload(&mut self, running: &mut Loaded) {
         self.supervisor.reloading();
         match config::reload(running) {
             Ok(new) => {
@@ -219,7 +218,7 @@ impl Relay {
     }
 
     /// Not ready any more, then every shard sends what it has and ends.
-    fn stop(self) {
+    fn stop(mut self) {
         self.ready.store(false, Ordering::Relaxed);
         self.supervisor.stopping();
         self.crew.post(&News { stop: true, ..News::default() });

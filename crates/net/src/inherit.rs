@@ -6,10 +6,13 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
-use socket2::{Domain, Type};
+use socket2::{Domain, Protocol, Type};
 
 use crate::bind::{BindError, Binding, SocketOptions, equip, explain, prepare_wildcard};
 use crate::socket::Socket;
+
+/// The number of the first descriptor that is passed (`SD_LISTEN_FDS_START`).
+const FIRST: RawFd = 3;
 
 /// What was passed to this process. Its sockets outlive it in the service manager, with what waits in them.
 #[derive(Debug, Default)]
@@ -26,6 +29,17 @@ pub enum InheritError {
     /// The environment variables contradict each other or the process.
     #[error("LISTEN_FDS, LISTEN_FDNAMES: {0}")]
     Environment(io::Error),
+    /// Fewer were passed than were promised.
+    #[error(
+        "LISTEN_FDS={count} promises descriptors {FIRST} to {}, and {missing} is not open; unset it, or start the relay by its socket unit",
+        FIRST + count - 1
+    )]
+    Missing {
+        /// The first that is not there.
+        missing: RawFd,
+        /// How many were promised.
+        count: RawFd,
+    },
     /// One descriptor.
     #[error("descriptor {fd} ({name}) {fault}")]
     Descriptor {
@@ -59,6 +73,9 @@ pub enum Fault {
         "is neither a UDP socket nor a TCP socket that listens (ListenDatagram= is UDP, ListenStream= TCP)"
     )]
     WrongKind,
+    /// UDP-Lite, mostly.
+    #[error("is a datagram socket of another protocol than UDP")]
+    NotUdp,
     /// It has no port.
     #[error("is a UDP socket that is not bound to a port")]
     Unbound,
@@ -92,7 +109,9 @@ pub fn inherited() -> Result<Inherited, InheritError> {
     if TAKEN.swap(true, Ordering::Relaxed) {
         return Ok(inherited);
     }
-    let passed: Vec<_> = sd_notify::listen_fds_with_names().map_err(InheritError::Environment)?.collect();
+    let passed = sd_notify::listen_fds_with_names()
+        .map_err(|error| missing().unwrap_or(InheritError::Environment(error)))?;
+    let passed: Vec<_> = passed.collect();
     for (fd, name) in passed {
         // SAFETY: by the protocol these descriptors, which are open (their flags were just set), belong to the process
         // whose id LISTEN_PID is, which is this one; nothing else in it reads that, and the flag above lets this run
@@ -103,6 +122,15 @@ pub fn inherited() -> Result<Inherited, InheritError> {
     }
     inherited.check_even()?;
     Ok(inherited)
+}
+
+/// The first descriptor that was promised and is not there.
+fn missing() -> Option<InheritError> {
+    let count: RawFd = std::env::var("LISTEN_FDS").ok()?.parse().ok().filter(|count| *count > 0)?;
+    // SAFETY: the call reads the flags of a number, which need not be an open descriptor, and touches no memory.
+    let is_open = |fd: &RawFd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0;
+    let missing = (FIRST..FIRST.checked_add(count)?).find(|fd| !is_open(fd))?;
+    Some(InheritError::Missing { missing, count })
 }
 
 impl Inherited {
@@ -156,6 +184,9 @@ impl Inherited {
         if !internet || kind != Type::DGRAM {
             return Err(Fault::WrongKind);
         }
+        if socket.protocol()? != Some(Protocol::UDP) {
+            return Err(Fault::NotUdp);
+        }
         let address = address_of(&socket)?;
         match self.groups.iter_mut().find(|(other, _)| *other == address) {
             None => self.groups.push((address, vec![socket])),
@@ -202,8 +233,6 @@ fn address_of(socket: &socket2::Socket) -> Result<SocketAddr, Fault> {
 mod tests {
     use std::net::UdpSocket;
 
-    use socket2::Protocol;
-
     use super::*;
 
     fn fault(socket: impl Into<OwnedFd>) -> String {
@@ -226,6 +255,13 @@ mod tests {
         let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
         connected.connect("127.0.0.1:9").unwrap();
         assert!(fault(connected).contains("connected to one peer"));
+        let lite =
+            socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::from(libc::IPPROTO_UDPLITE)));
+        // Linux 7.1 has none any more.
+        if let Ok(lite) = lite {
+            lite.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+            assert!(fault(lite).contains("another protocol than UDP"));
+        }
         let (one, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
         assert!(fault(one).contains("neither a UDP socket nor"));
         let stream = socket2::Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();

@@ -12,7 +12,7 @@ export const glance: Row = {
     stat(
       {
         title: 'Relays',
-        description: 'Relays that serve, and relays that do not: starting, stopping, or not answering the scrape.',
+        description: 'Relays that serve, relays that do not (starting, stopping, or not answering the scrape), and shards that do not turn.',
         runbook: 'operations.md#relaynotready',
         unit: unit.count,
         width: 4,
@@ -20,6 +20,7 @@ export const glance: Row = {
       [
         [`sum(${serving}) or vector(0)`, 'serving'],
         [`count(${serving}) - sum(${serving}) or vector(0)`, 'not serving'],
+        [`${sum('relay_shard_stalled')} or vector(0)`, 'stalled shards'],
       ],
       noneIsGood,
     )

@@ -38,4 +38,5 @@ expose::catalogue! {
     ICMP_ERRORS "relay_icmp_errors_total" Counter [] "ICMP errors received about earlier sends. A hint, never proof: they can be forged."
     RING_BUFFERS_FREE "relay_ring_buffers_free" Gauge [] "Receive buffers that are free."
     BUSY "relay_shard_busy_seconds_total" Counter ["shard"] "Time that a shard did not wait."
+    STALLED "relay_shard_stalled" Gauge ["shard"] "1 while a shard does not turn, asked four times in 10 s; 0 otherwise."
 }

@@ -15,6 +15,7 @@ use net::FailureKind;
 use wire::Refusal;
 
 use crate::meter::{Counters, Meter};
+use crate::pulse::Pulse;
 use catalogue::{self as names, CATALOGUE};
 pub use sockets::{ShardSockets, Sockets};
 
@@ -37,6 +38,8 @@ pub struct Sources {
     pub ceilings: Ceilings,
     /// True while the relay serves.
     pub ready: Arc<AtomicBool>,
+    /// Which shards turn.
+    pub pulse: Pulse,
     /// The backend in use: `uring`, `mmsg` or `mixed`.
     pub backend: &'static str,
     /// Why it is not io_uring, if that was to be tried.
@@ -75,6 +78,9 @@ impl Exporter {
                 set_shard(shard, counters);
             }
             self.set_sockets();
+            for (shard, stalled) in self.sources.pulse.stalled().enumerate() {
+                gauge!(names::STALLED.name, "shard" => shard.to_string()).set(f64::from(u8::from(stalled)));
+            }
         });
         self.handle.run_upkeep();
         let mut out = self.handle.render();

@@ -69,6 +69,7 @@ struct Reading {
     shards: Vec<Counters>,
     now: Sample,
     sockets: Vec<crate::metrics::ShardSockets>,
+    stalled: Vec<bool>,
 }
 
 impl Status {
@@ -112,7 +113,8 @@ impl Status {
     fn read(&self) -> Reading {
         let sockets = self.sources.sockets.read();
         let shards: Vec<Counters> = self.sources.meters.iter().map(crate::meter::Meter::read).collect();
-        Reading { now: Sample::of(self.now(), &shards, &sockets), shards, sockets }
+        let stalled = self.sources.pulse.stalled().collect();
+        Reading { now: Sample::of(self.now(), &shards, &sockets), shards, sockets, stalled }
     }
 
     fn now(&self) -> Duration {

@@ -65,6 +65,7 @@ impl Status {
         let ceilings = self.sources.ceilings;
         findings(&Present {
             ready: self.sources.ready.load(Ordering::Relaxed),
+            stalled: reading.stalled.iter().position(|stalled| *stalled),
             now: &reading.now,
             before: minute,
             busiest: busy.max_by(|(_, a), (_, b)| a.total_cmp(b)),
@@ -277,6 +278,7 @@ fn shards(reading: &Reading, before: &Sample) -> Vec<Value> {
         let rate = |of| round(shard_rate(now, before, at, of));
         json!({
             "shard": at,
+            "stalled": reading.stalled[at],
             "busy": (busy[at] * 1000.0).round() / 1000.0,
             "clients": counters.clients,
             "waiting_copies": counters.waiting,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{Sample, copy_reasons};
+use crate::limits::{RATE_SAMPLES, SAMPLE_EVERY};
 
 /// How bad it is; the order is that of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,6 +31,8 @@ pub struct Finding {
 /// What the verdict is about.
 pub struct Present<'a> {
     pub ready: bool,
+    /// The first shard that does not turn.
+    pub stalled: Option<usize>,
     pub now: &'a Sample,
     /// A minute ago, or at the start.
     pub before: &'a Sample,
@@ -43,6 +46,19 @@ pub struct Present<'a> {
     pub small_buffers: bool,
 }
 
+/// The conditions of the alert rules, in dashboards/alerts.yml: a part of all, and how many each second.
+mod rules {
+    pub const COPIES_WARNING: [f64; 2] = [0.001, 1.0];
+    pub const COPIES_CRITICAL: [f64; 2] = [0.01, 1.0];
+    pub const KERNEL_WARNING: [f64; 2] = [0.0001, 0.1];
+    pub const KERNEL_CRITICAL: [f64; 2] = [0.01, 1.0];
+    pub const NEAR_LIMIT: [f64; 1] = [0.8];
+    pub const FULL: [f64; 1] = [0.0];
+    pub const NO_BUFFERS: [f64; 1] = [1.0];
+    pub const SATURATED: [f64; 1] = [0.9];
+    pub const QUEUE_FULL: [f64; 1] = [0.75];
+}
+
 /// Everything that is not as it should be, the worst first.
 pub fn findings(present: &Present<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
@@ -50,29 +66,12 @@ pub fn findings(present: &Present<'_>) -> Vec<Finding> {
     if !present.ready {
         add(Level::Critical, "relaynotready", "The relay is starting or stopping.".to_owned());
     }
+    if let Some(shard) = present.stalled {
+        let text = format!("Shard {shard} does not turn: its clients speak to nobody.");
+        add(Level::Critical, "relayshardstalled", text);
+    }
     losses(present, &mut add);
-    for (count, limit, what) in present.limits {
-        if count as f64 > 0.8 * limit as f64 {
-            add(Level::Warning, "relaynearlimit", format!("{count} of {limit} {what} are in use."));
-        }
-    }
-    let since = |of: fn(&Sample) -> u64| of(present.now).saturating_sub(of(present.before));
-    let refused = since(|sample| sample.refused_full);
-    if refused > 0 {
-        let text = format!("{refused} requests of the last minute were refused because the relay is full.");
-        add(Level::Critical, "relayfull", text);
-    }
-    if present.now.rate(present.before, |sample| sample.no_buffers) > 10.0 {
-        add(Level::Warning, "relaynobuffers", "Receive buffers run out.".to_owned());
-    }
-    if let Some((shard, busy)) = present.busiest.filter(|(_, busy)| *busy > 0.9) {
-        let text = format!("Shard {shard} is busy {:.0} % of the time.", 100.0 * busy);
-        add(Level::Warning, "relayshardsaturated", text);
-    }
-    if present.fullest_queue > 0.75 {
-        let text = format!("A receive queue is {:.0} % full.", 100.0 * present.fullest_queue);
-        add(Level::Warning, "relayreceivequeuefull", text);
-    }
+    shortages(present, &mut add);
     if let Some(reason) = present.fallback {
         let text = format!("io_uring was wanted and cannot be had ({reason}); recvmmsg and sendmmsg serve.");
         add(Level::Info, "relayfallbackbackend", text);
@@ -85,39 +84,89 @@ pub fn findings(present: &Present<'_>) -> Vec<Finding> {
     all
 }
 
-/// A part of a thousandth of the copies is worth a warning, one of a hundredth is critical; of what arrives, a part of a
-/// ten-thousandth. A single lost copy of few is no part to speak of.
+/// What a relay has too little of.
+fn shortages(present: &Present<'_>, add: &mut impl FnMut(Level, &'static str, String)) {
+    for (count, limit, what) in present.limits {
+        if count as f64 > rules::NEAR_LIMIT[0] * limit as f64 {
+            add(Level::Warning, "relaynearlimit", format!("{count} of {limit} {what} are in use."));
+        }
+    }
+    let refused = present.since(|sample| sample.refused_full);
+    if refused as f64 > rules::FULL[0] {
+        let text = format!("The relay is full; requests refused in the last minute: {refused}.");
+        add(Level::Critical, "relayfull", text);
+    }
+    if present.rate(|sample| sample.no_buffers) > rules::NO_BUFFERS[0] {
+        add(Level::Warning, "relaynobuffers", "Receive buffers run out.".to_owned());
+    }
+    if let Some((shard, busy)) = present.busiest.filter(|(_, busy)| *busy > rules::SATURATED[0]) {
+        let text = format!("Shard {shard} is busy {:.0} % of the time.", 100.0 * busy);
+        add(Level::Warning, "relayshardsaturated", text);
+    }
+    if present.fullest_queue > rules::QUEUE_FULL[0] {
+        let text = format!("A receive queue is {:.0} % full.", 100.0 * present.fullest_queue);
+        add(Level::Warning, "relayreceivequeuefull", text);
+    }
+}
+
+/// The losses of the last minute: copies by each reason, of which the worst is told, and what the kernel dropped.
 fn losses(present: &Present<'_>, add: &mut impl FnMut(Level, &'static str, String)) {
-    let Present { now, before, .. } = present;
-    let since = |of: fn(&Sample) -> u64| of(now).saturating_sub(of(before));
-    let (dropped, sent) = (since(Sample::copies), since(|sample| sample.sent.packets));
-    let part = part_of(dropped, sent);
-    if part > 0.001 || dropped > 100 {
-        let reasons = copy_reasons().zip(now.dropped_copies.iter().zip(before.dropped_copies));
-        let most = reasons.max_by_key(|(_, (now, before))| now.saturating_sub(*before));
-        let why = most.map_or("", |(reason, _)| reason);
-        let level = if part > 0.01 { Level::Critical } else { Level::Warning };
-        let text = format!(
-            "{dropped} copies of the last minute were dropped, {} of all; most of them: {why}.",
-            percent(part)
-        );
+    let all = present.since(Sample::copies) + present.since(|sample| sample.sent.packets);
+    let worst = copy_reasons()
+        .enumerate()
+        .map(|(at, reason)| {
+            let of = |sample: &Sample| sample.dropped_copies[at];
+            let (dropped, rate) = (present.since(of), present.rate(of));
+            (
+                level([part_of(dropped, all), rate], rules::COPIES_WARNING, rules::COPIES_CRITICAL),
+                dropped,
+                reason,
+            )
+        })
+        .max_by_key(|(level, dropped, _)| (*level, *dropped));
+    if let Some((Some(level), dropped, reason)) = worst {
+        let part = percent(part_of(dropped, all));
+        let text = format!("Copies dropped in the last minute as {reason}: {dropped}, {part} of all.");
         add(level, "relaycopiesdropped", text);
     }
-    let (dropped, received) =
-        (since(|sample| sample.kernel_dropped), since(|sample| sample.received.packets));
-    let part = part_of(dropped, received);
-    if part > 0.0001 {
-        let level = if part > 0.01 { Level::Critical } else { Level::Warning };
+    let of = |sample: &Sample| sample.kernel_dropped;
+    let dropped = present.since(of);
+    let part = part_of(dropped, dropped + present.since(|sample| sample.received.packets));
+    let by_rules = level([part, present.rate(of)], rules::KERNEL_WARNING, rules::KERNEL_CRITICAL);
+    if let Some(level) = by_rules {
         let text = format!(
-            "The kernel dropped {dropped} datagrams of the last minute, {} of what arrived: a receive buffer was full.",
+            "Datagrams that the kernel dropped in the last minute: {dropped}, {} of what arrived. A receive buffer was full.",
             percent(part)
         );
         add(level, "relaykerneldrops", text);
     }
 }
 
-fn part_of(some: u64, others: u64) -> f64 {
-    if some == 0 { 0.0 } else { some as f64 / (some + others) as f64 }
+impl Present<'_> {
+    /// How much of a total came since then.
+    fn since(&self, of: impl Fn(&Sample) -> u64) -> u64 {
+        of(self.now).saturating_sub(of(self.before))
+    }
+
+    /// The same for each second. What came since a moment ago is no rate yet.
+    fn rate(&self, of: impl Fn(&Sample) -> u64) -> f64 {
+        let since = self.now.at.saturating_sub(self.before.at);
+        self.since(of) as f64 / since.max(SAMPLE_EVERY * RATE_SAMPLES as u32).as_secs_f64()
+    }
+}
+
+/// How bad it is that these values are above the thresholds of a rule, each above its own; none if they are not.
+fn level(values: [f64; 2], warning: [f64; 2], critical: [f64; 2]) -> Option<Level> {
+    let exceed = |limits: [f64; 2]| values.iter().zip(limits).all(|(value, limit)| *value > limit);
+    match (exceed(critical), exceed(warning)) {
+        (true, _) => Some(Level::Critical),
+        (false, true) => Some(Level::Warning),
+        (false, false) => None,
+    }
+}
+
+fn part_of(some: u64, all: u64) -> f64 {
+    if some == 0 { 0.0 } else { some as f64 / all as f64 }
 }
 
 fn percent(part: f64) -> String {
@@ -134,6 +183,7 @@ mod tests {
     fn present<'a>(now: &'a Sample, before: &'a Sample) -> Present<'a> {
         Present {
             ready: true,
+            stalled: None,
             now,
             before,
             busiest: Some((0, 0.5)),
@@ -158,18 +208,17 @@ mod tests {
         let found = |present: &Present<'_>| -> Vec<(Level, &str)> {
             findings(present).iter().map(|finding| (finding.level, finding.runbook)).collect()
         };
-        for (dropped, level) in [(50, Level::Warning), (500, Level::Critical)] {
+        for (dropped, level) in [(61, Level::Warning), (500, Level::Critical)] {
             assert_eq!(found(&present(&sample(dropped, 0), &start)), [(level, "relaycopiesdropped")]);
             assert_eq!(found(&present(&sample(0, dropped), &start)), [(level, "relaykerneldrops")]);
         }
-        assert!(findings(&present(&sample(500, 0), &start))[0].text.contains("500 copies"));
-        assert!(findings(&present(&sample(500, 0), &start))[0].text.ends_with("most of them: unreachable."));
+        assert!(findings(&present(&sample(500, 0), &start))[0].text.contains("unreachable: 500, 4.76 %"));
         assert_eq!(found(&present(&sample(500, 500), &sample(500, 500))), [], "what was before is over");
 
-        let full = Sample { refused_full: 1, no_buffers: 1000, ..fine.clone() };
+        let full = Sample { refused_full: 1, no_buffers: 61, ..fine.clone() };
         let mut all = present(&full, &start);
         all.limits[2].0 = 9;
-        (all.ready, all.small_buffers, all.fallback) = (false, true, Some("EPERM"));
+        (all.ready, all.stalled, all.small_buffers, all.fallback) = (false, Some(1), true, Some("EPERM"));
         (all.busiest, all.fullest_queue) = (Some((3, 0.95)), 0.8);
         for (_, section) in found(&all)
             .into_iter()
@@ -181,6 +230,7 @@ mod tests {
             found(&all),
             [
                 (Level::Critical, "relaynotready"),
+                (Level::Critical, "relayshardstalled"),
                 (Level::Critical, "relayfull"),
                 (Level::Warning, "relaynearlimit"),
                 (Level::Warning, "relaynobuffers"),
@@ -190,5 +240,69 @@ mod tests {
                 (Level::Info, "socket-buffers"),
             ]
         );
+    }
+
+    #[test]
+    fn a_few_losses_of_few_copies_are_no_rate() {
+        let start = Sample::default();
+        for (seconds, count) in [(1, 1), (1, 5), (60, 60)] {
+            let mut quiet = Sample { at: Duration::from_secs(seconds), ..Sample::default() };
+            (quiet.dropped_copies[1], quiet.sent.packets) = (count, 11);
+            assert_eq!(findings(&present(&quiet, &start)), [], "{count} in {seconds} s");
+            quiet.dropped_copies[1] += 1;
+            let enough = findings(&present(&quiet, &start));
+            assert_eq!(enough.first().map(|found| found.level), (count > 1).then_some(Level::Critical));
+        }
+        // Two reasons of which each stays below the rule are not one above it.
+        let mut mixed = Sample { at: Duration::from_secs(60), ..Sample::default() };
+        mixed.dropped_copies[..2].copy_from_slice(&[60, 60]);
+        assert_eq!(findings(&present(&mixed, &start)), []);
+    }
+
+    /// Alerts whose causes are not on this page.
+    const ELSEWHERE: [(&str, &str); 6] = [
+        ("RelayDown", "such a relay has no page"),
+        ("RelayRestartLoop", "each process knows of itself"),
+        ("RelayClientsVanished", "it compares with members of before"),
+        ("RelayLatency", "it is beside the verdict, and a minute of it proves nothing"),
+        ("RelayShardImbalance", "the shards are beside the verdict"),
+        ("RelayFallbackBackend", "it has no threshold: info, as there"),
+    ];
+
+    #[test]
+    fn the_thresholds_are_those_of_the_alert_rules() {
+        let own: [(&str, &str, &[f64]); 11] = [
+            ("RelayNotReady", "critical", &[]),
+            ("RelayShardStalled", "critical", &[]),
+            ("RelayCopiesDropped", "warning", &rules::COPIES_WARNING),
+            ("RelayCopiesDropped", "critical", &rules::COPIES_CRITICAL),
+            ("RelayKernelDrops", "warning", &rules::KERNEL_WARNING),
+            ("RelayKernelDrops", "critical", &rules::KERNEL_CRITICAL),
+            ("RelayReceiveQueueFull", "warning", &rules::QUEUE_FULL),
+            ("RelayNoBuffers", "warning", &rules::NO_BUFFERS),
+            ("RelayShardSaturated", "warning", &rules::SATURATED),
+            ("RelayNearLimit", "warning", &rules::NEAR_LIMIT),
+            ("RelayFull", "critical", &rules::FULL),
+        ];
+        let file = include_str!("../../../dashboards/alerts.yml");
+        let mut theirs = Vec::new();
+        for rule in file.split("- alert: ").skip(1) {
+            let name = rule.lines().next().unwrap();
+            if ELSEWHERE.iter().any(|(alert, _)| *alert == name) {
+                continue;
+            }
+            let severity = rule.split("severity: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+            let expression =
+                rule.split("expr:").nth(1).and_then(|rest| rest.split("labels:").next()).unwrap();
+            let number = |rest: &str| rest.split_whitespace().next()?.parse::<f64>().ok();
+            let limits: Vec<f64> = expression.split("> ").skip(1).filter_map(number).collect();
+            theirs.push((name, severity, limits));
+        }
+        let own: Vec<_> =
+            own.iter().map(|(name, severity, limits)| (*name, *severity, limits.to_vec())).collect();
+        for rule in &theirs {
+            assert!(own.contains(rule), "{rule:?} of the file, not here");
+        }
+        assert_eq!(own.len(), theirs.len());
     }
 }

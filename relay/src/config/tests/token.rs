@@ -66,6 +66,11 @@ fn a_file_of_its_own_is_read_anew_by_a_reload() {
         let line = case.shorten(&load().unwrap_err());
         assert!(line.starts_with(says) && !line.contains("short"), "{line}");
     }
+    std::fs::remove_file(&file).unwrap();
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let line = load().unwrap_err();
+    assert!(line.contains("cannot read token: it is no regular file"), "{line}");
+    std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, format!("{}\n", SECRETS[3])).unwrap();
     let loaded = load().unwrap();
     assert!(loaded.setup.status_token.as_ref().unwrap().is(SECRETS[3].as_bytes()));

@@ -120,4 +120,6 @@ fn what_cannot_be_served_from_is_refused_in_one_line() {
     assert_says(&line, &["descriptor 3 (x)", "BindIPv6Only=ipv6-only"]);
     let line = refused(options().passing(&[udp.as_fd()], "a:b"));
     assert_says(&line, &["LISTEN_FDNAMES"]);
+    let line = refused(options().passing(&[udp.as_fd()], "a").env("LISTEN_FDS", "5"));
+    assert_says(&line, &["LISTEN_FDS=5 promises descriptors 3 to 7", "4 is not open", "socket unit"]);
 }

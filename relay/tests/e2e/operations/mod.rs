@@ -20,6 +20,7 @@ mod process;
 mod prometheus;
 mod reload;
 mod signals;
+mod stalled;
 mod startup;
 mod supervised;
 mod tools;

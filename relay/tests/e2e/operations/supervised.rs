@@ -3,14 +3,11 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::support::{Backend, PATIENCE, Relay, RelayOptions, each_backend};
+use crate::support::{Backend, Halted, PATIENCE, RelayOptions, each_backend};
 
-use super::tools::{ConfigFile, threads};
+use super::tools::ConfigFile;
 
 /// A service manager's ear.
 struct Manager {
@@ -100,23 +97,45 @@ fn a_service_manager_that_is_gone_does_no_harm() {
     super::tools::main_job(relay.address());
 }
 
-/// One thread of another process that stands still.
-struct Halted(Pid);
+/// Its queue is full, and it reads nothing of it.
+#[test]
+fn a_service_manager_that_does_not_read_holds_nothing_up() {
+    let folder = TempDir::new().unwrap();
+    let (manager, options) = told_to(&folder, RelayOptions::new(Backend::Mmsg));
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    let fill = || while other.send_to(b"OTHER", folder.path().join("notify")).is_ok() {};
+    fill();
+    let file = ConfigFile::new("cap = 9");
+    let mut relay = options.with(["--config", &file.name()]).env("WATCHDOG_USEC", "400000").start();
+    relay.wait_for_log("the service manager cannot be told");
+    super::tools::main_job(relay.address());
+    // When it reads again, it hears what it waited for.
+    while !manager.hear().contains(&"READY=1".to_owned()) {}
+    fill();
+    relay.signal("HUP");
+    relay.wait_for_log("the configuration was reloaded");
+    relay.signal("TERM");
+    assert!(relay.wait().success());
+}
 
-impl Halted {
-    fn new(relay: &Relay, name: &str) -> Self {
-        let threads = threads(relay.pid());
-        let (_, folder) = threads.iter().find(|(thread, _)| thread == name).expect("a thread of this name");
-        let thread = Pid::from_raw(folder.file_name().unwrap().to_str().unwrap().parse().unwrap());
-        ptrace::seize(thread, ptrace::Options::empty()).expect("a thread can be traced");
-        ptrace::interrupt(thread).expect("it can be stopped");
-        waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
-        Self(thread)
-    }
-
-    fn go_on(self) {
-        ptrace::detach(self.0, None).expect("it goes on");
-    }
+#[test]
+fn a_service_manager_that_has_gone_is_missed_once() {
+    let folder = TempDir::new().unwrap();
+    let (manager, options) = told_to(&folder, RelayOptions::new(Backend::Mmsg));
+    let mut relay = options.env("WATCHDOG_USEC", "100000").start();
+    assert_eq!(manager.hear()[0], "READY=1");
+    drop(manager);
+    relay.wait_for_log("the service manager cannot be told");
+    // Many more would have been sent before a shard is known to stand still.
+    let halted = Halted::new(&relay, "shard-0");
+    relay.wait_for_log("does not turn");
+    halted.go_on();
+    relay.wait_for_log("turns again");
+    relay.signal("TERM");
+    relay.wait();
+    let said = relay.log().iter().filter(|line| line.contains("the service manager cannot be told")).count();
+    assert_eq!(said, 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod client;
 mod denial;
 mod forge;
+mod halted;
 mod namespace;
 mod pace;
 mod patience;
@@ -12,6 +13,7 @@ mod prometheus;
 pub use client::Client;
 pub use denial::{IO_URING, without};
 pub use forge::forge;
+pub use halted::Halted;
 pub use namespace::{Cable, FAR, NEAR, add_ipv6, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use patience::{PATIENCE, eventually};

@@ -15,10 +15,11 @@ use crate::support::Cable;
 type Story = (fn(&Scene), &'static [&'static str]);
 
 /// They are told at the same time, and no other alert fires.
-const QUIET: [Story; 9] = [
+const QUIET: [Story; 10] = [
     (causes::all_is_well, &[]),
     (causes::killed, &["RelayDown critical"]),
     (causes::killed_again_and_again, &["RelayRestartLoop critical"]),
+    (causes::a_shard_that_stands_still, &["RelayShardStalled critical"]),
     (causes::without_io_uring, &["RelayFallbackBackend info"]),
     (causes::full, &["RelayFull critical", "RelayNearLimit warning"]),
     (causes::clients_that_vanish, &["RelayClientsVanished critical"]),

@@ -6,7 +6,7 @@ use std::process::Command;
 use nix::libc::ENOSYS;
 
 use super::watch::{Watch, relay_at};
-use crate::support::{Cable, Client, FAR, IO_URING, NEAR, Relay, eventually, ip, without};
+use crate::support::{Cable, Client, FAR, Halted, IO_URING, NEAR, Relay, eventually, ip, without};
 
 /// Where a story is told.
 pub struct Scene<'a> {
@@ -78,6 +78,16 @@ pub fn killed_again_and_again(scene: &Scene) {
         scene.watch.misses(scene.port);
         relay = Some(scene.relay(&[]));
     });
+    scene.is_content(|| {});
+}
+
+pub fn a_shard_that_stands_still(scene: &Scene) {
+    // It looks more often, because somebody asks.
+    let relay = relay_at(scene.port).env("WATCHDOG_USEC", "400000").start();
+    scene.watch.sees(scene.port);
+    let halted = Halted::new(&relay, "shard-1");
+    scene.fires("RelayShardStalled", CRITICAL, || {});
+    halted.go_on();
     scene.is_content(|| {});
 }
 

@@ -9,8 +9,9 @@ use super::watch::{Watch, relay_at};
 use crate::support::{PATIENCE, Prometheus, alone, eventually};
 
 /// What may be 0 all the time, or absent, with the reason why no trouble is made for it.
-const MAY_BE_ZERO: [(&str, &str, &str); 14] = [
+const MAY_BE_ZERO: [(&str, &str, &str); 15] = [
     ("Relays", "B", "every relay serves; the alerts' tests stop one"),
+    ("Relays", "C", "every shard turns; the alerts' tests halt one"),
     ("Alerts", "A", "no alert fires; the alerts' tests make them fire"),
     ("Receive queue against its buffer", "A", "a scrape must fall into a burst"),
     ("Errors from the network", "B", "a receive fails for lack of memory only"),

@@ -1,0 +1,35 @@
+//! One thread of a relay that stands still, as if it were stuck.
+
+use std::fs;
+
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use super::Relay;
+
+/// A thread of another process that stands still.
+pub struct Halted(Pid);
+
+impl Halted {
+    /// Halts the thread of this name.
+    #[track_caller]
+    pub fn new(relay: &Relay, name: &str) -> Self {
+        let tasks = fs::read_dir(format!("/proc/{}/task", relay.pid())).expect("/proc is there");
+        let mut threads = tasks.map(|task| task.expect("a thread's folder").path());
+        let is_named = |name_of: &std::path::PathBuf| {
+            fs::read_to_string(name_of.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        let folder = threads.find(is_named).expect("a thread of this name");
+        let thread = Pid::from_raw(folder.file_name().unwrap().to_str().unwrap().parse().unwrap());
+        ptrace::seize(thread, ptrace::Options::empty()).expect("a thread can be traced");
+        ptrace::interrupt(thread).expect("it can be stopped");
+        waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
+        Self(thread)
+    }
+
+    /// Lets it go on.
+    pub fn go_on(self) {
+        ptrace::detach(self.0, None).expect("it goes on");
+    }
+}
