@@ -1,6 +1,7 @@
 //! The house rules that no compiler knows: sizes of files, dead files, and documents that match the code.
 
 mod documents;
+mod names;
 mod watched;
 
 use std::collections::BTreeSet;

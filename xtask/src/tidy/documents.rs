@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use xshell::{Shell, cmd};
 
+use super::names;
+
 /// Our own programs, with their subcommands whose help names further flags.
 const PROGRAMS: [(&str, &[&str]); 4] = [
     ("relay", &["", "doctor"]),
@@ -21,6 +23,7 @@ const CONTAINER_FLAGS: [&str; 6] = ["--env", "--network", "--publish", "--sysctl
 /// Checks every tracked document in Markdown.
 pub fn check(shell: &Shell, files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<()> {
     let flags = all_flags(shell)?;
+    names::check(shell, files, &flags, faults)?;
     let documents = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     for path in documents {
         let text = fs::read_to_string(path)?;
@@ -31,7 +34,7 @@ pub fn check(shell: &Shell, files: &[PathBuf], faults: &mut Vec<String>) -> anyh
             }
         }
         for command in commands(&text) {
-            for flag in unknown_flags(&command, &flags) {
+            for flag in command.split(" && ").flat_map(|part| unknown_flags(part, &flags)) {
                 complain(format!("`{command}`: there is no flag {flag}"));
             }
         }
@@ -39,7 +42,8 @@ pub fn check(shell: &Shell, files: &[PathBuf], faults: &mut Vec<String>) -> anyh
     Ok(())
 }
 
-type Flags = BTreeMap<&'static str, BTreeSet<String>>;
+/// The flags of each of our programs.
+pub type Flags = BTreeMap<&'static str, BTreeSet<String>>;
 
 fn all_flags(shell: &Shell) -> anyhow::Result<Flags> {
     PROGRAMS.iter().map(|(program, tasks)| Ok((*program, flags(shell, program, tasks)?))).collect()

@@ -3,6 +3,7 @@
 mod alerts;
 mod causes;
 mod dashboard;
+mod labels;
 mod overload;
 mod panels;
 mod rendering;
