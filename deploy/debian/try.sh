@@ -95,6 +95,12 @@ done
 inside grep -q 'job_name: relay' /usr/share/doc/udp-relay/dashboards/prometheus.yml
 inside grep -q RelayDown /usr/share/doc/udp-relay/dashboards/alerts.yml
 
+# Each kind of licence of what is linked, once.
+notices=$documents/NOTICES
+for text in '^axum [0-9.]*: MIT' 'Copyright (c) 2019.* Axum' 'Redistribution and use in source' 'UNICODE LICENSE'; do
+    grep -qi "$text" "$notices" || die "no \"$text\" among the notices"
+done
+
 # What bash offers for the last word.
 cat > "$root/tmp/complete" <<'END'
 source "/usr/share/bash-completion/completions/$1"

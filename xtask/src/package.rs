@@ -1,5 +1,7 @@
 //! The Debian package: built from the release binaries, judged by lintian, installed and removed for real.
 
+mod notices;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +51,7 @@ fn package(shell: &Shell) -> anyhow::Result<PathBuf> {
     let (date, seconds) = last_commit(shell)?;
     cmd!(shell, "rm -rf {FOLDER}").run()?;
     cmd!(shell, "cargo run --quiet --locked -p manual -- {FOLDER} {date}").run()?;
+    notices::write(shell, &format!("{FOLDER}/NOTICES"))?;
     let _time = shell.push_env("SOURCE_DATE_EPOCH", seconds);
     let path =
         cmd!(shell, "{cargo_deb} --quiet --locked -p relay --no-build --strip --output {FOLDER}/").read()?;
