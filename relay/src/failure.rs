@@ -77,6 +77,7 @@ fn bind_remedy(error: &BindError) -> &'static str {
         BindErrorKind::Ports => "choose a --port, or widen that range",
         BindErrorKind::NotAvailable => "choose another --host; `ip address` lists this machine's addresses",
         BindErrorKind::Permission => "choose a --port from 1024 on, or grant that",
+        BindErrorKind::Forbidden => "let it open and bind sockets",
         BindErrorKind::Descriptors => "raise it: ulimit -n, LimitNOFILE=",
         BindErrorKind::Other => remedy(&error.source, "choose another --port or --host"),
     }
@@ -84,10 +85,27 @@ fn bind_remedy(error: &BindError) -> &'static str {
 
 /// What helps against this error, wherever it occurs; else `usual`.
 fn remedy(error: &io::Error, usual: &'static str) -> &'static str {
+    const EPERM: i32 = 1;
+    const EACCES: i32 = 13;
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     match error.raw_os_error() {
         Some(ENFILE | EMFILE) => "raise the limit of open files (ulimit -n, LimitNOFILE=)",
+        Some(EPERM | EACCES) if usual == SHORTAGE => {
+            "a seccomp profile or a security module refuses a system call that it needs"
+        }
         _ => usual,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_no_shortage() {
+        let text = |errno| Failure::from(io::Error::from_raw_os_error(errno)).to_string();
+        assert!(text(1).contains("seccomp") && !text(1).contains("memory"), "{}", text(1));
+        assert!(text(11).contains("memory, threads or open files"), "{}", text(11));
     }
 }

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(10);
 /// Chosen ports to try when several addresses must share one that was free for the first.
 const CHOICES: usize = 16;
+/// From here on ports take no privilege, unless net.ipv4.ip_unprivileged_port_start says otherwise.
+const UNPRIVILEGED: u16 = 1024;
 
 /// The largest buffer that the kernel grants, in the unit of [`SocketOptions::receive_buffer`]: it keeps the doubled
 /// value in an int. A byte less than 1 GiB.
@@ -97,9 +99,14 @@ pub enum BindErrorKind {
     /// EADDRNOTAVAIL, EAFNOSUPPORT, ENODEV.
     #[error("this machine does not have this address")]
     NotAvailable,
-    /// EACCES, EPERM.
+    /// EACCES, EPERM, of a port below 1024.
     #[error("permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)")]
     Permission,
+    /// EACCES, EPERM, of a port that anybody may have.
+    #[error(
+        "permission denied (by a seccomp profile, a security module or net.ipv4.ip_unprivileged_port_start)"
+    )]
+    Forbidden,
     /// EMFILE, ENFILE.
     #[error("the limit of open files is too low")]
     Descriptors,
@@ -298,7 +305,10 @@ pub(crate) fn explain(address: SocketAddr, source: io::Error) -> BindError {
         Some(libc::EADDRINUSE) if address.port() == 0 => BindErrorKind::Ports,
         Some(libc::EADDRINUSE) => BindErrorKind::InUse,
         Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::ENODEV) => BindErrorKind::NotAvailable,
-        Some(libc::EACCES | libc::EPERM) => BindErrorKind::Permission,
+        Some(libc::EACCES | libc::EPERM) if (1..UNPRIVILEGED).contains(&address.port()) => {
+            BindErrorKind::Permission
+        }
+        Some(libc::EACCES | libc::EPERM) => BindErrorKind::Forbidden,
         Some(libc::EMFILE | libc::ENFILE) => BindErrorKind::Descriptors,
         _ => BindErrorKind::Other,
     };

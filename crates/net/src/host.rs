@@ -53,6 +53,12 @@ pub fn pin_current_thread(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
+/// The effective user.
+pub fn effective_user() -> u32 {
+    // SAFETY: it takes nothing, and always succeeds.
+    unsafe { nix::libc::geteuid() }
+}
+
 /// Raises this process's limit of open files as far as it may without a privilege: the soft limit to the hard
 /// one. Returns the soft limit before and after.
 ///

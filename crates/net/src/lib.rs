@@ -45,7 +45,9 @@ pub use driver::{
     SocketIndex,
 };
 pub use epoll::Epoll;
-pub use host::{available_cpus, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit};
+pub use host::{
+    available_cpus, effective_user, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit,
+};
 pub use inherit::{InheritError, Inherited, inherited};
 pub use interface::{Interface, ReceiveHash, interfaces};
 pub use mmsg::Mmsg;

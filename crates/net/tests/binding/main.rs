@@ -103,6 +103,25 @@ fn a_refusal_without_a_name_says_what_the_kernel_said() {
 }
 
 #[test]
+fn a_privilege_is_asked_for_only_where_the_port_takes_one() {
+    for (at, kind, text) in [
+        ("127.0.0.1:80", BindErrorKind::Permission, "ports below 1024 need CAP_NET_BIND_SERVICE"),
+        ("127.0.0.1:5000", BindErrorKind::Forbidden, "a seccomp profile"),
+        ("[::1]:0", BindErrorKind::Forbidden, "a seccomp profile"),
+    ] {
+        std::thread::spawn(move || {
+            forbid(&Call { number: libc::SYS_setsockopt, argument: None }, libc::EPERM);
+            let error = bind(&[address(at)], 1, SocketOptions::default()).unwrap_err();
+            assert_eq!(error.kind, kind);
+            assert!(error.to_string().contains(text), "{error}");
+            assert_eq!(error.to_string().contains("1024"), kind == BindErrorKind::Permission, "{error}");
+        })
+        .join()
+        .unwrap();
+    }
+}
+
+#[test]
 fn clients_without_descriptors_say_so() {
     std::thread::spawn(|| {
         forbid(&Call { number: libc::SYS_socket, argument: None }, libc::EMFILE);
