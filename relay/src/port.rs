@@ -1,12 +1,12 @@
 //! Binding where a relay was killed: its ring holds the port for a while, although no process has it any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use net::{BindError, BindErrorKind, Binding, SocketOptions};
 use procfs::ProcResult;
-use procfs::net::{UdpNetEntry, udp, udp6};
+use procfs::net::{TcpState, UdpNetEntry, tcp, tcp6, udp, udp6};
 use procfs::process::{FDTarget, Process, all_processes};
 
 use crate::limits::ORPHANED_PORT_PATIENCE;
@@ -42,20 +42,76 @@ pub struct User {
     pub process: i32,
 }
 
-/// Who has a socket that is in the way of this address; nothing if there is none, nobody if this user may not know.
-pub fn users(address: SocketAddr) -> ProcResult<Option<Vec<User>>> {
-    let in_the_way = |entry: &UdpNetEntry| overlap(entry.local_address, address);
-    let inodes: BTreeSet<u64> =
-        udp()?.into_iter().chain(udp6()?).filter(in_the_way).map(|entry| entry.inode).collect();
-    if inodes.is_empty() {
+/// Of what protocol a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The clients'.
+    Udp,
+    /// The scrapes'; only sockets that listen are in the way.
+    Tcp,
+}
+
+/// Who has an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// Those who have a socket that is in the way.
+    pub seen: Vec<User>,
+    /// Where nobody is seen: those of the sockets' owners whose sockets this user may not see.
+    pub hidden: Vec<User>,
+}
+
+/// Who has a socket that is in the way of this address; nothing if there is none.
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn users(protocol: Protocol, address: SocketAddr) -> ProcResult<Option<Users>> {
+    let sockets = in_the_way(protocol, address)?;
+    if sockets.is_empty() {
         return Ok(None);
     }
-    let user = |process: Process| {
-        let mut sockets = process.fd().ok()?.flatten();
-        sockets.find(|fd| matches!(fd.target, FDTarget::Socket(inode) if inodes.contains(&inode)))?;
-        Some(User { name: process.stat().ok()?.comm, process: process.pid })
+    let named =
+        |process: &Process| process.stat().ok().map(|stat| User { name: stat.comm, process: process.pid });
+    let mut users = Users::default();
+    for process in all_processes()?.flatten() {
+        match process.fd() {
+            Ok(mut open) => {
+                let has_one = open.any(|fd| {
+                    fd.is_ok_and(
+                        |fd| matches!(fd.target, FDTarget::Socket(inode) if sockets.contains_key(&inode)),
+                    )
+                });
+                users.seen.extend(has_one.then(|| named(&process)).flatten());
+            }
+            Err(_) => {
+                let owner = process.status().map_or(0, |status| status.euid);
+                let may = sockets.values().any(|uid| *uid == owner);
+                users.hidden.extend(may.then(|| named(&process)).flatten());
+            }
+        }
+    }
+    if !users.seen.is_empty() {
+        users.hidden.clear();
+    }
+    Ok(Some(users))
+}
+
+/// The inodes of the sockets, and whose they are.
+fn in_the_way(protocol: Protocol, address: SocketAddr) -> ProcResult<BTreeMap<u64, u32>> {
+    let all: Vec<(SocketAddr, u64, u32)> = match protocol {
+        Protocol::Udp => udp()?
+            .into_iter()
+            .chain(udp6()?)
+            .map(|entry| (entry.local_address, entry.inode, entry.uid))
+            .collect(),
+        Protocol::Tcp => tcp()?
+            .into_iter()
+            .chain(tcp6()?)
+            .filter(|entry| entry.state == TcpState::Listen)
+            .map(|entry| (entry.local_address, entry.inode, entry.uid))
+            .collect(),
     };
-    Ok(Some(all_processes()?.flatten().filter_map(user).collect()))
+    let sockets = all.into_iter().filter(|(there, ..)| overlap(*there, address));
+    Ok(sockets.map(|(_, inode, uid)| (inode, uid)).collect())
 }
 
 /// True if no process has a socket that is in the way. Of other users' sockets only root can know.

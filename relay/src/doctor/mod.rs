@@ -6,6 +6,7 @@
 
 mod checks;
 mod finding;
+mod link;
 mod look;
 mod measure;
 mod patient;

@@ -72,7 +72,8 @@ fn is_link_local(ip: &IpAddr) -> bool {
 pub struct Privileges {
     /// The user.
     pub user: u32,
-    capabilities: u64,
+    /// Nothing if /proc does not tell: then root has all, and others have none.
+    capabilities: Option<u64>,
 }
 
 impl Privileges {
@@ -80,13 +81,9 @@ impl Privileges {
     const NET_ADMIN: u32 = 12;
     const SYS_ADMIN: u32 = 21;
 
-    /// Of nobody, if /proc cannot be read.
     fn of_this_process() -> Self {
         let status = Process::myself().and_then(|own| own.status());
-        status.map_or(Self { user: u32::MAX, capabilities: 0 }, |status| Self {
-            user: status.euid,
-            capabilities: status.capeff,
-        })
+        Self { user: net::effective_user(), capabilities: status.ok().map(|status| status.capeff) }
     }
 
     /// CAP_NET_ADMIN: buffers beyond the limits.
@@ -105,7 +102,7 @@ impl Privileges {
     }
 
     fn has(self, capability: u32) -> bool {
-        self.capabilities >> capability & 1 == 1
+        self.capabilities.map_or(self.user == 0, |all| all >> capability & 1 == 1)
     }
 }
 
@@ -136,7 +133,10 @@ mod tests {
 
     #[test]
     fn capabilities_are_bits() {
-        let some = Privileges { user: 5, capabilities: 1 << 12 };
+        let some = Privileges { user: 5, capabilities: Some(1 << 12) };
         assert!(some.net_admin() && !some.bind_low_ports() && !some.sys_admin());
+        let hidden = |user| Privileges { user, capabilities: None };
+        assert!(hidden(0).bind_low_ports() && !hidden(5).bind_low_ports());
+        assert_eq!(Privileges::of_this_process().user, net::effective_user());
     }
 }

@@ -45,7 +45,7 @@ fn judge(counts: Seen<Counts>, limit: Option<u64>) -> Finding {
         Err(why) => return Finding::unknown(NAME, why.to_string()),
     };
     let queue = limit.map_or(String::new(), |limit| format!(", with room for {limit} on each processor"));
-    let found = format!("{} dropped since the boot of {packets}{queue}", count(dropped, "packet"));
+    let found = format!("{dropped} of {} dropped since the boot{queue}", count(packets, "packet"));
     let finding = if u128::from(dropped) * 1_000_000 > u128::from(packets) * u128::from(TOLERABLE) {
         Finding::warning(NAME, found)
     } else if dropped > 0 {
@@ -80,6 +80,10 @@ mod tests {
         assert_eq!(
             [0, 5, 50].map(|dropped| judge(dropped).verdict),
             [Verdict::Ok, Verdict::Info, Verdict::Warning]
+        );
+        assert_eq!(
+            judge(50).found,
+            "50 of 10000000 packets dropped since the boot, with room for 1000 on each processor"
         );
         assert_eq!(judge(50).fixes[0].command, "sysctl -w net.core.netdev_max_backlog=10000");
         assert_eq!(super::judge(Err(Unseen("why".into())), None).verdict, Verdict::Unknown);

@@ -2,13 +2,17 @@
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::doctor::finding::{Finding, How, count};
-use crate::doctor::look;
+use crate::doctor::look::{self, Seen};
 use crate::doctor::patient::Patient;
 
+use super::notrack;
+
 const NAME: &str = "conntrack";
+const SETTINGS: &str = "/proc/sys/net/core";
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 const MAX: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 /// Flows of the trial, which are forgotten after 30 s.
@@ -16,11 +20,12 @@ const FLOWS: u64 = 32;
 /// Percent of the table from where on it is nearly full.
 const NEARLY_FULL: u64 = 80;
 
-/// What was found; nothing if there is no table.
+/// What was found.
 struct Facts {
     port: u16,
     clients: u64,
-    table: Option<Table>,
+    /// Nothing if there is none.
+    table: Seen<Option<Table>>,
     /// True if what arrives at the port, and what leaves it, is exempt; nothing if nobody could be asked.
     exempt: Option<(bool, bool)>,
 }
@@ -37,13 +42,15 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     let table = match (look::number(COUNT), look::number(MAX)) {
         (Ok(flows), Ok(room)) => {
             let remembers = has_room(FLOWS) && remembers(flows).unwrap_or(false);
-            Some(Table { flows, room, remembers })
+            Ok(Some(Table { flows, room, remembers }))
         }
-        _ => None,
+        // The module's files are missed only where those of others can be seen.
+        _ if Path::new(SETTINGS).exists() && !Path::new(COUNT).exists() => Ok(None),
+        (Err(why), _) | (_, Err(why)) => Err(why),
     };
     // Where nothing is remembered, asking for rules might load the modules for them.
-    let used = table.as_ref().is_some_and(|table| table.remembers || table.flows > 0);
-    let exempt = used.then(rules).flatten().map(|rules| exempt(&rules, port));
+    let used = matches!(&table, Ok(Some(table)) if table.remembers || table.flows > 0);
+    let exempt = used.then(rules).flatten().map(|rules| notrack::exempt(&rules, port));
     vec![judge(&Facts { port, clients: patient.setup.settings.ceilings.clients.into(), table, exempt })]
 }
 
@@ -79,25 +86,11 @@ fn rules() -> Option<String> {
     lists.iter().any(Option::is_some).then(|| String::from_utf8_lossy(&known).into_owned())
 }
 
-/// Looks for rules that name the port, of nft (`udp dport 5000 notrack`) or iptables (`--dport 5000 -j CT --notrack`).
-fn exempt(rules: &str, port: u16) -> (bool, bool) {
-    let port = port.to_string();
-    let names = |line: &str, field: &str| {
-        let mut words = line
-            .split(|c: char| c.is_whitespace() || c == ',' || c == '{' || c == '}')
-            .filter(|word| !word.is_empty());
-        words.any(|word| word.trim_start_matches('-') == field) && words.any(|word| word == port)
-    };
-    let of = |field| {
-        let untracked = |line: &&str| line.to_ascii_lowercase().contains("notrack");
-        rules.lines().filter(untracked).any(|line| names(line, field))
-    };
-    (of("dport"), of("sport"))
-}
-
 fn judge(facts: &Facts) -> Finding {
-    let Some(table) = &facts.table else {
-        return Finding::ok(NAME, "not loaded: no client is remembered");
+    let table = match &facts.table {
+        Ok(Some(table)) => table,
+        Ok(None) => return Finding::ok(NAME, "not loaded: no client is remembered"),
+        Err(why) => return Finding::unknown(NAME, why.to_string()),
     };
     let Table { flows, room, remembers } = *table;
     let filled = format!("{} of {room} remembered", count(flows, "flow"));
@@ -147,22 +140,14 @@ mod tests {
     use crate::doctor::finding::Verdict;
 
     fn facts(flows: u64, room: u64, remembers: bool) -> Facts {
-        Facts { port: 5000, clients: 1000, table: Some(Table { flows, room, remembers }), exempt: None }
-    }
-
-    #[test]
-    fn rules_of_both_tools_are_understood() {
-        let nft = "table inet relay {\n chain a {\n type filter hook prerouting priority -300; policy accept;\n udp dport 5000 notrack\n }\n chain b {\n udp sport { 4000, 5000 } notrack\n }\n}";
-        assert_eq!(exempt(nft, 5000), (true, true));
-        assert_eq!(exempt(nft, 500), (false, false));
-        let iptables = "*raw\n-A PREROUTING -p udp -m udp --dport 5000 -j CT --notrack\n-A OUTPUT -p udp -m udp --sport 53 -j CT --notrack\n";
-        assert_eq!(exempt(iptables, 5000), (true, false));
-        assert_eq!(exempt("udp dport 5000 accept", 5000), (false, false));
+        Facts { port: 5000, clients: 1000, table: Ok(Some(Table { flows, room, remembers })), exempt: None }
     }
 
     #[test]
     fn room_for_all_clients() {
-        assert_eq!(judge(&Facts { table: None, ..facts(0, 0, false) }).verdict, Verdict::Ok);
+        assert_eq!(judge(&Facts { table: Ok(None), ..facts(0, 0, false) }).verdict, Verdict::Ok);
+        let hidden = Facts { table: Err(look::Unseen("why".into())), ..facts(0, 0, false) };
+        assert_eq!(judge(&hidden).verdict, Verdict::Unknown);
         assert_eq!(judge(&facts(0, 4096, false)).verdict, Verdict::Ok);
         assert_eq!(judge(&facts(1, 4096, false)).verdict, Verdict::Info, "a left-over");
         assert_eq!(judge(&facts(1000, 4096, false)).verdict, Verdict::Warning, "of others than loopback");
@@ -182,7 +167,7 @@ mod tests {
         for fix in &finding.fixes {
             // Each command makes one rule a line when it is listed.
             let listed = fix.command.replace(';', "\n");
-            assert_eq!(exempt(&listed, 5000), (true, true), "{}", fix.command);
+            assert_eq!(notrack::exempt(&listed, 5000), (true, true), "{}", fix.command);
         }
     }
 }

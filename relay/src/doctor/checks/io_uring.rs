@@ -10,7 +10,7 @@ use procfs::process::{LimitValue, Process};
 use crate::backend::{self, AnyDriver};
 use crate::config::Backend;
 use crate::doctor::finding::{Finding, How, count, size};
-use crate::doctor::look;
+use crate::doctor::look::{self, Seen, Unseen};
 use crate::doctor::patient::Patient;
 use crate::limits::BUFFERS;
 
@@ -18,6 +18,8 @@ const NAME: &str = "io_uring";
 const MEMLOCK: &str = "locked-memory";
 /// Of the one datagram that is received.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The call that fails if the ring does.
+const ENTER: &str = "io_uring_enter";
 const EPERM: i32 = 1;
 const ENOMEM: i32 = 12;
 const EACCES: i32 = 13;
@@ -38,27 +40,31 @@ struct Facts {
     /// A filter stands before this process's system calls.
     filtered: bool,
     /// Bytes of the limit of locked memory; none is unlimited.
-    locked: Option<u64>,
+    locked: Seen<Option<u64>>,
 }
 
 /// Where the set-up stopped, and what the kernel said.
 struct Refusal {
     text: String,
     errno: i32,
+    /// True if it was not the ring that was refused, but what the trial takes beside it.
+    is_untried: bool,
 }
 
 pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     let own = Process::myself();
     let status = own.as_ref().ok().and_then(|own| own.status().ok());
-    let limits = own.as_ref().ok().and_then(|own| own.limits().ok());
+    let limits = own
+        .and_then(|own| own.limits())
+        .map_err(|error| Unseen(format!("cannot read /proc/self/limits: {error}")));
     let facts = Facts {
         backend: patient.setup.backend,
         shards: patient.shards,
-        outcome: try_ring().and_then(|()| try_more(patient.shards)),
+        outcome: try_all(patient.shards),
         disabled: look::number("/proc/sys/kernel/io_uring_disabled").ok(),
         privileged: patient.privileges.sys_admin(),
         filtered: status.and_then(|status| status.seccomp).is_some_and(|mode| mode == 2),
-        locked: limits.and_then(|limits| match limits.max_locked_memory.soft_limit {
+        locked: limits.map(|limits| match limits.max_locked_memory.soft_limit {
             LimitValue::Unlimited => None,
             LimitValue::Value(bytes) => Some(bytes),
         }),
@@ -66,15 +72,25 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     vec![judge(&facts), judge_locked(&facts)]
 }
 
+/// A ring that is refused is worse than one that could not be tried.
+fn try_all(shards: usize) -> Result<(), Refusal> {
+    match (try_ring(), try_more(shards)) {
+        (Err(refusal), Ok(())) | (Err(refusal @ Refusal { is_untried: false, .. }), _) => Err(refusal),
+        (_, more) => more,
+    }
+}
+
 /// Sets up what a shard would, and receives a datagram by it.
 fn try_ring() -> Result<(), Refusal> {
     let other = |what: &str, error: &io::Error| Refusal {
+        is_untried: what != ENTER,
         text: format!("{what}: {error}"),
         errno: error.raw_os_error().unwrap_or(0),
     };
     let refused = |error: SetupError| Refusal {
         text: error.to_string(),
         errno: error.source.raw_os_error().unwrap_or(0),
+        is_untried: false,
     };
     let address: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
     let mut binding = net::bind(&[address], 1, SocketOptions::default())
@@ -86,9 +102,10 @@ fn try_ring() -> Result<(), Refusal> {
     let (start, mut arrivals) = (Instant::now(), Vec::new());
     while arrivals.is_empty() {
         if start.elapsed() > PATIENCE {
-            return Err(Refusal { text: "a datagram to itself did not arrive".into(), errno: 0 });
+            let text = "a datagram to itself did not arrive".into();
+            return Err(Refusal { text, errno: 0, is_untried: true });
         }
-        ring.exchange(&mut arrivals, Some(PATIENCE)).map_err(|error| other("io_uring_enter", &error))?;
+        ring.exchange(&mut arrivals, Some(PATIENCE)).map_err(|error| other(ENTER, &error))?;
     }
     arrivals.iter().for_each(|arrival| ring.release(arrival.buffer));
     Ok(())
@@ -102,14 +119,15 @@ fn try_more(shards: usize) -> Result<(), Refusal> {
     let small = SocketOptions { receive_buffer: 4096, send_buffer: 4096, ..SocketOptions::default() };
     let mut rings = Vec::new();
     for number in 1..=shards {
-        let refused = |error: &dyn std::fmt::Display, source: &io::Error| Refusal {
+        let refused = |error: &dyn std::fmt::Display, source: &io::Error, is_untried| Refusal {
             text: format!("ring {number} of {shards}: {error}"),
             errno: source.raw_os_error().unwrap_or(0),
+            is_untried,
         };
         let mut binding = net::bind(&[(Ipv4Addr::LOCALHOST, 0).into()], 1, small)
-            .map_err(|error| refused(&error, &error.source))?;
+            .map_err(|error| refused(&error, &error.source, true))?;
         let ring = Uring::new(binding.shards.remove(0), &config)
-            .map_err(|failure| refused(&failure.error, &failure.error.source))?;
+            .map_err(|failure| refused(&failure.error, &failure.error.source, false))?;
         rings.push(ring);
     }
     Ok(())
@@ -122,6 +140,10 @@ fn judge(facts: &Facts) -> Finding {
             format!("{rings} with single issuer, deferred task work, buffer ring and multishot receive");
         return Finding::ok(NAME, found).value("available", true);
     };
+    if refusal.is_untried {
+        let found = format!("not tried to its end, for a reason beside it: {}", refusal.text);
+        return Finding::unknown(NAME, found).value("reason", refusal.text.clone());
+    }
     let serves = match facts.backend {
         Backend::Uring => "",
         Backend::Auto | Backend::Mmsg => "; mmsg serves in its place",
@@ -175,7 +197,11 @@ fn remedy(finding: Finding, facts: &Facts, errno: i32) -> Finding {
 
 /// The limit of locked memory stands in the way only where the kernel counts rings to it.
 fn judge_locked(facts: &Facts) -> Finding {
-    let limit = facts.locked.map_or("unlimited".to_owned(), size);
+    let limit = match &facts.locked {
+        Ok(limit) => limit.map_or("unlimited".to_owned(), size),
+        Err(why) if facts.outcome.is_err() => return Finding::unknown(MEMLOCK, why.to_string()),
+        Err(_) => "its limit cannot be seen".to_owned(),
+    };
     let short = facts.outcome.as_ref().is_err_and(|refusal| refusal.errno == ENOMEM);
     let finding = if short && facts.backend != Backend::Mmsg {
         let found = format!("{limit}, which does not hold the rings of {} shards", facts.shards);
@@ -187,7 +213,7 @@ fn judge_locked(facts: &Facts) -> Finding {
         Finding::ok(MEMLOCK, format!("{limit}; it is not what forbids io_uring"))
     };
     finding
-        .value("limit_bytes", facts.locked)
+        .value("limit_bytes", facts.locked.as_ref().ok().copied().flatten())
         .why("This kernel counts the ring's memory to the limit, and each shard has a ring.")
         .fix(How::Systemd, "LimitMEMLOCK=infinity")
         .fix(How::Container, "--ulimit memlock=-1:-1")
@@ -202,11 +228,11 @@ mod tests {
         Facts {
             backend,
             shards: 8,
-            outcome: Err(Refusal { text: "io_uring_setup: refused".into(), errno }),
+            outcome: Err(Refusal { text: "io_uring_setup: refused".into(), errno, is_untried: false }),
             disabled: None,
             privileged: false,
             filtered: false,
-            locked: Some(64 << 10),
+            locked: Ok(Some(64 << 10)),
         }
     }
 
@@ -223,6 +249,15 @@ mod tests {
         );
         let works = Facts { outcome: Ok(()), ..denied(Backend::Uring, 0) };
         assert_eq!((judge(&works).verdict, judge_locked(&works).verdict), (Verdict::Ok, Verdict::Ok));
+    }
+
+    #[test]
+    fn what_the_trial_lacks_is_not_the_fault_of_the_ring() {
+        for backend in [Backend::Auto, Backend::Uring] {
+            let refusal = Refusal { text: "a datagram to itself".into(), errno: EPERM, is_untried: true };
+            let finding = judge(&Facts { outcome: Err(refusal), ..denied(backend, 0) });
+            assert_eq!((finding.verdict, finding.fixes.len()), (Verdict::Unknown, 0), "{finding:?}");
+        }
     }
 
     #[test]
@@ -250,5 +285,11 @@ mod tests {
         assert_eq!(judge_locked(&short).found, "64 KiB, which does not hold the rings of 8 shards");
         assert_eq!(judge_locked(&denied(Backend::Auto, ENOMEM)).verdict, Verdict::Info);
         assert_eq!(judge_locked(&denied(Backend::Auto, EPERM)).verdict, Verdict::Ok);
+        let unseen = || Err(Unseen("why".into()));
+        let hidden = judge_locked(&Facts { locked: unseen(), ..denied(Backend::Auto, ENOMEM) });
+        assert_eq!((hidden.verdict, hidden.found.as_str()), (Verdict::Unknown, "why"));
+        let works = judge_locked(&Facts { outcome: Ok(()), locked: unseen(), ..denied(Backend::Auto, 0) });
+        assert_eq!(works.verdict, Verdict::Ok);
+        assert!(!works.found.contains("unlimited"), "{works:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use net::{Driver, DriverConfig, Mmsg, Run, SocketIndex, SocketOptions};
 
 use crate::doctor::finding::{Finding, How, Verdict};
-use crate::doctor::look;
+use crate::doctor::look::{self, Seen};
 use crate::doctor::patient::Patient;
 
 const NAME: &str = "kernel";
@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was found: each ability, and what the kernel answers where it lacks.
 struct Facts {
-    release: String,
+    release: Seen<String>,
     needed: Vec<(&'static str, Option<String>)>,
     /// Datagrams that went out in one message, of [`DATAGRAMS`].
     segmented: Result<u64, String>,
 }
 
 pub fn check(_: &Patient<'_>) -> Vec<Finding> {
-    let release = look::text("/proc/sys/kernel/osrelease").unwrap_or_else(|why| why.to_string());
+    let release = look::text("/proc/sys/kernel/osrelease");
     let answer = |result: io::Result<()>| result.err().map(|error| error.to_string());
     let facts = net::abilities().map(|all| Facts {
         release,
@@ -81,7 +81,10 @@ fn judge(facts: &Facts) -> Finding {
     let lacking: Vec<_> =
         facts.needed.iter().filter_map(|(name, error)| Some((*name, error.as_ref()?))).collect();
     let names: Vec<&str> = facts.needed.iter().map(|(name, _)| *name).collect();
-    let release = format!("Linux {}", facts.release);
+    let release = match &facts.release {
+        Ok(release) => format!("Linux {release}"),
+        Err(_) => "this kernel, whose version cannot be seen,".to_owned(),
+    };
     let lists = |name: &str| lacking.iter().any(|(lacks, _)| *lacks == name);
     let detail =
         lacking.iter().map(|(name, error)| format!("{name} ({error})")).collect::<Vec<_>>().join(", ");
@@ -101,7 +104,7 @@ fn judge(facts: &Facts) -> Finding {
         Ok(_) => Finding::ok(NAME, format!("{release} has {}; segmented sends work", names.join(", "))),
     };
     let finding = finding
-        .value("release", facts.release.clone())
+        .value("release", facts.release.clone().ok())
         .value("lacking", lacking.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     if finding.verdict == Verdict::Unknown {
         finding
@@ -117,7 +120,7 @@ mod tests {
     fn facts(lacking: &str) -> Facts {
         let names = ["UDP_SEGMENT", "UDP_GRO", "IP_PKTINFO", "IP_RECVERR", "SO_MEMINFO"];
         let needed = names.map(|name| (name, (name == lacking).then(|| "Protocol not available".to_owned())));
-        Facts { release: "6.1.0".into(), needed: needed.into(), segmented: Ok(DATAGRAMS.into()) }
+        Facts { release: Ok("6.1.0".into()), needed: needed.into(), segmented: Ok(DATAGRAMS.into()) }
     }
 
     #[test]
@@ -129,6 +132,14 @@ mod tests {
         assert_eq!(verdict("IP_RECVERR"), Verdict::Problem);
         assert_eq!(judge(&Facts { segmented: Ok(1), ..facts("") }).verdict, Verdict::Warning);
         assert_eq!(judge(&Facts { segmented: Err("x".into()), ..facts("") }).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_seen_is_not_made_up() {
+        let finding = judge(&Facts { release: look::text("/proc/no-such-file"), ..facts("") });
+        assert_eq!(finding.verdict, Verdict::Ok);
+        let says = "this kernel, whose version cannot be seen, has UDP_SEGMENT";
+        assert!(finding.found.starts_with(says) && finding.values["release"].is_null(), "{finding:?}");
     }
 
     #[test]

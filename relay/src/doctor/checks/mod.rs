@@ -8,11 +8,14 @@ mod clock;
 mod conntrack;
 mod descriptors;
 mod governor;
+mod holder;
 mod io_uring;
 mod kernel;
 mod memory;
+mod metrics;
 mod mtu;
 mod nic;
+mod notrack;
 mod port;
 mod processors;
 mod proxy;
@@ -27,7 +30,7 @@ use super::patient::Patient;
 type Check = fn(&Patient<'_>) -> Vec<Finding>;
 
 /// Every check.
-pub const ALL: [Check; 19] = [
+pub const ALL: [Check; 20] = [
     kernel::check,
     processors::check,
     steal::check,
@@ -38,6 +41,7 @@ pub const ALL: [Check; 19] = [
     io_uring::check,
     addresses::check,
     port::check,
+    metrics::check,
     buffers::check,
     udp_memory::check,
     backlog::check,

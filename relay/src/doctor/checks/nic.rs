@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use net::{Interface, ReceiveHash};
 
 use crate::doctor::finding::{Finding, How, count};
+use crate::doctor::link::Link;
 use crate::doctor::look;
 use crate::doctor::patient::Patient;
 
@@ -16,8 +17,7 @@ const MANY: usize = 4;
 /// What was found about one interface.
 struct Facts {
     name: String,
-    /// Its other end lies in another namespace, as a container's does: it is no card.
-    is_virtual: bool,
+    link: Link,
     cpus: usize,
     queues: Option<u64>,
     /// That the card has.
@@ -39,8 +39,6 @@ fn look(interface: &Interface, cpus: usize) -> Facts {
     // The file system may be another namespace's.
     let own =
         look::number(&format!("{folder}/ifindex")).is_ok_and(|index| index == u64::from(interface.index));
-    let is_virtual =
-        own && look::number(&format!("{folder}/iflink")).is_ok_and(|link| link != u64::from(interface.index));
     let queues: Vec<_> = fs::read_dir(format!("{folder}/queues"))
         .into_iter()
         .flatten()
@@ -57,7 +55,7 @@ fn look(interface: &Interface, cpus: usize) -> Facts {
     let served = families.into_iter().filter(|(_, v6)| interface.addresses.iter().any(|ip| is_of(ip, *v6)));
     Facts {
         name: interface.name.clone(),
-        is_virtual,
+        link: Link::of(interface),
         cpus,
         queues: told.map(|(used, _)| u64::from(used)).filter(|queues| *queues > 0).or(counted),
         most: told.map_or(1, |(_, most)| most.into()),
@@ -75,11 +73,7 @@ fn is_of(ip: &IpAddr, v6: bool) -> bool {
 }
 
 fn judge(facts: &Facts) -> Vec<Finding> {
-    if facts.is_virtual {
-        let finding =
-            Finding::info(NAME, "a virtual link to another namespace: the card itself is seen on the host")
-                .why("What a card does with datagrams is decided, and can be changed, where it is.")
-                .fix(How::Advice, "run `relay doctor --host 0.0.0.0,::` on the host, too");
+    if let Some(finding) = linked(&facts.link) {
         return vec![finding.of(&facts.name)];
     }
     let mut findings = vec![spread(facts).of(&facts.name)];
@@ -92,6 +86,24 @@ fn judge(facts: &Facts) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// Of what is no card.
+fn linked(link: &Link) -> Option<Finding> {
+    Some(match link {
+        Link::Card => return None,
+        Link::Elsewhere => {
+            Finding::info(NAME, "a virtual link to another namespace: the card itself is seen on the host")
+                .why("What a card does with datagrams is decided, and can be changed, where it is.")
+                .fix(How::Advice, "run `relay doctor --host 0.0.0.0,::` on the host, too")
+        }
+        Link::Pair(other) => {
+            Finding::ok(NAME, format!("no card, but one of a pair; the other, {other}, is in this namespace"))
+        }
+        Link::Upon(lower) => Finding::info(NAME, format!("no card itself: it lies on {lower}"))
+            .why("What a card does with datagrams is decided, and can be changed, there.")
+            .fix(How::Now, format!("ethtool -l {lower}; ethtool -n {lower} rx-flow-hash udp4")),
+    })
 }
 
 fn spread(facts: &Facts) -> Finding {
@@ -169,7 +181,7 @@ mod tests {
     fn facts(cpus: usize, queues: u64, ports: bool) -> Facts {
         Facts {
             name: "eth0".into(),
-            is_virtual: false,
+            link: Link::Card,
             cpus,
             queues: Some(queues),
             most: queues,
@@ -205,9 +217,14 @@ mod tests {
 
     #[test]
     fn a_virtual_link_is_no_card() {
-        let findings = judge(&Facts { is_virtual: true, ..facts(8, 1, false) });
+        let findings = judge(&Facts { link: Link::Elsewhere, ..facts(8, 1, false) });
         assert_eq!((findings.len(), findings[0].verdict), (1, Verdict::Info));
         assert!(findings[0].found.contains("on the host"), "{findings:?}");
+        let pair = judge(&Facts { link: Link::Pair("vb".into()), ..facts(8, 1, false) });
+        assert_eq!((pair.len(), pair[0].verdict), (1, Verdict::Ok));
+        assert!(!pair[0].found.contains("another namespace"), "{pair:?}");
+        let vlan = judge(&Facts { link: Link::Upon("eth0".into()), ..facts(8, 1, false) });
+        assert_eq!(vlan[0].found, "no card itself: it lies on eth0");
     }
 
     #[test]

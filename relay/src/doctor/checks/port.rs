@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use super::holder::{self, Holder, Kind};
 use crate::doctor::finding::{Finding, How};
-use crate::doctor::look::{self, Seen, Unseen};
+use crate::doctor::look::{self, Seen};
 use crate::doctor::patient::Patient;
-use crate::port::{self, User};
+use crate::port::Protocol;
 
 const NAME: &str = "port";
 /// Where the kernel does not say otherwise.
@@ -15,8 +16,7 @@ const UNPRIVILEGED: u64 = 1024;
 struct Facts {
     port: u16,
     /// Of the first address that somebody uses.
-    users: Seen<Option<(SocketAddr, Vec<User>)>>,
-    own: Option<String>,
+    holder: Seen<Option<Holder>>,
     unprivileged_from: u64,
     privileged: bool,
 }
@@ -26,40 +26,36 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     if port == 0 {
         return vec![Finding::ok(NAME, "the kernel chooses a free one")];
     }
-    let users = || {
-        for host in &patient.setup.hosts {
-            let address = SocketAddr::new(*host, port);
-            if let Some(users) = port::users(address)? {
-                return Ok(Some((address, users)));
-            }
-        }
-        Ok(None)
-    };
-    let users =
-        users().map_err(|error: procfs::ProcError| Unseen(format!("cannot read /proc/net/udp: {error}")));
     vec![judge(&Facts {
         port,
-        users,
-        own: own_name(),
-        unprivileged_from: look::number("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-            .unwrap_or(UNPRIVILEGED),
+        holder: holder(patient),
+        unprivileged_from: unprivileged_from(),
         privileged: patient.privileges.bind_low_ports(),
     })]
 }
 
-/// What a relay is called: as this program.
-fn own_name() -> Option<String> {
-    look::text("/proc/self/comm").ok()
+/// Of the first address that somebody uses.
+pub fn holder(patient: &Patient<'_>) -> Seen<Option<Holder>> {
+    for host in &patient.setup.hosts {
+        let holder = holder::of(Protocol::Udp, SocketAddr::new(*host, patient.setup.port))?;
+        if holder.is_some() {
+            return Ok(holder);
+        }
+    }
+    Ok(None)
+}
+
+/// Ports below it take a privilege.
+pub fn unprivileged_from() -> u64 {
+    look::number("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or(UNPRIVILEGED)
 }
 
 fn judge(facts: &Facts) -> Finding {
     let port = facts.port;
-    let users = match &facts.users {
-        Ok(users) => users,
+    match &facts.holder {
+        Ok(Some(holder)) => return in_use(holder),
+        Ok(None) => {}
         Err(why) => return Finding::unknown(NAME, why.to_string()),
-    };
-    if let Some((address, users)) = users {
-        return in_use(*address, users, facts.own.as_deref());
     }
     if u64::from(port) < facts.unprivileged_from && !facts.privileged {
         let found =
@@ -74,60 +70,48 @@ fn judge(facts: &Facts) -> Finding {
     Finding::ok(NAME, format!("{port} is free"))
 }
 
-fn in_use(address: SocketAddr, users: &[User], own: Option<&str>) -> Finding {
-    let names: Vec<String> =
-        users.iter().map(|user| format!("{} (process {})", user.name, user.process)).collect();
-    let processes: Vec<i32> = users.iter().map(|user| user.process).collect();
-    let is_relay = !users.is_empty() && users.iter().all(|user| Some(user.name.as_str()) == own);
-    let finding = if is_relay {
-        Finding::info(NAME, format!("{} serves on {address} already; it was left alone", names.join(", ")))
-            .why("A second relay on this port would end at once, with exit code 2.")
-    } else if users.is_empty() {
-        Finding::problem(NAME, format!("{address} is in use by a process that this user may not see"))
-            .why("The relay does not start.")
-            .fix(How::Now, format!("sudo ss -ulpn 'sport = :{}'", address.port()))
-    } else {
-        Finding::problem(NAME, format!("{address} is in use by {}", names.join(", ")))
-            .why("The relay does not start.")
-            .fix(
-                How::Now,
-                format!(
-                    "stop it: kill {}",
-                    processes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-                ),
-            )
+fn in_use(holder: &Holder) -> Finding {
+    const SECOND: &str = "A second relay on this port would end at once, with exit code 2.";
+    let finding = match holder.kind {
+        Kind::Relay | Kind::HiddenRelay => Finding::info(NAME, holder.found()).why(SECOND),
+        Kind::Manager => Finding::info(NAME, holder.found())
+            .why("The relay serves from it when systemd starts it; one that is started otherwise ends at once, with exit code 2."),
+        Kind::Hidden => Finding::problem(NAME, holder.found())
+            .why("If it is not the relay's, the relay does not start; run this as root to know."),
+        Kind::Other => Finding::problem(NAME, holder.found()).why("The relay does not start."),
     };
-    finding
-        .value("in_use_by", processes)
-        .fix(How::Relay, format!("--port {}", address.port().wrapping_add(1).max(1024)))
+    holder
+        .remedy(finding)
+        .value("in_use_by", holder.processes())
+        .fix(How::Relay, format!("--port {}", holder.address.port().wrapping_add(1).max(1024)))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::holder::tests::holder;
     use super::*;
     use crate::doctor::finding::Verdict;
+    use crate::doctor::look::Unseen;
 
-    fn facts(users: Option<&[(&str, i32)]>) -> Facts {
-        let user = |(name, process): &(&str, i32)| User { name: (*name).to_owned(), process: *process };
-        let users = users.map(|users| ("127.0.0.1:5000".parse().unwrap(), users.iter().map(user).collect()));
-        Facts {
-            port: 5000,
-            users: Ok(users),
-            own: Some("relay".into()),
-            unprivileged_from: 1024,
-            privileged: false,
-        }
+    fn facts(holder: Option<Holder>) -> Facts {
+        Facts { port: 5000, holder: Ok(holder), unprivileged_from: 1024, privileged: false }
     }
 
     #[test]
     fn who_has_the_port() {
         assert_eq!(judge(&facts(None)).verdict, Verdict::Ok);
-        let other = judge(&facts(Some(&[("nc", 7)])));
-        assert_eq!((other.verdict, other.fixes[0].command.as_str()), (Verdict::Problem, "stop it: kill 7"));
+        let judge_seen = |seen: &[(&str, i32)]| judge(&facts(Some(holder(seen, &[]))));
+        let other = judge_seen(&[("nc", 7)]);
+        assert_eq!((other.verdict, other.fixes[0].command.as_str()), (Verdict::Problem, "kill 7"));
         assert_eq!(other.fixes[1].command, "--port 5001");
-        assert_eq!(judge(&facts(Some(&[("relay", 7)]))).verdict, Verdict::Info);
-        assert!(judge(&facts(Some(&[]))).found.contains("may not see"));
-        let hidden = Facts { users: Err(Unseen("why".into())), ..facts(None) };
+        assert_eq!(judge_seen(&[("relay", 7)]).verdict, Verdict::Info);
+        assert_eq!(judge_seen(&[("systemd", 1)]).verdict, Verdict::Info);
+        assert_eq!(judge_seen(&[("systemd", 1), ("relay", 7)]).verdict, Verdict::Info);
+        let unseen = judge_seen(&[]);
+        assert_eq!(unseen.verdict, Verdict::Problem);
+        assert!(unseen.found.contains("may not see, perhaps the relay itself"), "{unseen:?}");
+        assert_eq!(judge(&facts(Some(holder(&[], &[("relay", 7)])))).verdict, Verdict::Info);
+        let hidden = Facts { holder: Err(Unseen("why".into())), ..facts(None) };
         assert_eq!(judge(&hidden).verdict, Verdict::Unknown);
     }
 

@@ -1,12 +1,12 @@
 //! Does something between the clients and the relay hide their addresses?
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use procfs::process::all_processes;
 
 use crate::doctor::finding::{Finding, How};
-use crate::doctor::look;
+use crate::doctor::link::Link;
+use crate::doctor::look::{self, Seen, Unseen};
 use crate::doctor::patient::Patient;
 
 const NAME: &str = "proxy";
@@ -23,24 +23,17 @@ struct Facts {
     /// Interfaces whose other end lies in another namespace, as a bridge's do.
     behind_bridge: Vec<String>,
     /// Processes that forward the port on this machine.
-    proxies: Vec<i32>,
+    proxies: Seen<Vec<i32>>,
 }
 
 pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
-    let other_end = |name: &String| {
-        let link = look::number(&format!("/sys/class/net/{name}/iflink"));
-        link.is_ok_and(|link| {
-            look::number(&format!("/sys/class/net/{name}/ifindex")).is_ok_and(|own| own != link)
-        })
-    };
-    let private = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_private());
-    let bridged = patient.interfaces.iter().filter(|interface| interface.addresses.iter().any(private));
+    let bridged = patient.interfaces.iter().filter(|interface| Link::is_bridged(interface));
     let port = patient.setup.port;
     vec![judge(&Facts {
         port,
         container: container(),
         kubernetes: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
-        behind_bridge: bridged.map(|interface| interface.name.clone()).filter(other_end).collect(),
+        behind_bridge: bridged.map(|interface| interface.name.clone()).collect(),
         proxies: proxies(port),
     })]
 }
@@ -57,11 +50,12 @@ fn container() -> Option<&'static str> {
 }
 
 /// Of other users' processes only root can know.
-fn proxies(port: u16) -> Vec<i32> {
-    let Ok(processes) = all_processes() else { return Vec::new() };
+fn proxies(port: u16) -> Seen<Vec<i32>> {
+    let processes =
+        all_processes().map_err(|error| Unseen(format!("cannot look for docker-proxy in /proc: {error}")))?;
     let forwards =
         |process: &procfs::process::Process| process.cmdline().is_ok_and(|words| forwards(&words, port));
-    processes.flatten().filter(forwards).map(|process| process.pid).collect()
+    Ok(processes.flatten().filter(forwards).map(|process| process.pid).collect())
 }
 
 /// `docker-proxy -proto udp -host-ip 0.0.0.0 -host-port 5000 ...`.
@@ -74,8 +68,9 @@ fn forwards(words: &[String], port: u16) -> bool {
 
 fn judge(facts: &Facts) -> Finding {
     let publish = "--network host (in place of --publish)";
-    let finding = if !facts.proxies.is_empty() {
-        let list: Vec<String> = facts.proxies.iter().map(ToString::to_string).collect();
+    let proxies = facts.proxies.as_deref().unwrap_or_default();
+    let finding = if !proxies.is_empty() {
+        let list: Vec<String> = proxies.iter().map(ToString::to_string).collect();
         Finding::warning(
             NAME,
             format!("docker-proxy (process {}) forwards UDP port {}", list.join(", "), facts.port),
@@ -103,12 +98,14 @@ fn judge(facts: &Facts) -> Finding {
                 "on the host: \"userland-proxy\": false in /etc/docker/daemon.json, then systemctl restart docker",
             )
         }
+    } else if let Err(why) = &facts.proxies {
+        Finding::unknown(NAME, why.to_string())
     } else if let Some(sign) = facts.container {
         Finding::ok(NAME, format!("in a container ({sign}), with the host's network or with loopback alone"))
     } else {
         Finding::ok(NAME, "not in a container, and no docker-proxy has the port")
     };
-    finding.value("container", facts.container).value("proxies", facts.proxies.clone())
+    finding.value("container", facts.container).value("proxies", proxies)
 }
 
 #[cfg(test)]
@@ -135,14 +132,16 @@ mod tests {
             container,
             kubernetes: false,
             behind_bridge: bridge.iter().map(ToString::to_string).collect(),
-            proxies: Vec::new(),
+            proxies: Ok(Vec::new()),
         };
         assert_eq!(judge(&facts(None, &["eth0"])).verdict, Verdict::Ok);
         assert_eq!(judge(&facts(Some("/.dockerenv"), &[])).verdict, Verdict::Ok);
         assert_eq!(judge(&facts(Some("/.dockerenv"), &["eth0"])).verdict, Verdict::Warning);
         assert_eq!(judge(&facts(Some("/.dockerenv"), &["eth0"])).fixes.len(), 2);
         assert_eq!(judge(&facts(Some(PODMAN), &["eth0"])).fixes.len(), 1, "it has no docker");
-        assert_eq!(judge(&Facts { proxies: vec![7], ..facts(None, &[]) }).verdict, Verdict::Warning);
+        assert_eq!(judge(&Facts { proxies: Ok(vec![7]), ..facts(None, &[]) }).verdict, Verdict::Warning);
+        let hidden = Facts { proxies: Err(Unseen("why".into())), ..facts(None, &[]) };
+        assert_eq!(judge(&hidden).verdict, Verdict::Unknown);
         assert_eq!(
             judge(&Facts { kubernetes: true, ..facts(Some("kubepods"), &["eth0"]) }).verdict,
             Verdict::Info

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::doctor::finding::{Finding, count};
-use crate::doctor::look;
+use crate::doctor::look::{self, Seen};
 use crate::doctor::patient::Patient;
 
 const NAME: &str = "rp_filter";
@@ -13,23 +13,25 @@ const STRICT: u64 = 1;
 pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     let setting = |name: &str| look::number(&format!("/proc/sys/net/ipv4/conf/{name}/rp_filter"));
     let has_v4 = |interface: &&net::Interface| interface.addresses.iter().any(IpAddr::is_ipv4);
-    let of_all = setting("all").unwrap_or(0);
     // The kernel takes the greater of the two.
-    let filters: Vec<(String, u64)> = patient
-        .interfaces
-        .iter()
-        .filter(has_v4)
-        .filter_map(|interface| Some((interface.name.clone(), setting(&interface.name).ok()?.max(of_all))))
-        .collect();
-    vec![judge(&filters)]
+    let filters = patient.interfaces.iter().filter(has_v4).map(|interface| {
+        let filter = setting("all").and_then(|all| Ok(setting(&interface.name)?.max(all)));
+        (interface.name.clone(), filter)
+    });
+    vec![judge(&filters.collect::<Vec<_>>())]
 }
 
 /// Of each interface that serves IPv4.
-fn judge(filters: &[(String, u64)]) -> Finding {
+fn judge(filters: &[(String, Seen<u64>)]) -> Finding {
     let strict: Vec<&str> =
-        filters.iter().filter(|(_, filter)| *filter == STRICT).map(|(name, _)| name.as_str()).collect();
+        filters.iter().filter(|(_, filter)| *filter == Ok(STRICT)).map(|(name, _)| name.as_str()).collect();
     if filters.len() < 2 {
         return Finding::ok(NAME, "at most one interface serves IPv4: nothing can arrive by the wrong one");
+    }
+    if let (true, Some(Err(why))) =
+        (strict.is_empty(), filters.iter().map(|(_, filter)| filter).find(|filter| filter.is_err()))
+    {
+        return Finding::unknown(NAME, why.to_string());
     }
     if strict.is_empty() {
         return Finding::ok(NAME, "not strict on any interface");
@@ -48,11 +50,14 @@ mod tests {
     #[test]
     fn strict_hurts_only_with_several_interfaces() {
         let filters = |values: &[u64]| {
-            values.iter().enumerate().map(|(at, value)| (format!("eth{at}"), *value)).collect::<Vec<_>>()
+            values.iter().enumerate().map(|(at, value)| (format!("eth{at}"), Ok(*value))).collect::<Vec<_>>()
         };
         assert_eq!(judge(&filters(&[])).verdict, Verdict::Ok);
         assert_eq!(judge(&filters(&[1])).verdict, Verdict::Ok);
         assert_eq!(judge(&filters(&[2, 0])).verdict, Verdict::Ok);
+        let hidden: Vec<(String, Seen<u64>)> =
+            vec![("eth0".into(), Ok(0)), ("eth1".into(), Err(look::Unseen("why".into())))];
+        assert_eq!(judge(&hidden).verdict, Verdict::Unknown);
         let strict = judge(&filters(&[0, 1]));
         assert_eq!(
             (strict.verdict, strict.found.as_str()),
