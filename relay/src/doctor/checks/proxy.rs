@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use procfs::process::all_processes;
+use procfs::process::{Process, all_processes};
 
 use crate::doctor::finding::{Finding, How};
 use crate::doctor::link::Link;
@@ -51,10 +51,11 @@ fn container() -> Option<&'static str> {
 
 /// Of other users' processes only root can know.
 fn proxies(port: u16) -> Seen<Vec<i32>> {
-    let processes =
-        all_processes().map_err(|error| Unseen(format!("cannot look for docker-proxy in /proc: {error}")))?;
-    let forwards =
-        |process: &procfs::process::Process| process.cmdline().is_ok_and(|words| forwards(&words, port));
+    // A /proc that is not mounted has no processes, and not even this one.
+    let processes = Process::myself()
+        .and_then(|_| all_processes())
+        .map_err(|error| Unseen(format!("cannot look for docker-proxy in /proc: {error}")))?;
+    let forwards = |process: &Process| process.cmdline().is_ok_and(|words| forwards(&words, port));
     Ok(processes.flatten().filter(forwards).map(|process| process.pid).collect())
 }
 
