@@ -14,11 +14,11 @@ use crate::support::{Backend, Cable, IO_URING, RelayOptions, alone, eventually, 
 use super::tools::{Copied, assert_says, main_job, proc_of, refused};
 
 /// What `relay doctor --json` has said; the exit code goes with it.
-struct Report(Value);
+pub struct Report(Value);
 
 impl Report {
     #[track_caller]
-    fn of(options: RelayOptions) -> Self {
+    pub fn of(options: RelayOptions) -> Self {
         let (status, out, err) = options.run();
         assert_eq!(err, "");
         let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
@@ -32,19 +32,23 @@ impl Report {
         Self(report)
     }
 
-    fn checks(&self) -> &[Value] {
+    pub fn checks(&self) -> &[Value] {
         self.0["checks"].as_array().unwrap()
+    }
+
+    pub fn user(&self) -> u64 {
+        self.0["relay"]["user"].as_u64().unwrap()
     }
 
     /// The first finding of this check.
     #[track_caller]
-    fn check(&self, name: &str) -> &Value {
+    pub fn check(&self, name: &str) -> &Value {
         let found = self.checks().iter().find(|check| check["name"] == name);
         found.unwrap_or_else(|| panic!("no {name} in {}", self.0))
     }
 
     #[track_caller]
-    fn assert_verdict(&self, name: &str, verdict: &str, says: &[&str]) {
+    pub fn assert_verdict(&self, name: &str, verdict: &str, says: &[&str]) {
         let check = self.check(name);
         assert_eq!(check["verdict"], verdict, "{check}");
         assert_says(check["found"].as_str().unwrap(), says);
@@ -52,14 +56,14 @@ impl Report {
 
     /// The commands of a check that go to this place.
     #[track_caller]
-    fn fixes(&self, name: &str, how: &str) -> Vec<String> {
+    pub fn fixes(&self, name: &str, how: &str) -> Vec<String> {
         let fixes = self.check(name)["fixes"].as_array().unwrap();
         let commands = fixes.iter().filter(|fix| fix["how"] == how);
         commands.map(|fix| fix["command"].as_str().unwrap().to_owned()).collect()
     }
 }
 
-fn doctor(flags: &[&str]) -> RelayOptions {
+pub fn doctor(flags: &[&str]) -> RelayOptions {
     RelayOptions::plain().with(["doctor", "--json"]).with(flags.iter().copied())
 }
 
@@ -84,7 +88,7 @@ fn the_shape_is_as_documented() {
     let counted: i64 =
         report.0["summary"].as_object().unwrap().values().map(|count| count.as_i64().unwrap()).sum();
     assert_eq!(counted as usize, report.checks().len());
-    assert!(counted >= 19 && report.0["measurement"].is_null());
+    assert!(counted >= 20 && report.0["measurement"].is_null());
     report.assert_verdict("balance", "ok", &["clients to each of 2 shards"]);
 }
 
@@ -203,6 +207,7 @@ fn a_port_that_another_program_has() {
         let report = Report::of(doctor(&[]));
         let own = format!("process {}", std::process::id());
         report.assert_verdict("port", "problem", &["127.0.0.1:5000", &own]);
+        assert_eq!(report.fixes("port", "now"), [format!("kill {}", std::process::id())]);
         Report::of(doctor(&["--port", "5001"])).assert_verdict("port", "ok", &["5001 is free"]);
     });
 }
@@ -267,6 +272,13 @@ fn a_firewall_that_remembers_clients() {
         run(&report.fixes("conntrack", "now")[0]);
         Report::of(doctor(&["--port", "5005"])).assert_verdict("conntrack", "ok", &["port 5005 is exempt"]);
         Report::of(doctor(&["--port", "5006"])).assert_verdict("conntrack", "warning", &["remembered"]);
+        for (protocol, verdict) in [("tcp", "warning"), ("udp", "ok")] {
+            run("nft delete table inet relay");
+            run(&format!(
+                "nft 'table inet relay {{ chain a {{ type filter hook prerouting priority raw; {protocol} dport 5000-5004 notrack; }}; chain b {{ type filter hook output priority raw; {protocol} sport {{ 80, 5000-5004 }} notrack; }}; }}'"
+            ));
+            Report::of(doctor(&["--port", "5003"])).assert_verdict("conntrack", verdict, &[]);
+        }
     });
 }
 

@@ -9,6 +9,7 @@ mod confined;
 mod container;
 mod denied;
 mod doctor;
+mod doctor_elsewhere;
 mod footprint;
 mod http;
 mod idle;

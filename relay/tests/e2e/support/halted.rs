@@ -29,7 +29,12 @@ impl Halted {
     }
 
     /// Lets it go on.
-    pub fn go_on(self) {
-        ptrace::detach(self.0, None).expect("it goes on");
+    pub fn go_on(self) {}
+}
+
+impl Drop for Halted {
+    /// Also where a test fails: a process of which a thread is still traced could not be waited for.
+    fn drop(&mut self) {
+        let _ = ptrace::detach(self.0, None);
     }
 }

@@ -255,9 +255,10 @@ impl Relay {
     /// The body of an HTTP answer, and its status.
     #[track_caller]
     pub fn http(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.metrics_address()).expect("the metrics address answers");
+        let address = self.metrics_address();
+        let mut stream = TcpStream::connect(address).expect("the metrics address answers");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
