@@ -9,7 +9,12 @@ use engine::OwnAddresses;
 /// The addresses at which a relay that is bound so can be reached.
 pub fn own_addresses(bound: &[SocketAddr]) -> OwnAddresses {
     let wildcard = bound.iter().any(|address| address.ip().is_unspecified());
-    OwnAddresses { bound: bound.to_vec(), is_local: wildcard.then_some(is_local) }
+    OwnAddresses {
+        bound: bound.to_vec(),
+        is_local: wildcard.then_some(is_local),
+        // Of networks that come later the kernel drops them as martians, and refuses to send to them.
+        broadcasts: net::broadcast_addresses().unwrap_or_default(),
+    }
 }
 
 /// True if this machine answers to the address. The kernel is asked by a bind, which succeeds for whatever it delivers

@@ -37,7 +37,7 @@ fn client(number: u32) -> SocketAddr {
 impl Bench {
     fn new(members: u32) -> Self {
         let settings = Settings { cap: Cap::Unlimited, ..Settings::default() };
-        let own = OwnAddresses { bound: Vec::new(), is_local: None };
+        let own = OwnAddresses::default();
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let groups = Arc::new(Groups::new());
         let engine = Engine::new((0, 1), groups, settings.into(), own.into(), entropy, Tick(0));

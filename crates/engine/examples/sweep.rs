@@ -92,7 +92,7 @@ impl Case {
     /// Everybody joins, the members of a group far from each other; then a payload goes into each group.
     fn new(count: u32, members_of_each: u32) -> Self {
         let settings = Settings { cap: Cap::Unlimited, max_groups_per_client: count, ..Settings::default() };
-        let own = OwnAddresses { bound: Vec::new(), is_local: None };
+        let own = OwnAddresses::default();
         let groups = Arc::new(Groups::new());
         let shared = Arc::clone(&groups);
         let engine = Engine::new((0, 1), shared, settings.into(), own.into(), entropy(), Tick(0));

@@ -9,8 +9,10 @@ use wire::{Argument, Command, Heartbeat, Message, Refusal, Reply, Usage, decode,
 use crate::expiry::Expiry;
 use crate::groups::{CannotCreate, CannotJoin, Joined};
 use crate::limits::{
-    ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN,
+    EJECT_CLIENTS_PER_TURN, ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN,
+    SWEEP_GROUPS_PER_TURN,
 };
+use crate::pace::Pace;
 use crate::sessions::{Session, Sessions};
 use crate::tally::{CommandKind, DropReason, Event};
 use crate::views::Views;
@@ -42,6 +44,9 @@ pub struct Engine {
     sessions: Sessions,
     views: Views,
     expiry: Expiry,
+    pace: Option<Pace>,
+    /// The next client to look at for whether it is still allowed; `None` when all have been.
+    ejecting: Option<usize>,
     tally: Tally,
     now: Tick,
 }
@@ -66,6 +71,8 @@ impl Engine {
             sessions: Sessions::new(capacity, groups.hasher().clone()),
             views: Views::new(groups.hasher().clone()),
             expiry: Expiry::new(&settings, now, capacity),
+            pace: settings.max_rate.map(Pace::new),
+            ejecting: None,
             groups,
             settings,
             tally: Tally::default(),
@@ -92,6 +99,7 @@ impl Engine {
         let answer = match decode(datagram.bytes) {
             Message::Empty => return self.tally.drop(DropReason::Empty),
             Message::Payload(payload) => return self.payload(payload, datagram.number, from, outbox),
+            Message::TooLarge | Message::Command(_) if self.is_refused(&client) => return,
             Message::TooLarge => Err(Refusal::TooLarge),
             Message::Command(command) => self.command(&command, from, outbox),
         };
@@ -100,6 +108,7 @@ impl Engine {
 
     /// Sweeps idle clients, then empty groups; a bounded part of them each turn.
     pub fn sweep(&mut self) {
+        self.eject();
         if !self.expiry.begin_sweep(&self.settings, self.shard, self.now) {
             return;
         }
@@ -111,7 +120,7 @@ impl Engine {
 
     /// When the next turn has to begin at the latest.
     pub fn deadline(&self) -> Tick {
-        self.expiry.deadline(&self.settings, self.now)
+        if self.ejecting.is_some() { self.now } else { self.expiry.deadline(&self.settings, self.now) }
     }
 
     /// Applies new settings.
@@ -119,6 +128,10 @@ impl Engine {
         let old = std::mem::replace(&mut self.settings, settings);
         if (old.sweep, old.heartbeat) != (self.settings.sweep, self.settings.heartbeat) {
             self.expiry.reload(&old, &self.settings, self.shard, self.now);
+        }
+        self.pace = self.settings.max_rate.map(Pace::new);
+        if old.access != self.settings.access {
+            self.ejecting = Some(0);
         }
     }
 
@@ -134,6 +147,9 @@ impl Engine {
 
     fn payload(&mut self, payload: &[u8], number: u32, from: Member, outbox: &mut Outbox) {
         let Some(key) = self.sessions.find(&from.client) else {
+            if self.is_refused(&from.client) {
+                return;
+            }
             if looks_like_reply(payload) {
                 return self.tally.drop(DropReason::ReplyFromStranger);
             }
@@ -141,6 +157,11 @@ impl Engine {
         };
         let session = self.sessions.get_mut(key);
         session.active = self.now;
+        if let Some(pace) = &self.pace
+            && !pace.admits(&mut session.paced, self.now)
+        {
+            return self.tally.drop(DropReason::MaxRate);
+        }
         let group = GroupKey(session.view);
         let view = self.views.current(session.view, &self.groups);
         let Some(position) = view.position(&from.client, session.position, &self.groups) else {
@@ -153,6 +174,18 @@ impl Engine {
         if others > 0 {
             outbox.fan_out(number, group, view, position, self.settings.coalesce);
         }
+    }
+
+    /// True if a datagram is dropped for its source alone, and counted. A member has been looked at when it came.
+    fn is_refused(&mut self, client: &ClientAddr) -> bool {
+        let ip = client.ip();
+        let reason = match () {
+            () if self.own.is_no_source(ip) => DropReason::ImpossibleSource,
+            () if !self.settings.access.admits(ip) => DropReason::Denied,
+            () => return false,
+        };
+        self.tally.drop(reason);
+        true
     }
 
     fn command(
@@ -218,7 +251,8 @@ impl Engine {
 
     fn new_session(&mut self, client: ClientAddr, joined: Joined) {
         let view = self.views.enter(joined.handle);
-        let session = Session { client, active: self.now, view, position: joined.position };
+        let paced = Pace::from_now(self.now);
+        let session = Session { client, active: self.now, view, position: joined.position, paced };
         let key = self.sessions.insert(session);
         let limit = self.expiry.idle_limit(&self.settings);
         self.expiry.wheel.add(key, self.now + limit);
@@ -288,6 +322,21 @@ impl Engine {
                 self.expiry.wheel.add(key, active + limit);
             }
         }
+    }
+
+    /// Ends sessions that a reload no longer allows; a bounded part each turn.
+    fn eject(&mut self) {
+        let Some(first) = self.ejecting else { return };
+        let end = first + EJECT_CLIENTS_PER_TURN;
+        for key in first..end {
+            let is_out = |session: &Session| !self.settings.access.admits(session.client.ip());
+            if self.sessions.try_get(key).is_some_and(is_out) {
+                self.expiry.wheel.remove(key);
+                self.end_session(key);
+                self.tally.count(Event::Eject);
+            }
+        }
+        self.ejecting = Some(end).filter(|&end| end < self.sessions.keys_end());
     }
 
     fn sweep_groups(&mut self) {

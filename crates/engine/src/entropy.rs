@@ -13,7 +13,7 @@ pub struct Entropy {
 }
 
 impl Entropy {
-    /// Bytes asked for at once: one request lasts for about 30 ids.
+    /// Bytes asked for at once: one request lasts for about 30 ids of the usual length.
     const RESERVE: usize = 256;
 
     /// `fill` must be a cryptographic generator: whoever guesses a group's id can join it.
@@ -21,8 +21,8 @@ impl Entropy {
         Self { fill: Box::new(fill), bytes: [0; Self::RESERVE], left: 0 }
     }
 
-    pub(crate) fn group_id(&mut self) -> GroupId {
-        GroupId::generated(std::array::from_fn(|_| self.letter()))
+    pub(crate) fn group_id(&mut self, length: u8) -> GroupId {
+        GroupId::generated((0..length).map(|_| self.letter()))
     }
 
     /// A number below 34. Bytes from 238 = 7 x 34 on would favour the first letters and are drawn again.

@@ -160,7 +160,7 @@ impl Groups {
             return Err(CannotCreate::ServerFull);
         }
         loop {
-            let id = entropy.group_id();
+            let id = entropy.group_id(settings.gid_length);
             let hash = self.hash(&id);
             let mut stripe = self.stripe(hash);
             if stripe.find(&id, hash).is_none() {

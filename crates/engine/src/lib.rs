@@ -16,6 +16,8 @@ pub mod limits;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod own;
+mod pace;
+mod prefixes;
 mod quota;
 mod roster;
 #[cfg(all(test, not(loom)))]
@@ -37,6 +39,7 @@ pub use entropy::Entropy;
 pub use groups::Groups;
 pub use histogram::Histogram;
 pub use own::OwnAddresses;
+pub use prefixes::{Access, Prefixes};
 pub use roster::{Member, Roster};
 pub use settings::{Cap, Ceilings, Settings, Terms};
 pub use tally::{CommandKind, DropReason, Event, Tally};

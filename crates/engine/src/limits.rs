@@ -29,6 +29,25 @@ pub const DEFAULT_CAP: u32 = 128;
 /// Live groups of one creator, unless configured; the original server's default.
 pub const DEFAULT_GROUPS_PER_CLIENT: u32 = 3;
 
+/// Letters of a generated id at least, and unless configured: the original server's eight. Of 34^8 = 1.8e12 ids a
+/// quarter of a million exist at most ([`MAX_GROUPS`]), so one guess in seven million hits.
+pub const MIN_GID_LENGTH: u8 = wire::GroupId::GENERATED_LEN as u8;
+
+/// Letters of a generated id at most: what any client of the protocol takes.
+pub const MAX_GID_LENGTH: u8 = wire::GroupId::MAX_LEN as u8;
+
+/// The highest rate of payloads that can be configured for one client, per second: no single one sends as many, and
+/// the interval is still 160 units of [`crate::pace`].
+pub const MAX_RATE: u32 = 100_000;
+
+/// How much of a second's payloads a client may send at once: the frames of a game that a stall of its network held
+/// back for as long.
+pub const RATE_BURST: Duration = Duration::from_millis(250);
+
+/// Clients that one turn looks at, at most, to end those that a reload no longer allows; the arithmetic of
+/// [`SWEEP_CLIENTS_PER_TURN`].
+pub const EJECT_CLIENTS_PER_TURN: usize = 512;
+
 /// A client is idle after this many heartbeats of silence; the original server's rule.
 pub const IDLE_HEARTBEATS: u32 = 3;
 
@@ -98,4 +117,5 @@ const _: () = assert!(MAX_UNJOINED_GROUPS < MAX_GROUPS && MAX_GROUPS < CEILING &
 const _: () = assert!(STRIPES.is_power_of_two() && QUOTA_STRIPES.is_power_of_two());
 const _: () = assert!(ROSTER_CHUNK.is_power_of_two() && ROSTER_CHUNK >= INDEXED_MEMBERS);
 const _: () = assert!(ROSTER_BRANCHES.is_power_of_two());
+const _: () = assert!(MIN_GID_LENGTH < MAX_GID_LENGTH);
 const _: () = assert!(WHEEL_SLOTS.is_power_of_two() && WHEEL_SLOTS.ilog2() * WHEEL_LEVELS < u64::BITS);

@@ -1,17 +1,19 @@
 //! The relay's own addresses: what claims to come from them is dropped, or the relay would answer itself.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::ClientAddr;
 
 /// Where the relay can be reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct OwnAddresses {
     /// The addresses that it is bound to.
     pub bound: Vec<SocketAddr>,
     /// Under a wildcard: tells whether an address is this machine's. Asked only about sources with the relay's own
     /// port, so that it may be slow, and at that moment, because addresses and local routes come and go.
     pub is_local: Option<fn(SocketAddr) -> bool>,
+    /// The broadcast addresses of this machine's networks, as far as they are known: nobody sends from one.
+    pub broadcasts: Vec<Ipv4Addr>,
 }
 
 impl OwnAddresses {
@@ -20,6 +22,17 @@ impl OwnAddresses {
     pub fn contains(&self, source: &ClientAddr) -> bool {
         self.bound.iter().any(|own| own.port() == source.port())
             && self.contains_address(source.socket_addr())
+    }
+
+    /// True if no host has this address, so that a datagram from it is forged: multicast, broadcast, `0.0.0.0/8` and `::`.
+    /// The kernel would take the last two for loopback.
+    pub fn is_no_source(&self, ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(v4) => {
+                v4.octets()[0] == 0 || v4.is_multicast() || v4.is_broadcast() || self.broadcasts.contains(&v4)
+            }
+            IpAddr::V6(v6) => v6.is_multicast() || v6.is_unspecified(),
+        }
     }
 
     fn contains_address(&self, source: SocketAddr) -> bool {

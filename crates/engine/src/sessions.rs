@@ -16,6 +16,8 @@ pub(crate) struct Session {
     pub view: u32,
     /// Where it was in that group's roster when last looked up.
     pub position: u32,
+    /// When its payloads up to now are due at its highest rate, in the units of [`crate::pace`].
+    pub paced: u32,
 }
 
 /// A shard's sessions: a slab, and an index by address.
@@ -60,6 +62,16 @@ impl Sessions {
             entry.remove();
         }
         session
+    }
+
+    /// All keys are below.
+    pub fn keys_end(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// The session of this key, if there is one.
+    pub fn try_get(&self, key: usize) -> Option<&Session> {
+        self.slab.get(key)
     }
 
     pub fn get(&self, key: usize) -> &Session {

@@ -1,8 +1,10 @@
 //! What an operator decides, resolved and checked; all of it but the ceilings can change while the relay runs.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::limits;
+use crate::prefixes::Access;
 
 /// How many members a group may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,12 @@ pub struct Settings {
     pub coalesce: Duration,
     /// Live groups of one creator, at most.
     pub max_groups_per_client: u32,
+    /// Letters of the ids of new groups, [`limits::MIN_GID_LENGTH`] to [`limits::MAX_GID_LENGTH`].
+    pub gid_length: u8,
+    /// Payloads a second of one client at most, up to [`limits::MAX_RATE`]; `None` for any number.
+    pub max_rate: Option<NonZeroU32>,
+    /// Whose datagrams are taken at all.
+    pub access: Access,
     /// Ceilings of the whole relay.
     pub ceilings: Ceilings,
 }
@@ -76,6 +84,9 @@ impl Default for Settings {
             cap: Cap::Members(limits::DEFAULT_CAP),
             coalesce: Duration::ZERO,
             max_groups_per_client: limits::DEFAULT_GROUPS_PER_CLIENT,
+            gid_length: limits::MIN_GID_LENGTH,
+            max_rate: None,
+            access: Access::default(),
             ceilings: Ceilings::default(),
         }
     }

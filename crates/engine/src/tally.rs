@@ -49,6 +49,12 @@ pub enum DropReason {
     SourcePortZero,
     /// It reads like a reply and its sender is in no group: answering could loop.
     ReplyFromStranger,
+    /// No host has its source: multicast, broadcast or unspecified. Answering would reach somebody else.
+    ImpossibleSource,
+    /// Its source is not in `--allow`, or is in `--deny`.
+    Denied,
+    /// It is a payload beyond `--max-rate`.
+    MaxRate,
 }
 
 /// What happens to groups and members.
@@ -64,6 +70,8 @@ pub enum Event {
     Expire,
     /// An empty group was deleted.
     Delete,
+    /// A member was removed because its address is not allowed any more.
+    Eject,
 }
 
 impl CommandKind {
@@ -84,12 +92,20 @@ impl CommandKind {
 
 impl DropReason {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 4] = ["empty", "own_address", "source_port_zero", "reply_from_stranger"];
+    pub const LABELS: [&'static str; 7] = [
+        "empty",
+        "own_address",
+        "source_port_zero",
+        "reply_from_stranger",
+        "impossible_source",
+        "denied",
+        "max_rate",
+    ];
 }
 
 impl Event {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 5] = ["create", "join", "leave", "expire", "delete"];
+    pub const LABELS: [&'static str; 6] = ["create", "join", "leave", "expire", "delete", "eject"];
 }
 
 impl Tally {

@@ -29,7 +29,7 @@ fn source_port_zero_is_nobody() {
 fn the_relay_does_not_talk_to_itself() {
     let bound = ["192.0.2.1:5000", "[2001:db8::1]:5000"].map(|address| address.parse().unwrap()).to_vec();
     let is_loopback = |address: SocketAddr| address.is_ipv4() && address.ip().is_loopback();
-    let own = OwnAddresses { bound, is_local: Some(is_loopback) };
+    let own = OwnAddresses { bound, is_local: Some(is_loopback), ..OwnAddresses::default() };
     let mut relay = Relay::with_own_addresses(1, Settings::default(), own);
     let forged = [
         "192.0.2.1:5000",

@@ -1,11 +1,12 @@
 //! What this machine offers: its addresses, its processors and its descriptors.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 use std::thread;
 
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::InterfaceFlags;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::SockaddrStorage;
@@ -21,6 +22,16 @@ pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
     addresses.sort_unstable();
     addresses.dedup();
     Ok(addresses)
+}
+
+/// The broadcast address of every network that an interface is in.
+///
+/// # Errors
+/// What `getifaddrs` answers.
+pub fn broadcast_addresses() -> io::Result<Vec<Ipv4Addr>> {
+    let is_broadcast = |entry: &InterfaceAddress| entry.flags.contains(InterfaceFlags::IFF_BROADCAST);
+    let address = |entry: InterfaceAddress| Some(entry.broadcast?.as_sockaddr_in()?.ip());
+    Ok(getifaddrs()?.filter(is_broadcast).filter_map(address).collect())
 }
 
 pub(crate) fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {

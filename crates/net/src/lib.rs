@@ -46,7 +46,8 @@ pub use driver::{
 };
 pub use epoll::Epoll;
 pub use host::{
-    available_cpus, effective_user, local_addresses, parallelism, pin_current_thread, raise_descriptor_limit,
+    available_cpus, broadcast_addresses, effective_user, local_addresses, parallelism, pin_current_thread,
+    raise_descriptor_limit,
 };
 pub use inherit::{InheritError, Inherited, inherited};
 pub use interface::{Interface, ReceiveHash, interfaces};

@@ -18,7 +18,7 @@ pub struct InvalidGroupId;
 impl GroupId {
     /// The longest id, in bytes.
     pub const MAX_LEN: usize = 32;
-    /// Length of the ids that the relay generates, in bytes.
+    /// Length of the ids that the relay generates unless configured, and the least that can be, in bytes.
     pub const GENERATED_LEN: usize = 8;
     /// The letters of generated ids: those of the original server, `A-Z` without `O` and `1-9`.
     pub const ALPHABET: &'static [u8; 34] = b"ABCDEFGHIJKLMNPQRSTUVWXYZ123456789";
@@ -41,13 +41,15 @@ impl GroupId {
         Ok(Self { bytes, len: text.len() as u8 })
     }
 
-    /// Makes an id of generated letters: one for each number, which counts in [`GroupId::ALPHABET`].
-    pub fn generated(letters: [u8; Self::GENERATED_LEN]) -> Self {
-        let mut bytes = [0; Self::MAX_LEN];
+    /// Makes an id of generated letters: one for each number, which counts in [`GroupId::ALPHABET`], up to
+    /// [`GroupId::MAX_LEN`] of them.
+    pub fn generated(letters: impl IntoIterator<Item = u8>) -> Self {
+        let (mut bytes, mut len) = ([0; Self::MAX_LEN], 0);
         for (to, from) in bytes.iter_mut().zip(letters) {
             *to = Self::ALPHABET[usize::from(from) % Self::ALPHABET.len()];
+            len += 1;
         }
-        Self { bytes, len: Self::GENERATED_LEN as u8 }
+        Self { bytes, len }
     }
 
     /// The id's text.
@@ -113,5 +115,6 @@ mod tests {
         assert!(!GroupId::ALPHABET.contains(&b'O') && !GroupId::ALPHABET.contains(&b'0'));
         assert!(GroupId::ALPHABET.contains(&b'I') && GroupId::ALPHABET.contains(&b'1'));
         assert_eq!(GroupId::generated([0, 1, 2, 3, 30, 31, 32, 33]).as_str(), "ABCD6789");
+        assert_eq!(GroupId::generated([33; 40]).as_str(), "9".repeat(32));
     }
 }

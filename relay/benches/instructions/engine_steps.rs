@@ -24,7 +24,7 @@ pub fn engine(groups: u32, members: u32) -> Engine {
     let mut settings = Settings { cap: Cap::Unlimited, ..Settings::default() };
     // Room for those clients only: under valgrind an empty table for a million takes a while to make.
     settings.ceilings.clients = (groups * members).next_power_of_two();
-    let own = Arc::new(OwnAddresses { bound: vec![([10, 0, 0, 1], 5000).into()], is_local: None });
+    let own = Arc::new(OwnAddresses { bound: vec![([10, 0, 0, 1], 5000).into()], ..OwnAddresses::default() });
     let entropy = Entropy::new(|bytes| bytes.fill(7));
     Engine::new((0, 1), all, Arc::new(settings), own, entropy, Tick(0))
 }

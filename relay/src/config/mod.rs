@@ -16,6 +16,7 @@ mod load;
 mod options;
 mod parse;
 mod place;
+mod prefix;
 mod print;
 mod problem;
 mod reload;
@@ -43,6 +44,10 @@ pub const MAX_SHARDS: u64 = 256;
 
 /// Addresses to serve on, at most: with [`MAX_SHARDS`] these are 4096 sockets, within the usual 65,536 descriptors.
 pub const MAX_HOSTS: usize = 16;
+
+/// Prefixes of one list, at most: more than the common lists of bad networks have, and a look-up in 16,384 takes 14
+/// comparisons.
+pub const MAX_PREFIXES: usize = 1 << 14;
 
 /// The smallest socket buffer, in bytes: one datagram of the protocol, which the kernel doubles for its overhead.
 pub const MIN_BUFFER: u64 = wire::MAX_DATAGRAM as u64;

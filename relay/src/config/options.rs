@@ -3,11 +3,11 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use engine::limits::CEILING;
+use engine::limits::{CEILING, MAX_GID_LENGTH, MIN_GID_LENGTH};
 
 use super::args::Args;
 use super::problem::Complaint;
-use super::{choice, duration, host, parse, size, token};
+use super::{choice, duration, host, parse, prefix, size, token};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,10 @@ fn quota(text: &str) -> Result<u32, Complaint> {
     parse::number(text, 0, u64::from(u32::MAX))
 }
 
+fn gid_length(text: &str) -> Result<u8, Complaint> {
+    parse::number(text, MIN_GID_LENGTH.into(), MAX_GID_LENGTH.into())
+}
+
 fn ceiling(text: &str) -> Result<u32, Complaint> {
     parse::number(text, 1, u64::from(CEILING))
 }
@@ -148,6 +152,18 @@ pub(super) static OPTIONS: &[Spec] = &[
     option!("max-groups-per-client" One Live "GROUPS" = "3":
         "Live groups that one client has created at most; 0 leaves only the groups of the file",
         settings.max_groups_per_client <- quota, ToString::to_string),
+    option!("gid-length" One Live "LETTERS" = "8":
+        "Letters of the ids of new groups, 8 to 32: each makes an id 34 times as hard to guess",
+        settings.gid_length <- gid_length, ToString::to_string),
+    option!("max-rate" One Live "PAYLOADS|off" = "off":
+        "Payloads a second that one client may send, 1 to 100000, and a quarter of them at once; more are dropped and counted",
+        settings.max_rate <- parse::max_rate, parse::show_max_rate),
+    option!("allow" Many Live "PREFIX" = "0.0.0.0/0,::/0":
+        "Prefix whose addresses may speak to the relay; may be repeated or hold several with commas. Loopback is no exception",
+        settings.access.allow <- prefix::parse, prefix::show),
+    option!("deny" Many Live "PREFIX|none" = "none":
+        "Prefix whose addresses may not, even if allowed; their datagrams are dropped and counted, and a reload ends their membership",
+        settings.access.deny <- prefix::parse, prefix::show),
     option!("max-clients" One Restart "CLIENTS" = "1048576":
         "Clients of the relay at most",
         settings.ceilings.clients <- ceiling, ToString::to_string),

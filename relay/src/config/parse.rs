@@ -1,9 +1,10 @@
 //! One parser for each type of value, whichever source it comes from, and the text that it reads back.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use engine::Cap;
+use engine::limits::MAX_RATE;
 
 use super::MAX_SHARDS;
 use super::choice::Shards;
@@ -29,6 +30,20 @@ pub(super) fn show_cap(cap: &Cap) -> String {
         Cap::Members(members) => members.to_string(),
         Cap::Unlimited => "none".to_owned(),
     }
+}
+
+/// Reads a number of payloads a second, or `off`.
+pub(super) fn max_rate(text: &str) -> Result<Option<NonZeroU32>, Complaint> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    let wrong = || Complaint::new(text, format!("is neither a number from 1 to {MAX_RATE} nor \"off\""));
+    let rate = digits::<u32>(text, 1, MAX_RATE.into()).and_then(NonZeroU32::new);
+    rate.map(Some).ok_or_else(wrong)
+}
+
+pub(super) fn show_max_rate(rate: &Option<NonZeroU32>) -> String {
+    rate.map_or_else(|| "off".to_owned(), |rate| rate.to_string())
 }
 
 /// Reads a number of shards, or `auto`.

@@ -11,7 +11,7 @@ expose::catalogue! {
     MEMBERS "relay_members" Gauge [] "Members of all groups."
     CLIENTS "relay_clients" Gauge ["shard"] "Clients of a shard."
     CLIENTS_LIMIT "relay_clients_limit" Gauge [] "Clients of all shards at most, by --max-clients."
-    GROUP_EVENTS "relay_group_events_total" Counter ["event"] "Groups created and deleted, members joined, left and expired."
+    GROUP_EVENTS "relay_group_events_total" Counter ["event"] "Groups created and deleted, members joined, left, expired, and ejected because they are not allowed any more."
     COMMANDS "relay_commands_total" Counter ["command"] "Commands received."
     REFUSED "relay_requests_refused_total" Counter ["reason"] "Datagrams answered with an error, by its code."
     RECEIVED_PACKETS "relay_received_packets_total" Counter ["shard"] "Datagrams received."

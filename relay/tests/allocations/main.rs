@@ -87,7 +87,7 @@ impl<D: Driver> Town<D> {
         let groups = Arc::new(Groups::new());
         groups.declare(&["HALL", "ANNEX"].map(|id| (id.parse().unwrap(), None)), Tick(0));
         let settings = Arc::new(Settings { cap: Cap::Unlimited, ..Settings::default() });
-        let own = Arc::new(OwnAddresses { bound: addresses.clone(), is_local: None });
+        let own = Arc::new(OwnAddresses { bound: addresses.clone(), ..OwnAddresses::default() });
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let engine = Engine::new((0, 1), groups, settings, own, entropy, Tick(0));
         let inbox = Inbox::default();

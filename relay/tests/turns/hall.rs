@@ -39,7 +39,7 @@ impl Hall {
         let groups = Arc::new(Groups::new());
         groups.declare(&[("HALL".parse().unwrap(), None), ("ANNEX".parse().unwrap(), None)], Tick(0));
         let settings = Settings { cap: Cap::Unlimited, ..settings.clone() };
-        let own = Arc::new(OwnAddresses { bound: Vec::new(), is_local: None });
+        let own = Arc::new(OwnAddresses::default());
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let engine = Engine::new((0, 1), Arc::clone(&groups), Arc::new(settings), own, entropy, Tick(0));
         let driver = Paper::new(Rc::clone(&world), BUFFERS, TURN_ARRIVALS, TURN_UNITS + 64 + TURN_ARRIVALS);

@@ -51,7 +51,7 @@ pub fn entropy(seed: u64) -> Entropy {
 
 impl Relay {
     pub fn new(shards: usize, settings: Settings) -> Self {
-        Self::with_own_addresses(shards, settings, OwnAddresses { bound: Vec::new(), is_local: None })
+        Self::with_own_addresses(shards, settings, OwnAddresses::default())
     }
 
     pub fn with_own_addresses(shards: usize, settings: Settings, own: OwnAddresses) -> Self {

@@ -35,7 +35,7 @@ impl Trial {
     pub fn run(case: &Case) -> Self {
         let bound = OWN_HOSTS.iter().map(|host| (host.parse::<IpAddr>().unwrap(), OWN_PORT).into()).collect();
         let is_loopback = |address: SocketAddr| address.is_ipv4() && address.ip().is_loopback();
-        let own = OwnAddresses { bound, is_local: Some(is_loopback) };
+        let own = OwnAddresses { bound, is_local: Some(is_loopback), ..OwnAddresses::default() };
         let relay = Relay::with_own_addresses(case.shards, settings(&case.rules), own);
         let mut trial = Self { relay, oracle: Oracle::new(case.rules.clone()), drawn: Vec::new(), clock: 0 };
         for step in &case.steps {
@@ -223,6 +223,7 @@ fn settings(rules: &Rules) -> Settings {
             groups: rules.max_groups as u32,
             unjoined_groups: rules.max_unjoined as u32,
         },
+        ..Settings::default()
     }
 }
 

@@ -52,7 +52,7 @@ impl Members {
         *made += 1;
         self.count += 1;
         let letter = |place: u32| b'A' + (self.count >> (3 * place) & 7) as u8;
-        let id = GroupId::generated(std::array::from_fn(|place| letter(place as u32)));
+        let id = GroupId::generated((0..GroupId::GENERATED_LEN).map(|place| letter(place as u32)));
         self.groups.insert(id, Vec::new());
         Reply::Created(id)
     }
