@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use engine::{Engine, Entropy, Groups, OwnAddresses};
+use engine::{Admission, Engine, Entropy, Groups, OwnAddresses};
 use net::{Driver, SetupError, Socket};
 
 use crate::backend::{self, AnyDriver};
@@ -32,6 +32,7 @@ pub struct Crew {
 pub struct Common {
     pub setup: Arc<Setup>,
     pub groups: Arc<Groups>,
+    pub admission: Arc<Admission>,
     pub own: Arc<OwnAddresses>,
     pub clock: Monotonic,
     /// The processors that this process may run on.
@@ -142,7 +143,7 @@ fn run_shard(
     };
     let engine = Engine::new(
         (shard, shards),
-        Arc::clone(&common.groups),
+        (Arc::clone(&common.groups), Arc::clone(&common.admission)),
         Arc::new(common.setup.settings.clone()),
         Arc::clone(&common.own),
         Entropy::new(fill_random),
@@ -176,6 +177,13 @@ fn turn<D: Driver>(
     let shard = Shard::new(engine, driver, buffers, clock, inbox, meter);
     let _ = report.send(Ok(Started { postbox, backend, fallback }));
     shard.run().map(drop)
+}
+
+/// What the shards of a relay that starts now share about proofs.
+pub fn admission(clock: &Monotonic) -> Arc<Admission> {
+    let mut key = [0; 16];
+    fill_random(&mut key);
+    Arc::new(Admission::new(key, tick(clock.now())))
 }
 
 /// The operating system's generator. It fails only where the system has none.

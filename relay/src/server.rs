@@ -17,7 +17,7 @@ use signal_hook::low_level::signal_name;
 use crate::activation::{self, Passed};
 use crate::clock::{Clock, Monotonic, tick};
 use crate::config::{self, Loaded};
-use crate::crew::{CannotStart, Common, Crew};
+use crate::crew::{self, CannotStart, Common, Crew};
 use crate::failure::Failure;
 use crate::http;
 use crate::inbox::News;
@@ -104,7 +104,8 @@ impl Relay {
         let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
         let own = Arc::new(own_addresses(&binding.addresses));
-        let common = Common { setup: Arc::new(setup.clone()), groups, own, clock, cpus };
+        let admission = crew::admission(&clock);
+        let common = Common { setup: Arc::new(setup.clone()), groups, admission, own, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
         let gauges = sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();

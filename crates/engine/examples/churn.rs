@@ -9,7 +9,9 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::{Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick};
+use engine::{
+    Admission, Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick,
+};
 
 const ROUNDS: usize = 20_000;
 
@@ -40,7 +42,14 @@ impl Bench {
         let own = OwnAddresses::default();
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let groups = Arc::new(Groups::new());
-        let engine = Engine::new((0, 1), groups, settings.into(), own.into(), entropy, Tick(0));
+        let engine = Engine::new(
+            (0, 1),
+            (groups, Admission::seeded(0, Tick(0)).into()),
+            settings.into(),
+            own.into(),
+            entropy,
+            Tick(0),
+        );
         let mut bench = Self {
             engine,
             outbox: Outbox::default(),

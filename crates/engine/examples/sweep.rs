@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::{
-    Cap, Datagram, Engine, Entropy, Event, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick,
+    Admission, Cap, Datagram, Engine, Entropy, Event, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick,
 };
 
 const RUNS: usize = 3;
@@ -95,7 +95,14 @@ impl Case {
         let own = OwnAddresses::default();
         let groups = Arc::new(Groups::new());
         let shared = Arc::clone(&groups);
-        let engine = Engine::new((0, 1), shared, settings.into(), own.into(), entropy(), Tick(0));
+        let engine = Engine::new(
+            (0, 1),
+            (shared, Admission::seeded(0, Tick(0)).into()),
+            settings.into(),
+            own.into(),
+            entropy(),
+            Tick(0),
+        );
         let mut case = Self { engine, groups, members: count * members_of_each };
         let ids: Vec<Vec<u8>> = (0..count)
             .map(|_| {

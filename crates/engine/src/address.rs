@@ -46,6 +46,27 @@ impl ClientAddr {
         unmapped(self.ip)
     }
 
+    /// Bytes of the IP and UDP headers of a datagram to it or from it: 28, or 48 by IPv6.
+    #[inline]
+    pub fn ip_header(&self) -> u64 {
+        if self.is_v6() { 48 } else { 28 }
+    }
+
+    /// True if it is not reached by IPv4.
+    #[inline]
+    pub(crate) fn is_v6(&self) -> bool {
+        self.ip[..12] != [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+    }
+
+    /// All that tells it from others.
+    pub(crate) fn octets(&self) -> [u8; 22] {
+        let mut octets = [0; 22];
+        octets[..16].copy_from_slice(&self.ip);
+        octets[16..20].copy_from_slice(&self.scope.to_le_bytes());
+        octets[20..].copy_from_slice(&self.port.get().to_le_bytes());
+        octets
+    }
+
     /// The client's port.
     pub fn port(&self) -> u16 {
         self.port.get()
@@ -122,6 +143,12 @@ mod tests {
     #[test]
     fn port_zero_is_no_client() {
         assert_eq!(ClientAddr::new("127.0.0.1:0".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn headers_are_those_of_the_family() {
+        assert_eq!(client("[::ffff:127.0.0.1]:9").ip_header(), 28);
+        assert_eq!(client("[2001:db8::ffff]:9").ip_header(), 48);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::views::View;
-use crate::{Member, Roster};
+use crate::{Member, Roster, Treatment};
 
 /// One answer: some bytes for some receivers. One for each datagram at most, however large its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Listed {
     pub group: GroupKey,
     /// How long the group's payloads may wait for company; zero: they go at once.
     pub hold: Duration,
+    /// What those of them get who are not proved.
+    pub unproved: Treatment,
 }
 
 /// This turn's answers, in the order of the datagrams that caused them.
@@ -150,7 +152,8 @@ impl Outbox {
         if stamp != self.stamp || !is_listed() {
             view.listed = (self.stamp, RosterIndex(self.rosters.len() as u32));
             let hold = view.coalesce.unwrap_or(common);
-            self.rosters.push(Listed { roster: view.roster.clone(), group, hold });
+            let (roster, unproved) = (view.roster.clone(), view.unproved);
+            self.rosters.push(Listed { roster, group, hold, unproved });
         }
         self.payloads += 1;
         let audience = Audience::Others { roster: view.listed.1, sender };

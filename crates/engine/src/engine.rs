@@ -1,13 +1,17 @@
 //! One shard's engine: takes datagrams, decides, and leaves its answers in the outbox.
 
+mod proof;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{Argument, Command, Heartbeat, Message, Refusal, Reply, Usage, decode, looks_like_reply};
+use wire::{Argument, Command, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode, looks_like_reply};
 
+use crate::admission::{Admission, Payer, Stance};
 use crate::expiry::Expiry;
-use crate::groups::{CannotCreate, CannotJoin, Joined};
+use crate::group::Creator;
+use crate::groups::{CannotCreate, CannotJoin, Door, Joined};
 use crate::limits::{
     EJECT_CLIENTS_PER_TURN, ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN,
     SWEEP_GROUPS_PER_TURN,
@@ -38,6 +42,7 @@ pub struct Engine {
     shard: usize,
     shards: usize,
     groups: Arc<Groups>,
+    admission: Arc<Admission>,
     settings: Arc<Settings>,
     own: Arc<OwnAddresses>,
     entropy: Entropy,
@@ -48,19 +53,23 @@ pub struct Engine {
     /// The next client to look at for whether it is still allowed; `None` when all have been.
     ejecting: Option<usize>,
     tally: Tally,
+    payer: Payer,
     now: Tick,
+    /// When this shard last looked whether the relay is under attack.
+    looked: Tick,
 }
 
 impl Engine {
-    /// The engine of shard number `shard` out of `shards`, which share `groups`.
+    /// The engine of shard number `shard` out of `shards`, which share `groups` and `admission`.
     pub fn new(
         (shard, shards): (usize, usize),
-        groups: Arc<Groups>,
+        (groups, admission): (Arc<Groups>, Arc<Admission>),
         settings: Arc<Settings>,
         own: Arc<OwnAddresses>,
         entropy: Entropy,
         now: Tick,
     ) -> Self {
+        admission.configure(&settings);
         // An eighth more than this shard's share, because flows never spread quite evenly.
         let capacity = settings.ceilings.clients.min(ROOM_CLIENTS) as usize / shards * 9 / 8;
         Self {
@@ -74,9 +83,12 @@ impl Engine {
             pace: settings.max_rate.map(Pace::new),
             ejecting: None,
             groups,
+            admission,
             settings,
             tally: Tally::default(),
+            payer: Payer::default(),
             now,
+            looked: now,
         }
     }
 
@@ -84,6 +96,7 @@ impl Engine {
     pub fn begin_turn(&mut self, now: Tick) {
         self.expiry.begin_turn(&self.settings, now);
         self.now = self.now.max(now);
+        self.keep_watch();
     }
 
     /// Takes one datagram; whatever it causes is in the outbox.
@@ -95,13 +108,13 @@ impl Engine {
         if self.own.contains(&client) {
             return self.tally.drop(DropReason::OwnAddress);
         }
-        let from = Member { client, local: datagram.local };
+        let from = Member { client, local: datagram.local, proved: false };
         let answer = match decode(datagram.bytes) {
             Message::Empty => return self.tally.drop(DropReason::Empty),
             Message::Payload(payload) => return self.payload(payload, datagram.number, from, outbox),
             Message::TooLarge | Message::Command(_) if self.is_refused(&client) => return,
             Message::TooLarge => Err(Refusal::TooLarge),
-            Message::Command(command) => self.command(&command, from, outbox),
+            Message::Command(command) => self.command(&command, datagram.bytes.len(), from, outbox),
         };
         self.answer(answer, from, outbox);
     }
@@ -120,12 +133,17 @@ impl Engine {
 
     /// When the next turn has to begin at the latest.
     pub fn deadline(&self) -> Tick {
-        if self.ejecting.is_some() { self.now } else { self.expiry.deadline(&self.settings, self.now) }
+        if self.ejecting.is_some() {
+            return self.now;
+        }
+        let deadline = self.expiry.deadline(&self.settings, self.now);
+        self.next_look().map_or(deadline, |look| look.min(deadline))
     }
 
     /// Applies new settings.
     pub fn reload(&mut self, settings: Arc<Settings>) {
         let old = std::mem::replace(&mut self.settings, settings);
+        self.admission.configure(&self.settings);
         if (old.sweep, old.heartbeat) != (self.settings.sweep, self.settings.heartbeat) {
             self.expiry.reload(&old, &self.settings, self.shard, self.now);
         }
@@ -162,13 +180,18 @@ impl Engine {
         {
             return self.tally.drop(DropReason::MaxRate);
         }
-        let group = GroupKey(session.view);
+        let (group, is_proved) = (GroupKey(session.view), session.proved);
         let view = self.views.current(session.view, &self.groups);
         let Some(position) = view.position(&from.client, session.position, &self.groups) else {
             debug_assert!(false, "a session's group does not know it");
             return;
         };
         session.position = position;
+        if view.roster.unproved() > 0 {
+            let sender = (!is_proved).then_some(&from.client);
+            let unproved = view.roster.unproved_bytes(payload.len());
+            view.treat(self.admission.treat(&mut self.payer, unproved, (sender, payload.len()), self.now));
+        }
         let others = view.roster.len() as u64 - 1;
         self.tally.fanout.record(others, 1);
         if others > 0 {
@@ -191,12 +214,14 @@ impl Engine {
     fn command(
         &mut self,
         command: &Command<'_>,
+        len: usize,
         from: Member,
         outbox: &mut Outbox,
     ) -> Result<Reply, Refusal> {
         self.tally.commands[CommandKind::of(command) as usize] += 1;
+        self.credit(&from.client, len);
         match *command {
-            Command::Create => self.create(from),
+            Command::Create(argument) => self.create(argument, from),
             Command::Join(argument) => self.join(argument, from, outbox),
             Command::Leave(argument) => self.leave(argument, from, outbox),
             Command::Ping => self.ping(from),
@@ -205,8 +230,14 @@ impl Engine {
         }
     }
 
-    fn create(&mut self, from: Member) -> Result<Reply, Refusal> {
-        let created = self.groups.create(from.client, &self.settings, &mut self.entropy, self.now);
+    fn create(&mut self, argument: Argument<'_>, from: Member) -> Result<Reply, Refusal> {
+        let proof = argument.cookie().map_or(Proof::None, Proof::Cookie);
+        let session = self.sessions.find(&from.client);
+        // A wrong cookie is none: this command takes whatever stands behind it.
+        let proved = self.check_proof(session, &from.client, proof).unwrap_or(false);
+        let creator =
+            Creator { client: from.client, proved: proved || self.admission.stance() == Stance::Open };
+        let created = self.groups.create(creator, &self.settings, &mut self.entropy, self.now);
         let id = created.map_err(|cannot| match cannot {
             CannotCreate::ClientLimit { used } => {
                 Refusal::ClientLimit { used, max: self.settings.max_groups_per_client }
@@ -218,14 +249,16 @@ impl Engine {
     }
 
     fn join(&mut self, argument: Argument<'_>, from: Member, outbox: &mut Outbox) -> Result<Reply, Refusal> {
-        let id = argument.group(Usage::Join).map_err(Refusal::MissingGroup)?.ok_or(Refusal::NoSuchGroup)?;
+        let (id, proof) = argument.group_and_proof().map_err(Refusal::MissingGroup)?;
         let session = self.sessions.find(&from.client);
+        let from = Member { proved: self.check_proof(session, &from.client, proof)?, ..from };
+        let id = id.ok_or(Refusal::NoSuchGroup)?;
         if let Some(key) = session.filter(|&key| self.views.id(self.sessions.get(key).view) == id) {
-            self.join_again(key, from);
-            return Ok(Reply::Joined(id));
+            return self.join_again(key, from).map(|()| Reply::Joined(id));
         }
         let admit = session.is_some() || self.groups.reserve_client(self.settings.ceilings.clients);
-        let joined = self.groups.join(&id, from, self.settings.cap, admit).map_err(|cannot| {
+        let door = Door { cap: self.settings.cap, admit, needs_proof: self.asks() };
+        let joined = self.groups.join(&id, from, door).map_err(|cannot| {
             if admit && session.is_none() {
                 self.groups.release_client();
             }
@@ -233,6 +266,7 @@ impl Engine {
                 CannotJoin::NoSuchGroup => Refusal::NoSuchGroup,
                 CannotJoin::GroupFull => Refusal::GroupFull(id),
                 CannotJoin::ServerFull => Refusal::ServerFull,
+                CannotJoin::NeedsProof => self.ask(&from.client),
             }
         })?;
         match session {
@@ -243,24 +277,38 @@ impl Engine {
         Ok(Reply::Joined(id))
     }
 
-    fn join_again(&mut self, key: usize, from: Member) {
+    fn join_again(&mut self, key: usize, from: Member) -> Result<(), Refusal> {
+        if !from.proved && self.admission.stance() == Stance::Strict {
+            return Err(self.ask(&from.client));
+        }
+        if from.proved {
+            self.prove(key);
+        }
         let session = self.sessions.get_mut(key);
         session.active = self.now;
         self.groups.update(self.views.handle(session.view), from, session.position);
+        Ok(())
     }
 
     fn new_session(&mut self, client: ClientAddr, joined: Joined) {
         let view = self.views.enter(joined.handle);
-        let paced = Pace::from_now(self.now);
-        let session = Session { client, active: self.now, view, position: joined.position, paced };
+        let (now, position, proved) = (self.now, joined.position, joined.proved);
+        if !proved {
+            self.admission.enter_unproved();
+        }
+        let (joined, paced) = (now, Pace::from_now(now));
+        let session = Session { client, active: now, joined, view, position, proved, silent: false, paced };
+        let due = self.look_at(&session);
         let key = self.sessions.insert(session);
-        let limit = self.expiry.idle_limit(&self.settings);
-        self.expiry.wheel.add(key, self.now + limit);
+        self.expiry.wheel.add(key, due);
     }
 
     fn move_session(&mut self, key: usize, joined: Joined, outbox: &mut Outbox) {
         self.seal(key, outbox);
         self.exit_group(key);
+        if joined.proved {
+            self.prove(key);
+        }
         let session = self.sessions.get_mut(key);
         session.view = self.views.enter(joined.handle);
         session.position = joined.position;
@@ -284,7 +332,11 @@ impl Engine {
 
     fn ping(&mut self, from: Member) -> Result<Reply, Refusal> {
         let key = self.sessions.find(&from.client).ok_or(Refusal::NotJoined)?;
-        self.sessions.get_mut(key).active = self.now;
+        let session = self.sessions.get_mut(key);
+        session.active = self.now;
+        if !session.proved {
+            self.trust_again(key, from);
+        }
         // Rounded, as the protocol has it.
         let heartbeat = self.settings.heartbeat + Duration::from_micros(500);
         Ok(Reply::Pong(Heartbeat(heartbeat.as_millis() as u64)))
@@ -310,8 +362,7 @@ impl Engine {
         let mut expiries = 0;
         for _ in 0..SWEEP_CLIENTS_PER_TURN {
             let Some(key) = self.expiry.wheel.pop() else { return };
-            let active = self.sessions.get(key).active;
-            if self.expiry.as_of.since(active) > limit {
+            if self.expiry.as_of.since(self.sessions.get(key).active) > limit {
                 self.end_session(key);
                 self.tally.count(Event::Expire);
                 expiries += 1;
@@ -319,7 +370,8 @@ impl Engine {
                     return;
                 }
             } else {
-                self.expiry.wheel.add(key, active + limit);
+                self.judge(key);
+                self.expiry.wheel.add(key, self.look_at(self.sessions.get(key)));
             }
         }
     }
@@ -349,7 +401,10 @@ impl Engine {
     /// Ends a session that is in no list of the wheel any more.
     fn end_session(&mut self, key: usize) {
         self.exit_group(key);
-        self.sessions.remove(key);
+        let session = self.sessions.remove(key);
+        if !session.proved {
+            self.admission.exit_unproved(&session.client, session.silent);
+        }
         self.groups.release_client();
     }
 

@@ -25,11 +25,18 @@ pub(crate) struct Group {
     pub younger: u32,
 }
 
+/// Who made a group. What an address makes without a proof counts apart, or whoever forges it would use up its quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Creator {
+    pub client: ClientAddr,
+    pub proved: bool,
+}
+
 /// Why a group exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A client made it.
-    Created(ClientAddr),
+    Created(Creator),
     /// It was declared once, and is an ordinary group since it is not any more.
     Orphaned,
     /// The configuration declares it: permanent, on terms of its own. Boxed, because most groups have none.
@@ -101,8 +108,8 @@ impl Group {
         old
     }
 
-    /// The client whose quota it counts for.
-    pub fn creator(&self) -> Option<ClientAddr> {
+    /// Whose quota it counts for.
+    pub fn creator(&self) -> Option<Creator> {
         if let Origin::Created(creator) = self.origin { Some(creator) } else { None }
     }
 
@@ -200,7 +207,7 @@ mod tests {
     }
 
     fn member(number: u16) -> Member {
-        Member { client: client(number), local: LocalAddr::new(0, None) }
+        Member { client: client(number), local: LocalAddr::new(0, None), proved: true }
     }
 
     proptest! {

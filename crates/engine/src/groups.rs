@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use wire::GroupId;
 
 use crate::entropy::Entropy;
-use crate::group::{Group, Handle, Origin};
+use crate::group::{Creator, Group, Handle, Origin};
 use crate::limits::STRIPES;
 use crate::quota::Quotas;
 use crate::settings::{Cap, Settings, Terms};
@@ -31,6 +31,8 @@ pub struct Groups {
 pub(crate) struct Joined {
     pub handle: Arc<Handle>,
     pub position: u32,
+    /// The member is proved, perhaps only now: it made this group, which nobody had joined, and who else could have known its id?
+    pub proved: bool,
 }
 
 /// Why a client cannot join.
@@ -39,6 +41,18 @@ pub(crate) enum CannotJoin {
     NoSuchGroup,
     GroupFull,
     ServerFull,
+    NeedsProof,
+}
+
+/// Who may become a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Door {
+    /// The cap of groups that have none of their own.
+    pub cap: Cap,
+    /// There is room for one more client.
+    pub admit: bool,
+    /// It has to be proved, and learns nothing before.
+    pub needs_proof: bool,
 }
 
 /// Why a client cannot make a group.
@@ -142,7 +156,7 @@ impl Groups {
     /// Makes an empty group with a new random id.
     pub(crate) fn create(
         &self,
-        creator: ClientAddr,
+        creator: Creator,
         settings: &Settings,
         entropy: &mut Entropy,
         now: Tick,
@@ -170,22 +184,23 @@ impl Groups {
         }
     }
 
-    /// Adds a member. `admit` is false if the relay has no room for a new client.
-    pub(crate) fn join(
-        &self,
-        id: &GroupId,
-        member: Member,
-        cap: Cap,
-        admit: bool,
-    ) -> Result<Joined, CannotJoin> {
+    /// Adds a member.
+    pub(crate) fn join(&self, id: &GroupId, member: Member, door: Door) -> Result<Joined, CannotJoin> {
+        let must_prove = door.needs_proof && !member.proved;
+        let unknown = if must_prove { CannotJoin::NeedsProof } else { CannotJoin::NoSuchGroup };
         let hash = self.hash(id);
         let mut stripe = self.stripe(hash);
-        let slot = stripe.find(id, hash).ok_or(CannotJoin::NoSuchGroup)?;
+        let slot = stripe.find(id, hash).ok_or(unknown)?;
         let group = stripe.group(slot);
-        if !group.cap(cap).admits_one_more(group.len()) {
+        let by_creator =
+            group.live.is_none() && group.creator().is_some_and(|creator| creator.client == member.client);
+        if must_prove && !by_creator {
+            return Err(CannotJoin::NeedsProof);
+        }
+        if !group.cap(door.cap).admits_one_more(group.len()) {
             return Err(CannotJoin::GroupFull);
         }
-        if !admit {
+        if !door.admit {
             return Err(CannotJoin::ServerFull);
         }
         if group.live.is_none() && !group.is_declared() {
@@ -193,8 +208,9 @@ impl Groups {
         }
         stripe.stop_clock(slot);
         let live = stripe.live(slot, self.stripe_of(hash) as u32);
-        let position = live.add(member, |client| self.hasher.hash_one(client));
-        Ok(Joined { handle: Arc::clone(&live.handle), position })
+        let proved = member.proved || by_creator;
+        let position = live.add(Member { proved, ..member }, |client| self.hasher.hash_one(client));
+        Ok(Joined { handle: Arc::clone(&live.handle), position, proved })
     }
 
     /// Takes a member away. `position` is where it was when last seen.
@@ -208,7 +224,7 @@ impl Groups {
         }
     }
 
-    /// Notes which of the relay's addresses a member has reached.
+    /// Notes which of the relay's addresses a member has reached, and whether it is proved.
     pub(crate) fn update(&self, handle: &Handle, member: Member, position: u32) {
         let mut stripe = lock(&self.stripes[handle.stripe as usize]);
         if let Some(live) = &mut stripe.group_mut(handle.slot).live {

@@ -1,9 +1,10 @@
 //! What the relay decides: who is in which group, who hears a payload, who is refused, and who has gone silent.
 //!
 //! **Each shard turns its own [`Engine`]: `begin_turn` with the time, `receive` for each datagram, `sweep`; the
-//! answers are [`Delivery`]s in the [`Outbox`].** The engines of all shards share one [`Groups`].
+//! answers are [`Delivery`]s in the [`Outbox`].** The engines of all shards share one [`Groups`] and one [`Admission`].
 
 mod address;
+mod admission;
 mod delivery;
 #[allow(clippy::module_inception)] // The entry point of the crate deserves its name.
 mod engine;
@@ -33,6 +34,7 @@ mod views;
 mod wheel;
 
 pub use address::{ClientAddr, LocalAddr};
+pub use admission::{Admission, Cause, CopyDrop, Gate, Stance, Standing, Treatment};
 pub use delivery::{Audience, Delivery, GroupKey, Listed, Outbox, Payload, RosterIndex};
 pub use engine::{Datagram, Engine};
 pub use entropy::Entropy;
@@ -41,6 +43,6 @@ pub use histogram::Histogram;
 pub use own::OwnAddresses;
 pub use prefixes::{Access, Prefixes};
 pub use roster::{Member, Roster};
-pub use settings::{Cap, Ceilings, Settings, Terms};
+pub use settings::{AdmissionMode, Cap, Ceilings, Settings, Terms};
 pub use tally::{CommandKind, DropReason, Event, Tally};
 pub use tick::Tick;

@@ -113,6 +113,60 @@ pub const MIN_STALL: Duration = Duration::from_millis(20);
 /// short enough that a mistaken year is soon mended.
 pub const RELOAD_PATIENCE: Duration = Duration::from_secs(600);
 
+/// IP bytes a second that all unproved members get, unless configured: a fifth of a gigabit link. Groups of base clients
+/// with 500 players (25 payloads of 100 bytes a second, to 15 others each: 24 MB/s) fit; a relay that is used against
+/// somebody adds no more than a home connection or two could.
+pub const DEFAULT_UNPROVED_EGRESS: u64 = 25_000_000;
+
+/// Bytes that a shard takes of that at once, at most: at the default 380 times a second, for all shards together.
+pub const EGRESS_CHUNK: u64 = 64 << 10;
+
+/// Chunks that a second's worth is divided into, at least: what a shard has taken and does not use is under half a percent.
+pub const EGRESS_CHUNKS: u64 = 256;
+
+/// How long a cookie is new; it is good for this long and then for as long again.
+pub const COOKIE_EPOCH: Duration = Duration::from_secs(30);
+
+/// IP bytes that an unproved member gets while the relay is guarded without having sent any: a minute of chat, some 100 messages of
+/// 128 bytes. A thousand spoofed members bring 16 MB upon whoever they are in the name of, once.
+pub const BUDGET_GRANT: u64 = 16 << 10;
+
+/// IP bytes that it gets for each that it sends. Three is what QUIC grants an address before it is validated (RFC 9000, 8.1).
+pub const BUDGET_FACTOR: u64 = 3;
+
+/// Lock stripes of the budgets; only a guarded relay touches them.
+pub const BUDGET_STRIPES: usize = if cfg!(loom) { 2 } else { 64 };
+
+/// How long after a send an ICMP error about it is heard: no path takes longer, and a forger has to know the moment.
+pub const ICMP_MEMORY: Duration = Duration::from_secs(1);
+
+/// How often the relay looks whether it is under attack.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Heartbeats in which a relay that has just started is not alarmed: everybody joins again, and nobody has had the
+/// time to be anything but silent.
+pub const GRACE_HEARTBEATS: u32 = 2;
+
+/// After how long an unproved member's silence counts, in halves of a heartbeat: an original client's heartbeat may be a
+/// tenth late, and one may be lost to a busy moment, but not all of it.
+pub const SILENT_HALF_HEARTBEATS: u32 = 3;
+
+/// Silent unproved members that never alarm the relay: 256 clients that crashed within a minute of their start are an
+/// accident, and as many spoofed ones get what the cap lets through.
+pub const SILENT_MEMBERS: u32 = 256;
+
+/// Above, one in so many members may be silent and unproved.
+pub const SILENT_SHARE: u32 = 8;
+
+/// A guarded relay is at peace again when all was calm for so many heartbeats: in one, everyone who is there speaks.
+pub const CALM_HEARTBEATS: u32 = 1;
+
+/// And for this long at least, however short the heartbeat: ten looks.
+pub const MIN_CALM: Duration = Duration::from_secs(10);
+
+const _: () = assert!(COOKIE_EPOCH.as_millis() > 0 && EGRESS_CHUNKS > 0 && BUDGET_STRIPES.is_power_of_two());
+const _: () =
+    assert!(SILENT_HALF_HEARTBEATS < 2 * IDLE_HEARTBEATS && MIN_CALM.as_millis() > LOOK_EVERY.as_millis());
 const _: () = assert!(MAX_UNJOINED_GROUPS < MAX_GROUPS && MAX_GROUPS < CEILING && MAX_CLIENTS < CEILING);
 const _: () = assert!(STRIPES.is_power_of_two() && QUOTA_STRIPES.is_power_of_two());
 const _: () = assert!(ROSTER_CHUNK.is_power_of_two() && ROSTER_CHUNK >= INDEXED_MEMBERS);

@@ -12,14 +12,17 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use wire::GroupId;
 
-use crate::groups::{CannotCreate, CannotJoin};
+use crate::group::Creator;
+use crate::groups::{CannotCreate, CannotJoin, Door};
 use crate::settings::{Cap, Ceilings};
 use crate::views::Views;
 use crate::{ClientAddr, Entropy, Groups, LocalAddr, Member, Settings, Terms, Tick};
 
+const DOOR: Door = Door { cap: Cap::Unlimited, admit: true, needs_proof: false };
+
 fn member(port: u16) -> Member {
     let client = ClientAddr::new(([127, 0, 0, 1], port).into()).unwrap();
-    Member { client, local: LocalAddr::new(0, None) }
+    Member { client, local: LocalAddr::new(0, None), proved: true }
 }
 
 fn id() -> GroupId {
@@ -38,7 +41,7 @@ fn declared() -> Arc<Groups> {
 }
 
 fn join(groups: &Groups, port: u16) -> Result<crate::groups::Joined, CannotJoin> {
-    groups.join(&id(), member(port), Cap::Unlimited, true)
+    groups.join(&id(), member(port), DOOR)
 }
 
 /// A shard that is in the group with one client, and looks at it again and again.
@@ -132,12 +135,12 @@ fn loom_two_writers_and_a_reader_agree_in_the_end() {
 fn loom_a_group_is_joined_or_deleted_never_both() {
     loom::model(|| {
         let (groups, settings) = (Arc::new(groups()), Settings::default());
-        let creator = member(9).client;
+        let creator = Creator { client: member(9).client, proved: true };
         let mut entropy = Entropy::new(|bytes| bytes.fill(0));
         let id = groups.create(creator, &settings, &mut entropy, Tick(0)).unwrap();
         let shard = Arc::clone(&groups);
         let sweeper = thread::spawn(move || shard.sweep(&mut 0, 1, Tick(1), Duration::from_millis(1), 9));
-        let joined = groups.join(&id, member(2), Cap::Unlimited, true);
+        let joined = groups.join(&id, member(2), DOOR);
         let deleted = sweeper.join().unwrap();
         assert_eq!(joined.is_ok(), deleted == 0);
         assert_eq!(groups.count() as usize, 1 - deleted);
@@ -158,7 +161,12 @@ fn loom_the_last_place_is_taken_once() {
             let ceilings = Ceilings { clients: 1, groups: 1, unjoined_groups: 1 };
             let settings = Settings { ceilings, ..Settings::default() };
             let mut entropy = Entropy::new(move |bytes| bytes.fill(port as u8));
-            groups.create(member(port).client, &settings, &mut entropy, Tick(0))
+            groups.create(
+                Creator { client: member(port).client, proved: true },
+                &settings,
+                &mut entropy,
+                Tick(0),
+            )
         };
         let shard = Arc::clone(&groups);
         let other = thread::spawn(move || (create(&shard, 1).is_ok(), shard.reserve_client(1)));

@@ -3,7 +3,7 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use crate::ClientAddr;
+use crate::group::Creator;
 use crate::limits::QUOTA_STRIPES;
 use crate::shelf::Shelf;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -17,11 +17,11 @@ pub(crate) struct Quotas {
 /// One lock's share of the creators. An index over a shelf, not a map: that would keep room for twice as many.
 struct Creators {
     index: HashTable<u32>,
-    shelf: Shelf<Creator>,
+    shelf: Shelf<Quota>,
 }
 
-struct Creator {
-    client: ClientAddr,
+struct Quota {
+    creator: Creator,
     groups: u32,
 }
 
@@ -35,7 +35,7 @@ impl Quotas {
     ///
     /// # Errors
     /// The number of groups that it has, if that is `max` or more.
-    pub fn take(&self, creator: ClientAddr, max: u32) -> Result<(), u32> {
+    pub fn take(&self, creator: Creator, max: u32) -> Result<(), u32> {
         let hash = self.hash(&creator);
         let mut stripe = self.stripe(hash);
         let known = stripe.find(&creator, hash);
@@ -45,13 +45,13 @@ impl Quotas {
         }
         match known {
             Some(key) => stripe.shelf[key].groups += 1,
-            None => stripe.insert(creator, hash, |client| self.hash(client)),
+            None => stripe.insert(creator, hash, |creator| self.hash(creator)),
         }
         Ok(())
     }
 
     /// One group of this creator is gone.
-    pub fn give_back(&self, creator: ClientAddr) {
+    pub fn give_back(&self, creator: Creator) {
         let hash = self.hash(&creator);
         let mut stripe = self.stripe(hash);
         let Some(key) = stripe.find(&creator, hash) else { return };
@@ -62,7 +62,7 @@ impl Quotas {
         }
     }
 
-    fn hash(&self, creator: &ClientAddr) -> u64 {
+    fn hash(&self, creator: &Creator) -> u64 {
         self.hasher.hash_one(creator)
     }
 
@@ -77,13 +77,13 @@ impl Creators {
         Self { index: HashTable::new(), shelf: Shelf::new() }
     }
 
-    fn find(&self, client: &ClientAddr, hash: u64) -> Option<u32> {
-        self.index.find(hash, |&key| self.shelf[key].client == *client).copied()
+    fn find(&self, creator: &Creator, hash: u64) -> Option<u32> {
+        self.index.find(hash, |&key| self.shelf[key].creator == *creator).copied()
     }
 
-    fn insert(&mut self, client: ClientAddr, hash: u64, rehash: impl Fn(&ClientAddr) -> u64) {
-        let key = self.shelf.insert(Creator { client, groups: 1 });
-        self.index.insert_unique(hash, key, |&key| rehash(&self.shelf[key].client));
+    fn insert(&mut self, creator: Creator, hash: u64, rehash: impl Fn(&Creator) -> u64) {
+        let key = self.shelf.insert(Quota { creator, groups: 1 });
+        self.index.insert_unique(hash, key, |&key| rehash(&self.shelf[key].creator));
     }
 
     fn remove(&mut self, key: u32, hash: u64) {

@@ -12,6 +12,8 @@ pub struct Member {
     pub client: ClientAddr,
     /// The relay's side, as it was when the client joined.
     pub local: LocalAddr,
+    /// The client has shown that it receives what is sent to its address.
+    pub proved: bool,
 }
 
 /// The members of a group, in no particular order. A clone is a snapshot and costs one reference count.
@@ -24,6 +26,14 @@ pub struct Roster {
     len: u32,
     /// Branches above each chunk: as few as the length allows.
     height: u32,
+    unproved: Unproved,
+}
+
+/// How many members are not proved, and how many of those are reached by IPv6.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Unproved {
+    all: u32,
+    v6: u32,
 }
 
 #[derive(Debug)]
@@ -82,6 +92,19 @@ impl Roster {
         }
     }
 
+    /// How many members are not proved.
+    #[inline]
+    pub fn unproved(&self) -> u32 {
+        self.unproved.all
+    }
+
+    /// IP bytes of a payload's copies for all members that are not proved.
+    #[inline]
+    pub(crate) fn unproved_bytes(&self, payload: usize) -> u64 {
+        let Unproved { all, v6 } = self.unproved;
+        u64::from(all) * (payload as u64 + 28) + u64::from(v6) * 20
+    }
+
     /// True for two clones of one snapshot.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.root, &other.root)
@@ -110,12 +133,14 @@ impl Roster {
         }
         Arc::make_mut(&mut self.root).push(self.height, self.len, member);
         self.len += 1;
+        self.unproved.add(&member);
     }
 
     /// Takes a member away; the last one takes its place.
     pub(crate) fn swap_remove(&mut self, position: u32) {
         let Some(last) = Arc::make_mut(&mut self.root).pop() else { return };
         self.len -= 1;
+        self.unproved.subtract(&last);
         if position < self.len {
             self.replace(position, last);
         }
@@ -135,8 +160,22 @@ impl Roster {
             node = Arc::make_mut(&mut children[child_of(position, height)]);
         }
         if let Node::Leaf(members) = node {
-            members[position as usize % ROSTER_CHUNK] = member;
+            let old = std::mem::replace(&mut members[position as usize % ROSTER_CHUNK], member);
+            self.unproved.subtract(&old);
+            self.unproved.add(&member);
         }
+    }
+}
+
+impl Unproved {
+    fn add(&mut self, member: &Member) {
+        self.all += u32::from(!member.proved);
+        self.v6 += u32::from(!member.proved && member.client.is_v6());
+    }
+
+    fn subtract(&mut self, member: &Member) {
+        self.all -= u32::from(!member.proved);
+        self.v6 -= u32::from(!member.proved && member.client.is_v6());
     }
 }
 
@@ -235,12 +274,23 @@ mod tests {
     fn member(number: u32) -> Member {
         let port = (number % 60_000 + 1) as u16;
         let host = std::net::Ipv4Addr::from(number / 60_000);
-        Member { client: ClientAddr::new((host, port).into()).unwrap(), local: LocalAddr::new(0, None) }
+        let client = match number % 3 {
+            0 => (host.to_ipv6_compatible(), port).into(),
+            _ => (host, port).into(),
+        };
+        let client = ClientAddr::new(client).unwrap();
+        Member { client, local: LocalAddr::new(0, None), proved: number.is_multiple_of(2) }
     }
 
     /// The same members at the same positions, by every way to read them.
     fn check(roster: &Roster, model: &[Member]) {
         assert_eq!((roster.len(), roster.is_empty()), (model.len(), model.is_empty()));
+        let unproved = model.iter().filter(|member| !member.proved);
+        assert_eq!(roster.unproved() as usize, unproved.clone().count());
+        assert_eq!(
+            roster.unproved_bytes(100),
+            unproved.map(|member| 100 + member.client.ip_header()).sum::<u64>()
+        );
         assert!(roster.members().eq(model));
         let mut from = 0;
         while let [first, ..] = roster.members_from(from as u32) {
@@ -305,7 +355,7 @@ mod tests {
                     }
                     6 if !model.is_empty() => {
                         let position = which.index(model.len());
-                        let moved = Member { local: LocalAddr::new(kind, None), ..model[position] };
+                        let moved = Member { local: LocalAddr::new(kind, None), proved: which.index(2) == 0, ..model[position] };
                         roster.replace(position as u32, moved);
                         model[position] = moved;
                     }

@@ -12,12 +12,18 @@ pub(crate) struct Session {
     pub client: ClientAddr,
     /// When it last joined, pinged or sent a payload.
     pub active: Tick,
+    /// When it came.
+    pub joined: Tick,
     /// The group that it is in, as this shard sees it.
     pub view: u32,
     /// Where it was in that group's roster when last looked up.
     pub position: u32,
     /// When its payloads up to now are due at its highest rate, in the units of [`crate::pace`].
     pub paced: u32,
+    /// It has shown that it receives what is sent to its address.
+    pub proved: bool,
+    /// It is not proved, and had never sent anything after its JOIN when it was last looked at.
+    pub silent: bool,
 }
 
 /// A shard's sessions: a slab, and an index by address.

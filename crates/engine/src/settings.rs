@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::limits;
 use crate::prefixes::Access;
+use crate::{Prefixes, limits};
 
 /// How many members a group may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,25 @@ pub struct Settings {
     pub max_rate: Option<NonZeroU32>,
     /// Whose datagrams are taken at all.
     pub access: Access,
+    /// Who has to show that it is where it says it is.
+    pub admission: AdmissionMode,
+    /// IP bytes a second that all unproved members together get by [`AdmissionMode::Auto`].
+    pub unproved_egress: u64,
+    /// Prefixes whose addresses count as proved.
+    pub trust: Prefixes,
     /// Ceilings of the whole relay.
     pub ceilings: Ceilings,
+}
+
+/// Who has to show that it is where it says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdmissionMode {
+    /// Nobody.
+    Open,
+    /// Nobody in peace; while the relay is under attack whoever joins.
+    Auto,
+    /// Whoever joins.
+    Strict,
 }
 
 /// What the configuration says of a group that it declares.
@@ -87,6 +104,9 @@ impl Default for Settings {
             gid_length: limits::MIN_GID_LENGTH,
             max_rate: None,
             access: Access::default(),
+            admission: AdmissionMode::Auto,
+            unproved_egress: limits::DEFAULT_UNPROVED_EGRESS,
+            trust: Prefixes::loopback(),
             ceilings: Ceilings::default(),
         }
     }

@@ -80,7 +80,7 @@ impl CommandKind {
 
     pub(crate) fn of(command: &Command<'_>) -> Self {
         match command {
-            Command::Create => Self::Create,
+            Command::Create(_) => Self::Create,
             Command::Join(_) => Self::Join,
             Command::Leave(_) => Self::Leave,
             Command::Ping => Self::Ping,

@@ -11,7 +11,7 @@ use wire::GroupId;
 use crate::delivery::RosterIndex;
 use crate::group::Handle;
 use crate::limits::INDEXED_MEMBERS;
-use crate::{ClientAddr, Groups, Roster};
+use crate::{ClientAddr, Groups, Roster, Treatment};
 
 /// A group as a shard sees it: its roster and terms, and which version that is.
 pub(crate) struct View {
@@ -24,6 +24,8 @@ pub(crate) struct View {
     sessions: u32,
     /// Where the roster stands in the outbox, for as long as the outbox has this stamp.
     pub listed: (u64, RosterIndex),
+    /// How its unproved members are treated.
+    pub unproved: Treatment,
 }
 
 impl View {
@@ -37,6 +39,15 @@ impl View {
         let is_indexed = self.roster.len() > INDEXED_MEMBERS;
         let indexed = is_indexed.then(|| groups.position(&self.handle, client, hint)).flatten();
         self.roster.position(client, indexed.unwrap_or(hint))
+    }
+
+    /// From now on its unproved members are treated so. The outbox has to list the roster anew where that is a change.
+    #[inline]
+    pub fn treat(&mut self, unproved: Treatment) {
+        if self.unproved != unproved {
+            self.unproved = unproved;
+            self.listed.0 = u64::MAX;
+        }
     }
 }
 
@@ -60,7 +71,8 @@ impl Views {
             let version = u64::MAX;
             let listed = (u64::MAX, RosterIndex(0));
             let roster = Roster::default();
-            slab.insert(View { handle, roster, version, coalesce: None, sessions: 0, listed }) as u32
+            let (coalesce, unproved) = (None, Treatment::Served);
+            slab.insert(View { handle, roster, version, coalesce, sessions: 0, listed, unproved }) as u32
         });
         self.slab[key as usize].sessions += 1;
         key
@@ -103,11 +115,12 @@ impl Views {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::groups::Door;
     use crate::{Cap, LocalAddr, Member, Tick};
 
     fn member(number: u32) -> Member {
         let client = ClientAddr::new(([127, 0, 0, 1], number as u16 + 1).into()).unwrap();
-        Member { client, local: LocalAddr::new(0, None) }
+        Member { client, local: LocalAddr::new(0, None), proved: true }
     }
 
     /// The index knows the roster as it is, the view one that may be older.
@@ -117,7 +130,8 @@ mod tests {
         let (groups, mut views) = (Groups::new(), Views::new(RandomState::new()));
         let id = "TEST".parse().unwrap();
         groups.declare(&[(id, None)], Tick(0));
-        let joined = |number| groups.join(&id, member(number), Cap::Unlimited, true).ok().unwrap();
+        let door = Door { cap: Cap::Unlimited, admit: true, needs_proof: false };
+        let joined = |number| groups.join(&id, member(number), door).ok().unwrap();
         let key = views.enter(joined(0).handle);
         (1..MEMBERS).for_each(|number| drop(joined(number)));
         let view = views.current(key, &groups);

@@ -1,6 +1,6 @@
 //! Reading a client's datagram. Borrows, never allocates, and takes any bytes.
 
-use crate::{GroupId, MAX_DATAGRAM, Usage};
+use crate::{Cookie, GroupId, MAX_DATAGRAM, Proof, Usage};
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub enum Message<'a> {
 /// A command of the base protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// `!CREATE`: make a group.
-    Create,
-    /// `!JOIN <id>`: become a member.
+    /// `!CREATE`, with a cookie or anything else behind it: make a group.
+    Create(Argument<'a>),
+    /// `!JOIN <id>`, with a cookie behind it or not: become a member.
     Join(Argument<'a>),
     /// `!LEAVE <id>`: stop being a member.
     Leave(Argument<'a>),
@@ -58,7 +58,7 @@ fn decode_command(text: &[u8]) -> Command<'_> {
     let end = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
     let argument = || Argument::trimmed(&text[end..]);
     match &text[..end] {
-        b"CREATE" => Command::Create,
+        b"CREATE" => Command::Create(argument()),
         b"JOIN" => Command::Join(argument()),
         b"LEAVE" => Command::Leave(argument()),
         b"PING" => Command::Ping,
@@ -69,10 +69,8 @@ fn decode_command(text: &[u8]) -> Command<'_> {
 
 impl<'a> Argument<'a> {
     fn trimmed(text: &'a [u8]) -> Self {
-        // The six bytes that the original's `strip` takes off ASCII text; `trim_ascii` leaves the vertical tab.
-        let space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
-        let start = text.iter().position(|byte| !space(byte)).unwrap_or(text.len());
-        let end = text.iter().rposition(|byte| !space(byte)).map_or(start, |last| last + 1);
+        let start = text.iter().position(|byte| !is_space(*byte)).unwrap_or(text.len());
+        let end = text.iter().rposition(|byte| !is_space(*byte)).map_or(start, |last| last + 1);
         Self(&text[start..end])
     }
 
@@ -83,6 +81,39 @@ impl<'a> Argument<'a> {
     pub fn group(self, usage: Usage) -> Result<Option<GroupId>, Usage> {
         if self.0.is_empty() { Err(usage) } else { Ok(GroupId::parse(self.0).ok()) }
     }
+
+    /// The group that a JOIN names, as [`Argument::group`] has it, and what stands behind it: divided by white space or a
+    /// point, because the original client takes one word only.
+    ///
+    /// # Errors
+    /// The usage to answer with, if nothing was given.
+    pub fn group_and_proof(self) -> Result<(Option<GroupId>, Proof), Usage> {
+        if self.0.is_empty() {
+            return Err(Usage::Join);
+        }
+        let end = self.0.iter().position(|&byte| is_divider(byte)).unwrap_or(self.0.len());
+        let (group, rest) = self.0.split_at(end);
+        let start = rest.iter().position(|&byte| !is_divider(byte)).unwrap_or(rest.len());
+        let proof = match rest {
+            [] => Proof::None,
+            _ => Cookie::parse(&rest[start..]).map_or(Proof::Other, Proof::Cookie),
+        };
+        Ok((GroupId::parse(group).ok(), proof))
+    }
+
+    /// The cookie that it is, if it is one.
+    pub fn cookie(self) -> Option<Cookie> {
+        Cookie::parse(self.0)
+    }
+}
+
+/// One of the six bytes that the original's `strip` takes off ASCII text; `is_ascii_whitespace` leaves the vertical tab.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | b' ')
+}
+
+fn is_divider(byte: u8) -> bool {
+    is_space(byte) || byte == b'.'
 }
 
 #[cfg(test)]
@@ -139,9 +170,33 @@ mod tests {
 
     #[test]
     fn some_commands_ignore_their_argument() {
-        assert_eq!(command(b"!CREATE junk"), Command::Create);
+        assert!(matches!(command(b"!CREATE junk"), Command::Create(_)));
         assert_eq!(command(b"!PING now please"), Command::Ping);
         assert_eq!(command(b"!WHO \xff"), Command::Who);
+    }
+
+    #[test]
+    fn a_cookie_stands_behind_a_group_or_alone() {
+        let cookie = Cookie::of(7);
+        let join = |text: &str| match command(text.as_bytes()) {
+            Command::Join(argument) => argument.group_and_proof(),
+            other => panic!("{other:?}"),
+        };
+        for divider in [" ", ".", "  ", "\t", " . "] {
+            assert_eq!(
+                join(&std::format!("!JOIN a{divider}{cookie} ")),
+                Ok((id("A"), Proof::Cookie(cookie)))
+            );
+        }
+        assert_eq!(join("!JOIN A"), Ok((id("A"), Proof::None)));
+        for text in ["!JOIN A B", "!JOIN A.", "!JOIN A.B C", "!JOIN A ."] {
+            assert_eq!(join(text), Ok((id("A"), Proof::Other)), "{text}");
+        }
+        assert_eq!(join(&std::format!("!JOIN .{cookie}")), Ok((None, Proof::Cookie(cookie))));
+        assert_eq!(join("!JOIN "), Err(Usage::Join));
+        let text = std::format!("!CREATE {cookie}");
+        let Command::Create(argument) = command(text.as_bytes()) else { panic!("{text}") };
+        assert_eq!(argument.cookie(), Some(cookie));
     }
 
     #[test]
@@ -169,6 +224,7 @@ mod tests {
             bytes.extend_from_slice(&rest);
             if let Message::Command(Command::Join(argument) | Command::Leave(argument)) = decode(&bytes) {
                 let _ = argument.group(Usage::Join);
+                let _ = argument.group_and_proof();
             }
         }
     }

@@ -7,11 +7,13 @@
 #[cfg(test)]
 extern crate std;
 
+mod cookie;
 mod decode;
 mod group_id;
 mod reply;
 mod text;
 
+pub use cookie::{Cookie, Proof};
 pub use decode::{Argument, Command, Message, decode, looks_like_reply};
 pub use group_id::{GroupId, InvalidGroupId};
 pub use reply::{Heartbeat, Refusal, Reply, Usage};

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::{GroupId, Text};
+use crate::{Cookie, GroupId, Text};
 
 /// One answer of the relay. One datagram causes at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub enum Refusal {
     },
     /// The relay has as many clients or groups as it may have.
     ServerFull,
+    /// The sender has to show that it receives what is sent to its address, by asking again with this cookie.
+    Retry(Cookie),
 }
 
 /// The commands that need a group id.
@@ -91,8 +93,16 @@ impl Reply {
 
 impl Refusal {
     /// The codes of all refusals, for counters that begin at 0.
-    pub const CODES: [&'static str; 7] =
-        ["TOO_LARGE", "BAD_CMD", "BAD_ARG", "GROUP_FULL", "NOT_IN_GROUP", "CLIENT_LIMIT", "SERVER_FULL"];
+    pub const CODES: [&'static str; 8] = [
+        "TOO_LARGE",
+        "BAD_CMD",
+        "BAD_ARG",
+        "GROUP_FULL",
+        "NOT_IN_GROUP",
+        "CLIENT_LIMIT",
+        "SERVER_FULL",
+        "RETRY",
+    ];
 
     /// Position of its code in [`Refusal::CODES`].
     pub fn index(self) -> usize {
@@ -104,6 +114,7 @@ impl Refusal {
             Self::NotJoined | Self::NotInThatGroup => 4,
             Self::ClientLimit { .. } => 5,
             Self::ServerFull => 6,
+            Self::Retry(_) => 7,
         }
     }
 
@@ -122,6 +133,7 @@ impl Refusal {
                 Self::ClientLimit { used: used.parse().ok()?, max: max.parse().ok()? }
             }
             ("SERVER_FULL", _) => Self::ServerFull,
+            ("RETRY", cookie) => Self::Retry(Cookie::parse(cookie.as_bytes())?),
             _ => return None,
         })
     }
@@ -161,6 +173,7 @@ impl fmt::Display for Refusal {
             Self::NotInThatGroup => f.write_str("NotInThatGroup"),
             Self::ClientLimit { used, max } => write!(f, "{used}/{max}"),
             Self::ServerFull => f.write_str("TryLater"),
+            Self::Retry(cookie) => write!(f, "{cookie}"),
         }
     }
 }
@@ -205,6 +218,7 @@ mod tests {
             (Reply::Refused(Refusal::NotInThatGroup), "ERR NOT_IN_GROUP NotInThatGroup"),
             (Reply::Refused(Refusal::ClientLimit { used: 3, max: 3 }), "ERR CLIENT_LIMIT 3/3"),
             (Reply::Refused(Refusal::ServerFull), "ERR SERVER_FULL TryLater"),
+            (Reply::Refused(Refusal::Retry(Cookie::of(33))), "ERR RETRY 9AAAAAAAAAAAAAAA"),
         ];
         for (reply, text) in cases {
             assert_eq!(reply.to_string(), text);
@@ -244,6 +258,7 @@ mod tests {
             b"PONG nan",
             b"hello",
             b"ERR X Y",
+            b"ERR RETRY ABC",
             b"ERR",
             b"\xff",
         ] {

@@ -4,7 +4,9 @@ use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::{Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick};
+use engine::{
+    Admission, Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick,
+};
 
 use crate::{Named, Step};
 
@@ -26,7 +28,8 @@ pub fn engine(groups: u32, members: u32) -> Engine {
     settings.ceilings.clients = (groups * members).next_power_of_two();
     let own = Arc::new(OwnAddresses { bound: vec![([10, 0, 0, 1], 5000).into()], ..OwnAddresses::default() });
     let entropy = Entropy::new(|bytes| bytes.fill(7));
-    Engine::new((0, 1), all, Arc::new(settings), own, entropy, Tick(0))
+    let admission = Arc::new(Admission::seeded(0, Tick(0)));
+    Engine::new((0, 1), (all, admission), Arc::new(settings), own, entropy, Tick(0))
 }
 
 /// The name of a group.

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
+use engine::{Admission, Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
 use net::{Binding, Driver, DriverConfig, Mmsg, SocketOptions, Uring, bind};
 use relay::clock::Clock;
 use relay::inbox::{Inbox, News, Postbox};
@@ -89,7 +89,14 @@ impl<D: Driver> Town<D> {
         let settings = Arc::new(Settings { cap: Cap::Unlimited, ..Settings::default() });
         let own = Arc::new(OwnAddresses { bound: addresses.clone(), ..OwnAddresses::default() });
         let entropy = Entropy::new(|bytes| bytes.fill(7));
-        let engine = Engine::new((0, 1), groups, settings, own, entropy, Tick(0));
+        let engine = Engine::new(
+            (0, 1),
+            (groups, Arc::new(Admission::seeded(0, Tick(0)))),
+            settings,
+            own,
+            entropy,
+            Tick(0),
+        );
         let inbox = Inbox::default();
         let postbox = inbox.postbox(driver.waker());
         let shard = Shard::new(engine, driver, BUFFERS, Steps(Cell::new(0)), inbox, Meter::default());

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
+use engine::{Admission, Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
 use relay::inbox::{Inbox, Postbox};
 use relay::limits::{BUFFERS, PUBLISH_EVERY, TURN_ARRIVALS, TURN_UNITS};
 use relay::meter::{Counters, Meter};
@@ -41,7 +41,14 @@ impl Hall {
         let settings = Settings { cap: Cap::Unlimited, ..settings.clone() };
         let own = Arc::new(OwnAddresses::default());
         let entropy = Entropy::new(|bytes| bytes.fill(7));
-        let engine = Engine::new((0, 1), Arc::clone(&groups), Arc::new(settings), own, entropy, Tick(0));
+        let engine = Engine::new(
+            (0, 1),
+            (Arc::clone(&groups), Arc::new(Admission::seeded(0, Tick(0)))),
+            Arc::new(settings),
+            own,
+            entropy,
+            Tick(0),
+        );
         let driver = Paper::new(Rc::clone(&world), BUFFERS, TURN_ARRIVALS, TURN_UNITS + 64 + TURN_ARRIVALS);
         let meter = Meter::default();
         let inbox = Inbox::default();

@@ -121,7 +121,7 @@ impl World {
                 self.payloads.push(String::from_utf8_lossy(text).into_owned());
                 return None;
             }
-            (Message::Command(Command::Create), _) => {
+            (Message::Command(Command::Create(_)), _) => {
                 self.created += 1;
                 let group = GroupId::generated([self.created; 8]);
                 self.groups.insert(group);

@@ -5,13 +5,14 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use engine::{
-    Audience, Datagram, Engine, Entropy, Groups, LocalAddr, Member, Outbox, OwnAddresses, Payload, Roster,
-    Settings, Tick,
+    Admission, Audience, Datagram, Engine, Entropy, Groups, LocalAddr, Member, Outbox, OwnAddresses, Payload,
+    Roster, Settings, Tick,
 };
 
 /// The engines of all shards, and the time.
 pub struct Relay {
     pub groups: Arc<Groups>,
+    pub admission: Arc<Admission>,
     pub engines: Vec<Engine>,
     pub outboxes: Vec<Outbox>,
     pub now: u64,
@@ -56,13 +57,21 @@ impl Relay {
 
     pub fn with_own_addresses(shards: usize, settings: Settings, own: OwnAddresses) -> Self {
         let groups = Arc::new(Groups::new());
+        let admission = Arc::new(Admission::seeded(5000, Tick(0)));
         let (settings, own) = (Arc::new(settings), Arc::new(own));
         let engine = |shard| {
-            let parts = (Arc::clone(&groups), Arc::clone(&settings), Arc::clone(&own));
-            Engine::new((shard, shards), parts.0, parts.1, parts.2, entropy(shard as u64), Tick(0))
+            let shared = (Arc::clone(&groups), Arc::clone(&admission));
+            let (settings, own) = (Arc::clone(&settings), Arc::clone(&own));
+            Engine::new((shard, shards), shared, settings, own, entropy(shard as u64), Tick(0))
         };
         let engines = (0..shards).map(engine).collect();
-        Self { groups, engines, outboxes: (0..shards).map(|_| Outbox::default()).collect(), now: 0 }
+        Self {
+            groups,
+            admission,
+            engines,
+            outboxes: (0..shards).map(|_| Outbox::default()).collect(),
+            now: 0,
+        }
     }
 
     /// Where this client's datagrams go.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    Audience, Cap, Ceilings, CommandKind, Datagram, DropReason, Event, LocalAddr, OwnAddresses, Payload,
-    Settings, Tick,
+    AdmissionMode, Audience, Cap, Ceilings, CommandKind, Datagram, DropReason, Event, LocalAddr,
+    OwnAddresses, Payload, Settings, Tick,
 };
 use wire::Refusal;
 
@@ -218,6 +218,7 @@ fn settings(rules: &Rules) -> Settings {
         cap: cap(rules.cap),
         coalesce: Duration::ZERO,
         max_groups_per_client: rules.quota as u32,
+        admission: AdmissionMode::Open,
         ceilings: Ceilings {
             clients: rules.max_clients as u32,
             groups: rules.max_groups as u32,

@@ -161,7 +161,7 @@ impl Desk {
 
     fn command(&mut self, from: SocketAddr, command: Command<'_>) -> Option<Reply> {
         Some(match command {
-            Command::Create => self.members.create(from),
+            Command::Create(_) => self.members.create(from),
             Command::Join(argument) => match argument.group(Usage::Join) {
                 Ok(group) => self.members.join(from, group),
                 Err(usage) => Reply::Refused(Refusal::MissingGroup(usage)),

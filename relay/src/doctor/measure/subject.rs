@@ -11,7 +11,7 @@ use procfs::process::{Process, Task};
 
 use crate::clock::Monotonic;
 use crate::config::{Backend, Setup};
-use crate::crew::{CannotStart, Common, Crew};
+use crate::crew::{self, CannotStart, Common, Crew};
 use crate::doctor::patient::Patient;
 use crate::inbox::News;
 use crate::meter::Meter;
@@ -39,11 +39,13 @@ impl Subject {
         };
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let binding = net::bind(&[here], 1, patient.options()).map_err(|error| error.source)?;
+        let clock = Monotonic::start();
         let common = Common {
             setup: Arc::new(setup),
             groups: Arc::new(Groups::new()),
             own: Arc::new(own_addresses(&binding.addresses)),
-            clock: Monotonic::start(),
+            admission: crew::admission(&clock),
+            clock,
             cpus: patient.cpus.clone(),
         };
         // Nobody listens: a shard that fails is seen by its silence.

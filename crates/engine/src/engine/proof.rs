@@ -1,0 +1,120 @@
+//! What a shard does about addresses that have not been proved: asks, believes, watches.
+
+use std::time::Duration;
+
+use wire::{Proof, Refusal};
+
+use crate::admission::{Gate, Stance};
+use crate::limits::{LOOK_EVERY, SILENT_HALF_HEARTBEATS};
+use crate::sessions::Session;
+use crate::{ClientAddr, Engine, Member, Settings, Tick};
+
+impl Engine {
+    /// The gate of the fan-out that belongs to this engine.
+    pub fn gate(&self) -> Gate {
+        Gate::new(self.admission.clone(), self.now)
+    }
+
+    /// IP bytes that were meant for unproved members in peace.
+    pub fn unproved_bytes(&self) -> u64 {
+        self.payer.paid()
+    }
+
+    /// Shard 0 keeps watch for all.
+    pub(super) fn keep_watch(&mut self) {
+        if self.shard == 0 && self.now.since(self.looked) >= LOOK_EVERY {
+            self.looked = self.now;
+            self.admission.look(&self.settings, self.groups.clients(), self.now);
+        }
+    }
+
+    /// When the watch wants the next turn, if it does not wait for a datagram.
+    pub(super) fn next_look(&self) -> Option<Tick> {
+        (self.shard == 0 && self.admission.stance() == Stance::Guarded).then(|| self.looked + LOOK_EVERY)
+    }
+
+    /// Whether a client that joins is proved: by what it is, where it is, or what it shows. An unproved one that shows
+    /// something wants to be, and is told how.
+    pub(super) fn check_proof(
+        &self,
+        session: Option<usize>,
+        client: &ClientAddr,
+        proof: Proof,
+    ) -> Result<bool, Refusal> {
+        let is_valid =
+            matches!(proof, Proof::Cookie(cookie) if self.admission.is_valid(cookie, client, self.now));
+        let is_proved = is_valid
+            || session.is_some_and(|key| self.sessions.get(key).proved)
+            || self.settings.trust.contains(client.ip());
+        let is_asked = !is_proved && self.admission.stance() != Stance::Open;
+        match proof {
+            Proof::None => Ok(is_proved),
+            _ if is_asked => Err(self.ask(client)),
+            Proof::Cookie(_) => Ok(is_proved),
+            Proof::Other => Err(Refusal::NoSuchGroup),
+        }
+    }
+
+    /// True while an unproved address has to prove itself before it joins.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.admission.stance(), Stance::Guarded | Stance::Strict)
+    }
+
+    /// The question for a proof.
+    pub(super) fn ask(&self, client: &ClientAddr) -> Refusal {
+        Refusal::Retry(self.admission.cookie(client, self.now))
+    }
+
+    /// A client has sent a command of so many bytes, which counts for its budget if it is an unproved member.
+    pub(super) fn credit(&self, client: &ClientAddr, len: usize) {
+        let has_budget = || self.sessions.find(client).is_some_and(|key| !self.sessions.get(key).proved);
+        if self.admission.stance() == Stance::Guarded && has_budget() {
+            self.admission.credit(client, len);
+        }
+    }
+
+    /// An unproved member has shown that it receives what is sent to it. Its group has to hear of it.
+    pub(super) fn prove(&mut self, key: usize) {
+        let session = self.sessions.get_mut(key);
+        if !session.proved {
+            session.proved = true;
+            self.admission.exit_unproved(&session.client, std::mem::take(&mut session.silent));
+        }
+    }
+
+    /// The trust may have been extended since a member joined.
+    pub(super) fn trust_again(&mut self, key: usize, from: Member) {
+        if self.settings.trust.contains(from.client.ip()) {
+            self.prove(key);
+            let session = self.sessions.get(key);
+            let member = Member { proved: true, ..from };
+            self.groups.update(self.views.handle(session.view), member, session.position);
+        }
+    }
+
+    /// Looks whether an unproved member has ever sent anything after its JOIN.
+    pub(super) fn judge(&mut self, key: usize) {
+        let as_of = self.expiry.as_of;
+        let session = self.sessions.get_mut(key);
+        let is_silent = !session.proved
+            && session.active == session.joined
+            && as_of.since(session.joined) >= patience(&self.settings);
+        if is_silent != session.silent {
+            session.silent = is_silent;
+            self.admission.set_silent(is_silent, self.groups.clients(), self.now);
+        }
+    }
+
+    /// When the wheel has to look at a member that it has just looked at.
+    pub(super) fn look_at(&self, session: &Session) -> Tick {
+        let idle = session.active + self.expiry.idle_limit(&self.settings);
+        let judged = session.joined + patience(&self.settings);
+        let is_judged = session.proved || session.silent || self.expiry.as_of >= judged;
+        if is_judged { idle } else { idle.min(judged) }
+    }
+}
+
+/// The silence after its JOIN that makes an unproved member a silent one.
+fn patience(settings: &Settings) -> Duration {
+    settings.heartbeat.saturating_mul(SILENT_HALF_HEARTBEATS) / 2
+}
