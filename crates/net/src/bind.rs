@@ -73,6 +73,8 @@ pub struct Binding {
     pub send_buffer: usize,
     /// How clients are spread over the shards.
     pub steering: Steering,
+    /// The same for all addresses, so that a client reaches one shard by each of them.
+    key: steer::Key,
 }
 
 /// An address that cannot be served from.
@@ -274,6 +276,7 @@ impl Binding {
             receive_buffer: usize::MAX,
             send_buffer: usize::MAX,
             steering: Steering::Single,
+            key: steer::Key::random(),
         }
     }
 
@@ -283,7 +286,7 @@ impl Binding {
             self.send_buffer = self.send_buffer.min(granted(socket, libc::SO_SNDBUF)?);
         }
         if group.len() > 1 && !matches!(self.steering, Steering::ByKernel(_)) {
-            self.steering = match steer::attach(group[0].as_raw_fd(), group.len()) {
+            self.steering = match steer::attach(group[0].as_raw_fd(), group.len(), self.key) {
                 Ok(()) => Steering::BySource,
                 Err(refusal) => Steering::ByKernel(refusal),
             };

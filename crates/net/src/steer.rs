@@ -1,6 +1,7 @@
 //! Which of an address' sockets a client's datagrams reach: always the same one, whichever address it
 //! speaks to.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::RawFd;
 
@@ -22,14 +23,29 @@ pub enum Steering {
 
 /// Attaches the filter to the group of sockets that share this one's address. Its result is their order of
 /// binding.
-pub(crate) fn attach(socket: RawFd, shards: usize) -> io::Result<()> {
-    let mut code = program(shards as u32);
+pub(crate) fn attach(socket: RawFd, shards: usize, key: Key) -> io::Result<()> {
+    let mut code = program(shards as u32, key);
     let filter = sock_fprog { len: code.len() as u16, filter: code.as_mut_ptr() };
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, &filter)
 }
 
-// Multipliers with well-mixed bits: 2^32 / golden ratio, and the two of MurmurHash3's finaliser.
-const GOLDEN: u32 = 0x9E37_79B1;
+/// Odd multipliers of addresses and ports, different at each start: with known ones an attacker could choose addresses and
+/// ports that all reach one shard, and fill that one alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    address: u32,
+    port: u32,
+}
+
+impl Key {
+    pub fn random() -> Self {
+        // Its keys are the operating system's.
+        let bits = RandomState::new().hash_one(0u8);
+        Self { address: bits as u32 | 1, port: (bits >> 32) as u32 | 1 }
+    }
+}
+
+// The multipliers of MurmurHash3's finaliser.
 const MIX1: u32 = 0x85EB_CA6B;
 const MIX2: u32 = 0xC2B2_AE35;
 /// Loads from here on are relative to the IP header.
@@ -65,14 +81,14 @@ const NEXT: u32 = 2;
 /// IPv6 extension headers that are stepped over, at most; nobody sends as many.
 const EXTENSIONS: u32 = 4;
 
-fn program(shards: u32) -> Vec<sock_filter> {
-    let v6 = hash_v6();
-    let v4 = hash_v4(v6.len() as u32);
+fn program(shards: u32, key: Key) -> Vec<sock_filter> {
+    let v6 = hash_v6(key);
+    let v4 = hash_v4(key, v6.len() as u32);
     let mut code = vec![op(LOAD_BYTE, NET), op(SHIFT_RIGHT, 4)];
     code.push(sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: v4.len() as u8, k: 4 });
     code.extend(v4);
     code.extend(v6);
-    code.extend(finish(shards));
+    code.extend(finish(shards, key));
     code
 }
 
@@ -81,28 +97,28 @@ fn op(code: u16, k: u32) -> sock_filter {
 }
 
 /// Leaves the source address in HASH and the length of the header, options included, in HEADER.
-fn hash_v4(skip: u32) -> Vec<sock_filter> {
+fn hash_v4(key: Key, skip: u32) -> Vec<sock_filter> {
     vec![
         op(LOAD_BYTE, NET),
         op(AND, 0x0f),
         op(SHIFT_LEFT, 2),
         op(STORE, HEADER),
         op(LOAD_WORD, NET + 12),
-        op(MULTIPLY, GOLDEN),
+        op(MULTIPLY, key.address),
         op(STORE, HASH),
         op(JUMP, skip),
     ]
 }
 
 /// The same for the four words of an IPv6 source, and for its header with extensions.
-fn hash_v6() -> Vec<sock_filter> {
+fn hash_v6(key: Key) -> Vec<sock_filter> {
     let mut code = vec![op(SET_X, 40), op(STORE_X, HEADER), op(LOAD_BYTE, NET + 6), op(STORE, NEXT)];
     for left in (0..EXTENSIONS).rev() {
         code.extend(step_over_extension(left));
     }
     code.push(op(SET_X, 0));
     for word in 0..4 {
-        code.extend([op(LOAD_WORD, NET + 8 + 4 * word), op(XOR_X, 0), op(MULTIPLY, GOLDEN)]);
+        code.extend([op(LOAD_WORD, NET + 8 + 4 * word), op(XOR_X, 0), op(MULTIPLY, key.address)]);
         code.extend(fold(15));
         code.extend([op(STORE, HASH), op(TO_X, 0)]);
     }
@@ -139,8 +155,9 @@ fn fold(shift: u32) -> [sock_filter; 3] {
 }
 
 /// Adds the source port, mixes, and reduces to a shard.
-fn finish(shards: u32) -> Vec<sock_filter> {
-    let mut code = vec![op(LOAD_X, HEADER), op(LOAD_PORT, NET), op(LOAD_X, HASH), op(ADD_X, 0)];
+fn finish(shards: u32, key: Key) -> Vec<sock_filter> {
+    let mut code =
+        vec![op(LOAD_X, HEADER), op(LOAD_PORT, NET), op(MULTIPLY, key.port), op(LOAD_X, HASH), op(ADD_X, 0)];
     for (shift, multiplier) in [(15, MIX1), (13, MIX2)] {
         code.extend(fold(shift));
         code.push(op(MULTIPLY, multiplier));

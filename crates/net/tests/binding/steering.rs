@@ -51,7 +51,8 @@ impl Shards {
         self.drain().into_iter().for_each(|(shard, _)| counts[shard] += 1);
         let (sum, share) = (counts.iter().sum::<usize>(), FLOWS / counts.len());
         assert_eq!(sum, FLOWS);
-        assert!(counts.iter().all(|&count| count.abs_diff(share) <= share / 10), "{kind}: {counts:?}");
+        // Chance alone is off by a tenth in one run of thirty.
+        assert!(counts.iter().all(|&count| count.abs_diff(share) <= share / 5), "{kind}: {counts:?}");
     }
 }
 
@@ -86,6 +87,21 @@ fn sequential_ports_spread_evenly() {
             all.assert_even("ports");
         }
     }
+}
+
+/// Who knew the hash could choose flows that all reach one shard.
+#[test]
+fn nobody_can_tell_which_shard_a_flow_will_reach() {
+    let flows: Vec<SocketAddr> = (0..64).map(|flow| SocketAddr::from(([127, 40, 0, flow], 20_000))).collect();
+    let reached = || {
+        let mut all = Shards::on(&["127.0.0.1:0"], 2);
+        assert!(flows.iter().all(|&flow| send_from(flow, all.addresses[0])));
+        let mut reached = all.drain();
+        reached.sort_by_key(|(_, source)| *source);
+        assert_eq!(reached.len(), flows.len());
+        reached
+    };
+    assert_ne!(reached(), reached(), "this happens by chance once in 2^64 runs");
 }
 
 #[test]
