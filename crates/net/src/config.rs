@@ -105,6 +105,9 @@ pub enum SetupStep {
     /// Registering the ring of receive buffers.
     #[error("io_uring buffer ring")]
     Buffers,
+    /// Restricting the ring to what the driver does, and enabling it.
+    #[error("io_uring restrictions")]
+    Restrictions,
     /// The first multishot receive.
     #[error("io_uring multishot receive")]
     Receive,

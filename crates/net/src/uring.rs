@@ -24,6 +24,7 @@ use crate::waker::Waker;
 
 mod buffers;
 mod receiver;
+mod restrict;
 mod ring;
 mod setup;
 mod tag;
@@ -243,7 +244,8 @@ impl Uring {
             if Instant::now() > deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            let cancel = opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(tag::CANCEL);
+            let cancel = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
+            let cancel = cancel.flags(restrict::REQUIRED).user_data(tag::CANCEL);
             // SAFETY: the entry points to nothing.
             unsafe { self.ring.push(&cancel) }?;
             self.ring.exchange(Some(Duration::from_millis(10)))?;

@@ -3,16 +3,18 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
-use io_uring::{IoUring, Probe, opcode};
+use io_uring::{IoUring, Probe};
 use nix::libc;
 
 use crate::config::{SetupError, SetupStep};
 use crate::socket::Socket;
 use crate::uring::buffers::Buffers;
+use crate::uring::restrict;
 use crate::uring::ring::Ring;
 use crate::waker::Waker;
 
-/// A ring with the needed features, to which sockets, waker and buffers are registered.
+/// A ring with the needed features, to which sockets, waker and buffers are registered, and which does with them what the
+/// driver does and nothing else.
 ///
 /// # Safety
 /// The buffers must outlive every receive that is armed on the ring.
@@ -24,6 +26,7 @@ pub(super) unsafe fn ring(sockets: &[Socket], waker: &Waker, buffers: &Buffers) 
     submitter.register_files(&files).map_err(at(SetupStep::Files))?;
     // SAFETY: passed on to the caller.
     unsafe { buffers.register(&submitter) }.map_err(at(SetupStep::Buffers))?;
+    restrict::enable(&submitter).map_err(at(SetupStep::Restrictions))?;
     Ok(ring)
 }
 
@@ -35,11 +38,9 @@ fn check_features(ring: &IoUring) -> io::Result<()> {
     let parameters = ring.params();
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe)?;
-    let operations =
-        [opcode::Send::CODE, opcode::SendMsg::CODE, opcode::RecvMsgMulti::CODE, opcode::PollAdd::CODE];
     let complete = parameters.is_feature_nodrop()
         && parameters.is_feature_ext_arg()
         && parameters.is_feature_skip_cqe_on_success()
-        && operations.iter().all(|&operation| probe.is_supported(operation));
+        && restrict::OPERATIONS.iter().all(|&operation| probe.is_supported(operation));
     if complete { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)) }
 }
