@@ -15,6 +15,7 @@ use crate::config::Setup;
 use crate::inbox::{Inbox, News, Postbox};
 use crate::limits::{BUFFERS, COALESCING_BUFFERS};
 use crate::meter::Meter;
+use crate::sandbox;
 use crate::server::Event;
 use crate::shard::Shard;
 
@@ -141,6 +142,9 @@ fn run_shard(
             return Ok(());
         }
     };
+    if let Err(error) = sandbox::settle(common.setup.sandbox) {
+        tracing::warn!(shard, error, "the shard keeps privileges");
+    }
     let engine = Engine::new(
         (shard, shards),
         (Arc::clone(&common.groups), Arc::clone(&common.admission)),

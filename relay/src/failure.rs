@@ -39,6 +39,14 @@ pub enum Failure {
         /// What the kernel refused.
         error: SetupError,
     },
+    /// The sandbox, all of which was asked for.
+    #[error("{place}: {lacks}; mend that, or let `on` do without")]
+    Sandbox {
+        /// Who asked for it.
+        place: Place,
+        /// What could not be given up.
+        lacks: String,
+    },
     /// Anything else that the operating system refused while starting.
     #[error("cannot start: {error}; {}", remedy(.error, SHORTAGE))]
     System {

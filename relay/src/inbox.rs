@@ -11,6 +11,8 @@ use net::Waker;
 pub struct News {
     /// Settings have changed.
     pub settings: Option<Arc<Settings>>,
+    /// The process has given up most system calls: give up what a shard does not need.
+    pub sealed: bool,
     /// Send what was taken and stop.
     pub stop: bool,
 }
@@ -60,6 +62,7 @@ impl Postbox {
     pub fn post(&self, more: &News) {
         let mut news = self.shared.news.lock().unwrap_or_else(PoisonError::into_inner);
         news.settings = more.settings.clone().or_else(|| news.settings.take());
+        news.sealed |= more.sealed;
         news.stop |= more.stop;
         self.shared.unread.store(true, Ordering::Relaxed);
         drop(news);

@@ -1,13 +1,21 @@
 //! Which addresses are the relay's own.
 
-use std::fs;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::unix::fs::FileExt;
+use std::sync::LazyLock;
 
 use engine::OwnAddresses;
 
-/// The addresses at which a relay that is bound so can be reached.
+/// Whether a process may bind to any address, IPv4's and IPv6's: opened while the relay starts, because shards open no file.
+static SWITCHES: LazyLock<[Option<File>; 2]> = LazyLock::new(|| {
+    ["ipv4", "ipv6"].map(|family| File::open(format!("/proc/sys/net/{family}/ip_nonlocal_bind")).ok())
+});
+
+/// The addresses at which a relay that is bound so can be reached. Call it before files are given up.
 pub fn own_addresses(bound: &[SocketAddr]) -> OwnAddresses {
+    LazyLock::force(&SWITCHES);
     let wildcard = bound.iter().any(|address| address.ip().is_unspecified());
     OwnAddresses {
         bound: bound.to_vec(),
@@ -31,9 +39,10 @@ fn is_local(address: SocketAddr) -> bool {
 
 /// True where an operator has allowed binding to addresses that are not there, so that a bind tells nothing.
 fn binds_anything(ip: IpAddr) -> bool {
-    let family = if ip.is_ipv4() { "ipv4" } else { "ipv6" };
-    let allowed = fs::read_to_string(format!("/proc/sys/net/{family}/ip_nonlocal_bind"));
-    allowed.is_ok_and(|allowed| allowed.trim() != "0")
+    let switch = SWITCHES[usize::from(ip.is_ipv6())].as_ref();
+    let mut value = [0];
+    // Of an open file the kernel tells the present value.
+    switch.is_some_and(|file| file.read_exact_at(&mut value, 0).is_ok() && value != *b"0")
 }
 
 /// The loopback network is this machine's as a whole, although only one address of it is listed.

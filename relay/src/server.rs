@@ -3,20 +3,18 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::sync::{Arc, OnceLock};
 
 use engine::Groups;
 use net::{BindError, BindErrorKind, Binding, SocketOptions, Steering};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::SIGHUP;
 use signal_hook::low_level::signal_name;
 
 use crate::activation::{self, Passed};
 use crate::clock::{Clock, Monotonic, tick};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, SandboxMode};
 use crate::crew::{self, CannotStart, Common, Crew};
 use crate::failure::Failure;
 use crate::http;
@@ -27,6 +25,8 @@ use crate::metrics::{Exporter, Sockets, Sources};
 use crate::own::own_addresses;
 use crate::port;
 use crate::pulse::Pulse;
+use crate::sandbox::{Confinement, Sandbox};
+use crate::signals::Attention;
 use crate::status::{About, Status};
 use crate::supervisor::Supervisor;
 
@@ -63,9 +63,9 @@ impl Event {
 pub fn run(loaded: Loaded) -> Result<(), Failure> {
     // First of all, before descriptors of the relay's own have numbers that may have been meant.
     let passed = activation::take()?;
+    let signals = Attention::pay()?;
     let (sender, events) = channel();
-    listen_to_signals(sender.clone())?;
-    let mut relay = Relay::start(&loaded, passed, &sender)?;
+    let mut relay = Relay::start(&loaded, passed, signals, &sender)?;
     let ended = relay.watch(loaded, &events);
     relay.stop();
     // A shard may still fail while it sends the last of what it took.
@@ -84,7 +84,12 @@ struct Relay {
 }
 
 impl Relay {
-    fn start(loaded: &Loaded, mut passed: Passed, events: &Sender<Event>) -> Result<Self, Failure> {
+    fn start(
+        loaded: &Loaded,
+        mut passed: Passed,
+        signals: Attention,
+        events: &Sender<Event>,
+    ) -> Result<Self, Failure> {
         let setup = &loaded.setup;
         let clock = Monotonic::start();
         // Sockets are many with many shards. What is not granted shows when it lacks.
@@ -99,11 +104,13 @@ impl Relay {
         let passed_metrics = passed.metrics.take();
         let (mut binding, is_passed) = bind(loaded, passed, options)?;
         let metrics = listener::listen(loaded, passed_metrics)?;
+        // What bound these takes privileges and a look at other processes; no thread runs yet.
+        let own = Arc::new(own_addresses(&binding.addresses));
+        let mut sandbox = Sandbox::enter(setup.sandbox, loaded.files());
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
         let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
-        let own = Arc::new(own_addresses(&binding.addresses));
         let admission = crew::admission(&clock);
         let common = Common { setup: Arc::new(setup.clone()), groups, admission, own, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
@@ -113,13 +120,10 @@ impl Relay {
             CannotStart::Backend(error) => Failure::Backend { place: loaded.place("backend"), error },
             CannotStart::Thread(error) => Failure::System { error },
         })?;
-        // Only now, so that a relay that does not start says why in one line.
-        warn_of_binding(&binding, options);
-        if is_passed {
-            activation::warn(loaded, shards, &binding.addresses);
-        }
+        sandbox.settle();
+        signals.turn_into(events.clone())?;
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
-        listener::warn(loaded, metrics_at);
+        let confinement = Arc::new(OnceLock::new());
         let (mut status, pulse) = (None, Pulse::of(shards));
         if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
             let sources = Arc::new(Sources {
@@ -131,6 +135,7 @@ impl Relay {
                 pulse: pulse.clone(),
                 backend: crew.backend(),
                 fallback: crew.fallback.as_ref().map(ToString::to_string),
+                confinement: Arc::clone(&confinement),
             });
             let about = About {
                 addresses: binding.addresses.clone(),
@@ -144,15 +149,28 @@ impl Relay {
             http::serve(listener, exporter, Arc::clone(&page), (Arc::clone(&ready), pulse.clone()))?;
             status = Some(page);
         }
+        let confinement = confinement.get_or_init(|| sandbox.seal());
+        confined(loaded, confinement)?;
+        crew.post(&News { sealed: confinement.system_calls, ..News::default() });
+        // Only now, so that a relay that does not start says why in one line.
+        warn_of_binding(&binding, options);
+        if is_passed {
+            activation::warn(loaded, shards, &binding.addresses);
+        }
+        listener::warn(loaded, metrics_at);
         let supervisor = Supervisor::of_this_process(pulse);
         let mut relay = Self { crew, common, addresses: binding.addresses, ready, status, supervisor };
-        relay.announce(shards, metrics_at);
+        relay.announce(shards, metrics_at, confinement);
         Ok(relay)
     }
 
-    fn announce(&mut self, shards: usize, metrics: Option<SocketAddr>) {
+    fn announce(&mut self, shards: usize, metrics: Option<SocketAddr>, confinement: &Confinement) {
         if let Some(reason) = &self.crew.fallback {
             tracing::warn!(%reason, "io_uring is not available, so the mmsg backend serves; {}", reason.advice());
+        }
+        if confinement.state() == "partial" {
+            let lacks = confinement.lacks.join("; ");
+            tracing::warn!(%lacks, "the relay is not confined as it should be; see relay doctor");
         }
         self.ready.store(true, Ordering::Relaxed);
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
@@ -162,6 +180,7 @@ impl Relay {
             shards,
             backend = self.crew.backend(),
             metrics,
+            sandbox = confinement.state(),
             "the relay serves"
         );
         self.supervisor.ready(&self.crew, &summary(&self.common.groups));
@@ -238,6 +257,14 @@ fn bind(loaded: &Loaded, passed: Passed, options: SocketOptions) -> Result<(Bind
     Ok((bound.map_err(|error| cannot_bind(loaded, error))?, false))
 }
 
+/// An error if all was to be given up and was not.
+fn confined(loaded: &Loaded, confinement: &Confinement) -> Result<(), Failure> {
+    if loaded.setup.sandbox == SandboxMode::Require && !confinement.lacks.is_empty() {
+        return Err(Failure::Sandbox { place: loaded.place("sandbox"), lacks: confinement.lacks.join("; ") });
+    }
+    Ok(())
+}
+
 /// How it is, in one line of `systemctl status`.
 fn summary(groups: &Groups) -> String {
     format!("serves {} clients and {} groups", groups.clients(), groups.count())
@@ -246,24 +273,6 @@ fn summary(groups: &Groups) -> String {
 fn cannot_bind(loaded: &Loaded, error: BindError) -> Failure {
     let option = if error.kind == BindErrorKind::NotAvailable { "host" } else { "port" };
     Failure::Bind { place: loaded.place(option), error }
-}
-
-/// Signals become events; a second one to stop ends the process at once.
-fn listen_to_signals(events: Sender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut stopping = false;
-        for signal in signals.forever() {
-            if stopping && signal != SIGHUP {
-                signal_hook::low_level::exit(128 + signal);
-            }
-            stopping |= signal != SIGHUP;
-            if events.send(Event::Signal(signal)).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(())
 }
 
 /// Says what the kernel did not grant.

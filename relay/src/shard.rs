@@ -14,6 +14,7 @@ use crate::limits::{
     LATENCY_TURNS, PUBLISH_EVERY, QUANTUM, STOP_PATIENCE, TURN, TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
+use crate::sandbox;
 use crate::worst::Worst;
 
 /// One shard: an engine, a driver, and what passes between them in a turn.
@@ -221,6 +222,11 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             self.engine.reload(settings);
             // Nothing is held by settings of before.
             self.fanout.hurry();
+        }
+        if news.sealed
+            && let Err(error) = sandbox::give_up_files()
+        {
+            tracing::warn!(error, "the shard keeps the system calls that open files");
         }
         self.stopping |= news.stop;
         true

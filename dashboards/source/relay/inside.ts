@@ -172,7 +172,7 @@ export const limits: Row = {
             {
               title: 'Versions and backends',
               description:
-                'Version and backend of each relay, why io_uring is not used where it was to be tried, and how long it runs: a short time that stays short is a restart loop.',
+                'Version and backend of each relay, why io_uring is not used where it was to be tried, whether it is confined, and how long it runs: a short time that stays short is a restart loop.',
               runbook: 'operations.md#relayfallbackbackend',
               unit: '',
               width: 24,
@@ -183,6 +183,7 @@ export const limits: Row = {
               `max by (job, instance, reason) (relay_backend_fallback_info{${chosen}})`,
               `max by (job, instance) (relay_ready{${chosen}})`,
               `max by (job, instance) (process_virtual_memory_bytes{${chosen}})`,
+              `max by (job, instance, state) (relay_sandbox_info{${chosen}})`,
             ],
             {
               instance: 'Instance',
@@ -190,6 +191,7 @@ export const limits: Row = {
               version: 'Version',
               backend: 'Backend',
               reason: 'Why not io_uring',
+              state: 'Sandbox',
               'Value #D': 'Ready',
               'Value #B': 'Up for',
               'Value #E': 'Memory mapped',

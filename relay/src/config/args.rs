@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use engine::Settings;
 use tracing::level_filters::LevelFilter;
 
-use super::choice::{Backend, LogFormat, Shards};
+use super::choice::{Backend, LogFormat, SandboxMode, Shards};
 use super::host::Host;
 use super::token::Token;
 
@@ -24,6 +24,7 @@ pub(super) struct Args {
     pub metrics_listen: Option<SocketAddr>,
     pub status_token: Option<Token>,
     pub status_token_file: Option<PathBuf>,
+    pub sandbox: SandboxMode,
     pub log_format: LogFormat,
     pub log_level: LevelFilter,
     pub config: Option<PathBuf>,
@@ -46,6 +47,7 @@ impl Args {
             metrics_listen: None,
             status_token: None,
             status_token_file: None,
+            sandbox: SandboxMode::On,
             log_format: LogFormat::Text,
             log_level: LevelFilter::INFO,
             config: None,

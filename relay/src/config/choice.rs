@@ -47,6 +47,17 @@ impl Backend {
     }
 }
 
+/// What the relay gives up once it serves (`--sandbox`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SandboxMode {
+    /// As much as can be had; the default.
+    On,
+    /// All of it, or an error.
+    Require,
+    /// Nothing, for debugging.
+    Off,
+}
+
 /// How log lines look (`--log-format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -65,6 +76,11 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 impl Choice for Backend {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("uring", Self::Uring), ("mmsg", Self::Mmsg)];
+}
+
+impl Choice for SandboxMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("on", Self::On), ("require", Self::Require), ("off", Self::Off)];
 }
 
 impl Choice for LogFormat {

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::args::Args;
 use super::file::{self, File};
 use super::groups::Declared;
+use super::host::Host;
 use super::options::OPTIONS;
 use super::place::{Layer, Place, Source};
 use super::problem::{Exit, Problem};
@@ -56,6 +57,12 @@ impl Loaded {
         self.merged.place(option)
     }
 
+    /// Every file that is read again at a reload.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let args = &self.merged.args;
+        [&args.config, &args.status_token_file].into_iter().filter_map(Option::as_deref)
+    }
+
     /// The configuration file.
     pub fn file(&self) -> Option<&Path> {
         self.merged.args.config.as_deref()
@@ -73,6 +80,13 @@ pub(super) struct Merged {
 impl Merged {
     pub fn place(&self, option: &'static str) -> Place {
         self.places.get(option).cloned().unwrap_or(Place::Default(option))
+    }
+
+    /// The addresses of those hosts that are no names.
+    pub fn addresses(&self) -> Result<Vec<IpAddr>, Problem> {
+        let mut without_names = self.clone();
+        without_names.args.hosts.retain(|host| matches!(host, Host::Address(_)));
+        without_names.resolve(host::look_up)
     }
 
     /// The addresses of the hosts.

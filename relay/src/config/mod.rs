@@ -28,7 +28,7 @@ mod task;
 mod tests;
 mod token;
 
-pub use choice::{Backend, LogFormat, Shards};
+pub use choice::{Backend, LogFormat, SandboxMode, Shards};
 pub use flags::command;
 pub use load::{Loaded, load};
 pub use place::{Place, Source};

@@ -197,6 +197,9 @@ pub(super) static OPTIONS: &[Spec] = &[
     option!("status-token-file" One Live "FILE" = "":
         "File that holds the status token alone",
         status_token_file <- path, show_path),
+    option!("sandbox" One Restart "on|require|off" = "on":
+        "Give up privileges, files and system calls that a serving relay does not need: as much as this kernel lets it, all of it or an error, or nothing, for debugging",
+        sandbox <- choice::choose, choice::word),
     option!("log-format" One Restart "text|json" = "text":
         "Log lines for people or for programs",
         log_format <- choice::choose, choice::word),

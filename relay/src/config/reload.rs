@@ -6,7 +6,7 @@ use super::load::{Loaded, merge};
 use super::options::{Change, OPTIONS};
 use super::place::Place;
 use super::problem::{Problem, one_line};
-use super::{host, setup};
+use super::setup;
 
 /// A configuration to take over.
 #[derive(Clone, Debug)]
@@ -41,10 +41,9 @@ impl fmt::Display for Pending {
 /// What is wrong; keep the running configuration then.
 pub fn reload(running: &Loaded) -> Result<Reloaded, Problem> {
     let mut merged = merge(&running.flags, &running.environment)?;
-    // What runs needs no resolver, so that its failure does not stand against a new cap.
-    let same_hosts = merged.args.hosts == running.merged.args.hosts;
-    let hosts = if same_hosts { running.setup.hosts.clone() } else { merged.resolve(host::look_up)? };
-    setup::check(&merged, hosts, Vec::new())?;
+    // A confined relay has no resolver's files any more, and names count at the next start only.
+    let addresses = merged.addresses()?;
+    setup::check(&merged, addresses, Vec::new())?;
 
     let mut pending = Vec::new();
     for spec in OPTIONS.iter().filter(|spec| spec.change == Change::Restart) {

@@ -6,7 +6,7 @@ use engine::{Settings, Terms};
 use tracing::level_filters::LevelFilter;
 use wire::GroupId;
 
-use super::choice::{Backend, LogFormat, Shards};
+use super::choice::{Backend, LogFormat, SandboxMode, Shards};
 use super::load::Merged;
 use super::place::Source;
 use super::problem::Problem;
@@ -40,6 +40,8 @@ pub struct Setup {
     pub metrics_source: Source,
     /// Who has it sees the addresses of receivers on the status page; `None` is nobody from afar.
     pub status_token: Option<Token>,
+    /// What it gives up once it serves, default as much as can be had.
+    pub sandbox: SandboxMode,
     /// How log lines look.
     pub log_format: LogFormat,
     /// The least severe lines to log, default info. `RUST_LOG` is not read: one option, one name.
@@ -78,6 +80,7 @@ pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) 
         metrics_listen: args.metrics_listen,
         metrics_source: merged.place("metrics-listen").source(),
         status_token,
+        sandbox: args.sandbox,
         log_format: args.log_format,
         log_level: args.log_level,
         check_config: args.check_config,

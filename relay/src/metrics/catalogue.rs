@@ -3,6 +3,7 @@
 expose::catalogue! {
     BUILD_INFO "relay_build_info" Gauge ["version" "backend"] "Version and I/O backend of this relay; always 1."
     BACKEND_FALLBACK_INFO "relay_backend_fallback_info" Gauge ["reason"] "1 for the reason why io_uring is not used although the backend is auto; absent otherwise."
+    SANDBOX_INFO "relay_sandbox_info" Gauge ["state" "landlock" "system_calls" "privileges"] "What the relay has given up: state on, partial or off; the version of Landlock or none; system calls filtered or free; privileges none or kept. Always 1."
     READY "relay_ready" Gauge [] "1 while the relay serves, 0 while it starts or stops."
     GROUPS "relay_groups" Gauge [] "Groups that exist."
     GROUPS_LIMIT "relay_groups_limit" Gauge [] "Groups at most, by --max-groups."

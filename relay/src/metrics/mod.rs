@@ -4,8 +4,8 @@ pub mod catalogue;
 mod sockets;
 mod text;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use engine::{Ceilings, CommandKind, DropReason, Event, Groups, Histogram};
 use expose::Metric;
@@ -16,6 +16,7 @@ use wire::Refusal;
 
 use crate::meter::{Counters, Meter};
 use crate::pulse::Pulse;
+use crate::sandbox::Confinement;
 use catalogue::{self as names, CATALOGUE};
 pub use sockets::{ShardSockets, Sockets};
 
@@ -44,6 +45,8 @@ pub struct Sources {
     pub backend: &'static str,
     /// Why it is not io_uring, if that was to be tried.
     pub fallback: Option<String>,
+    /// What the relay has given up; nothing is known before it serves.
+    pub confinement: Arc<OnceLock<Confinement>>,
 }
 
 /// Labels of [`FailureKind::ALL`], in that order.
@@ -94,6 +97,9 @@ impl Exporter {
         let sum = |of: &dyn Fn(&Counters) -> u64| shards.iter().map(of).sum::<u64>();
         let ready = self.sources.ready.load(Ordering::Relaxed);
         gauge!(names::READY.name).set(f64::from(u8::from(ready)));
+        if let Some(confinement) = self.sources.confinement.get() {
+            gauge!(names::SANDBOX_INFO.name, &confinement.labels()).set(1);
+        }
         gauge!(names::GROUPS.name).set(self.sources.groups.count());
         gauge!(names::UNJOINED_GROUPS.name).set(self.sources.groups.unjoined());
         gauge!(names::MEMBERS.name).set(self.sources.groups.clients());

@@ -56,6 +56,7 @@ send-buffer = \"8M\" # default
 metrics-listen = \"127.0.0.1:9500\" # default
 status-token = \"\" # default
 status-token-file = \"\" # default
+sandbox = \"on\" # default
 log-format = \"text\" # default
 log-level = \"info\" # default
 

@@ -31,6 +31,7 @@ const SAMPLES: &[(&str, [&str; 3], &str)] = &[
     ("metrics-listen", ["off", "9501", "[::1]:9500"], "localhost"),
     ("status-token", ["", "", ""], ""),
     ("status-token-file", ["", "", ""], ""),
+    ("sandbox", ["off", "on", "require"], "maybe"),
     ("log-format", ["json", "text", "json"], "xml"),
     ("log-level", ["debug", "warn", "off"], "loud"),
     ("config", ["", "", ""], ""),

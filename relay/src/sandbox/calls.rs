@@ -1,0 +1,113 @@
+//! The system calls that a serving relay makes, and what their arguments may be; everything else answers ENOSYS.
+//!
+//! They are those of the relay itself, of Rust's standard library, of tokio, and of glibc and musl below. What is only
+//! called while the relay starts (threads, rings, listening, pinning) is not among them.
+
+use nix::libc::{self, c_long};
+use seccompiler::SeccompCmpOp::{self, Eq, MaskedEq};
+
+/// A call by name, as systemd and container runtimes have it, and its number here.
+pub type Call = (&'static str, c_long);
+/// An argument, and what it must be; arguments are compared by their low half, which is all that the kernel reads of them.
+pub type Condition = (u8, SeccompCmpOp, u64);
+
+macro_rules! call {
+    ($name:ident) => {
+        (stringify!($name), libc::$name)
+    };
+}
+
+macro_rules! calls {
+    ($($(#[$attribute:meta])* $name:ident)*) => { &[$($(#[$attribute])* call!($name)),*] };
+}
+
+/// Whatever the arguments are.
+const FREE: &[Call] = calls! {
+    // Datagrams, and the server for scrapes.
+    SYS_accept4 SYS_bind SYS_connect SYS_getpeername SYS_getsockname SYS_getsockopt SYS_io_uring_enter SYS_recvfrom
+    SYS_recvmmsg SYS_recvmsg SYS_sendmmsg SYS_sendmsg SYS_sendto SYS_setsockopt SYS_shutdown
+    // Waiting, signals and time.
+    SYS_clock_getres SYS_clock_gettime SYS_clock_nanosleep SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_futex
+    SYS_gettimeofday SYS_nanosleep SYS_ppoll SYS_restart_syscall SYS_rt_sigaction SYS_rt_sigprocmask SYS_rt_sigreturn
+    SYS_sched_yield SYS_sigaltstack
+    // What is open, and what /proc and the configuration's folder hold.
+    SYS_close SYS_fcntl SYS_fstat SYS_fstatfs SYS_getcwd SYS_getdents64 SYS_lseek SYS_newfstatat SYS_pread64 SYS_read
+    SYS_readlinkat SYS_readv SYS_statx SYS_write SYS_writev
+    // Memory, and the process itself.
+    SYS_brk SYS_exit SYS_exit_group SYS_getcpu SYS_getegid SYS_geteuid SYS_getgid SYS_getpid SYS_getppid SYS_getrandom
+    SYS_getrusage SYS_gettid SYS_getuid SYS_madvise SYS_membarrier SYS_mremap SYS_munmap SYS_rseq SYS_sched_getaffinity
+    SYS_set_robust_list SYS_sysinfo SYS_uname
+    // A filter more makes the process no freer: each shard has one of its own.
+    SYS_seccomp
+    #[cfg(target_arch = "x86_64")] SYS_epoll_wait
+    #[cfg(target_arch = "x86_64")] SYS_lstat
+    #[cfg(target_arch = "x86_64")] SYS_poll
+    #[cfg(target_arch = "x86_64")] SYS_readlink
+    #[cfg(target_arch = "x86_64")] SYS_stat
+};
+
+/// What would write, make or empty a file: `O_ACCMODE`, `O_CREAT`, `O_TRUNC` and the bit of `O_TMPFILE` that is its own.
+const WRITES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | 0o20_000_000) as u64;
+const EXECUTES: u64 = libc::PROT_EXEC as u64;
+/// The bits of a socket's type that are not flags (SOCK_TYPE_MASK).
+const KIND: u64 = 0xf;
+const DATAGRAM: SeccompCmpOp = MaskedEq(KIND);
+
+/// Each call with its alternatives, each of which is a list of conditions that must all hold.
+pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
+    let any_of = |at: u8, values: &[u64]| values.iter().map(|value| vec![(at, Eq, *value)]).collect();
+    let without = |at: u8, bits: u64| vec![vec![(at, MaskedEq(bits), 0)]];
+    let prctl = [libc::PR_SET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_SET_VMA].map(|option| option as u64);
+    let mut all = vec![
+        // `IORING_UNREGISTER_FILES` and `IORING_UNREGISTER_PBUF_RING`, when a shard ends.
+        (call!(SYS_io_uring_register), any_of(1, &[3, 23])),
+        (call!(SYS_ioctl), any_of(1, &[libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TCGETS])),
+        (call!(SYS_mmap), without(2, EXECUTES)),
+        (call!(SYS_mprotect), without(2, EXECUTES)),
+        (OPENAT, without(2, WRITES)),
+        (call!(SYS_prctl), any_of(0, &prctl)),
+        // It may look at its limits.
+        (call!(SYS_prlimit64), any_of(2, &[0])),
+        (SOCKET, sockets()),
+        // An abort.
+        (call!(SYS_tgkill), any_of(0, &[std::process::id().into()])),
+    ];
+    all.extend(OPEN.iter().map(|call| (*call, without(1, WRITES))));
+    all
+}
+
+const OPENAT: Call = call!(SYS_openat);
+const SOCKET: Call = call!(SYS_socket);
+/// The older way to open a file, which musl uses.
+const OPEN: &[Call] = calls! {
+    #[cfg(target_arch = "x86_64")]
+    SYS_open
+};
+
+/// Datagrams, to clients and to a service manager, and the list of this machine's addresses.
+fn sockets() -> Vec<Vec<Condition>> {
+    let datagrams = |family: i32| vec![(0, Eq, family as u64), (1, DATAGRAM, libc::SOCK_DGRAM as u64)];
+    let addresses = vec![(0, Eq, libc::AF_NETLINK as u64), (2, Eq, libc::NETLINK_ROUTE as u64)];
+    let families = [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX];
+    families.map(datagrams).into_iter().chain([addresses]).collect()
+}
+
+/// Those that are made whatever their arguments are.
+pub fn free() -> impl Iterator<Item = Call> {
+    FREE.iter().copied()
+}
+
+/// What a shard does not need although the process does: opening files, and speaking to a service manager.
+pub fn not_of_shards() -> Vec<(Call, Vec<Vec<Condition>>)> {
+    let opens = OPEN.iter().chain([&OPENAT]).map(|call| (*call, Vec::new()));
+    opens.chain([(SOCKET, vec![vec![(0, Eq, libc::AF_UNIX as u64)]])]).collect()
+}
+
+/// The names of all calls that a serving relay makes, sorted.
+pub fn names() -> Vec<&'static str> {
+    let checked = checked().into_iter().map(|(call, _)| call);
+    let mut names: Vec<&str> =
+        free().chain(checked).map(|(name, _)| name.strip_prefix("SYS_").unwrap_or(name)).collect();
+    names.sort_unstable();
+    names
+}
