@@ -105,6 +105,8 @@ fn by_the_switch_of_the_machine() {
 #[test]
 fn by_a_limit_of_locked_memory() {
     let binary = Copied::new();
+    // Another story must not deny it meanwhile.
+    let _switch = Switch::to("0");
     let limited = |backend| {
         let flags = ["--backend", backend, "--port", "0", "--metrics-listen", "0"];
         binary.unprivileged(RelayOptions::of(&binary.path).with(flags)).through("prlimit --memlock=0")
