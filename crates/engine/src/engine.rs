@@ -1,12 +1,13 @@
 //! One shard's engine: takes datagrams, decides, and leaves its answers in the outbox.
 
 mod proof;
+mod strangers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{Argument, Command, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode, looks_like_reply};
+use wire::{Argument, Command, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode};
 
 use crate::admission::{Admission, Payer, Stance};
 use crate::expiry::Expiry;
@@ -23,6 +24,7 @@ use crate::views::Views;
 use crate::{
     ClientAddr, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Settings, Tally, Tick,
 };
+use strangers::Hearing;
 
 /// One received datagram.
 #[derive(Clone, Copy, Debug)]
@@ -109,12 +111,17 @@ impl Engine {
             return self.tally.drop(DropReason::OwnAddress);
         }
         let from = Member { client, local: datagram.local, proved: false };
-        let answer = match decode(datagram.bytes) {
+        let command = match decode(datagram.bytes) {
             Message::Empty => return self.tally.drop(DropReason::Empty),
             Message::Payload(payload) => return self.payload(payload, datagram.number, from, outbox),
-            Message::TooLarge | Message::Command(_) if self.is_refused(&client) => return,
-            Message::TooLarge => Err(Refusal::TooLarge),
-            Message::Command(command) => self.command(&command, datagram.bytes.len(), from, outbox),
+            Message::TooLarge => None,
+            Message::Command(command) => Some(command),
+        };
+        let answer = match (self.hear(command.as_ref(), &client), command) {
+            (Hearing::Ignored, _) => return,
+            (Hearing::Asked, _) => Err(self.ask(&client)),
+            (Hearing::Heard, None) => Err(Refusal::TooLarge),
+            (Hearing::Heard, Some(command)) => self.command(&command, datagram.bytes.len(), from, outbox),
         };
         self.answer(answer, from, outbox);
     }
@@ -165,13 +172,7 @@ impl Engine {
 
     fn payload(&mut self, payload: &[u8], number: u32, from: Member, outbox: &mut Outbox) {
         let Some(key) = self.sessions.find(&from.client) else {
-            if self.is_refused(&from.client) {
-                return;
-            }
-            if looks_like_reply(payload) {
-                return self.tally.drop(DropReason::ReplyFromStranger);
-            }
-            return self.answer(Err(Refusal::NotJoined), from, outbox);
+            return self.payload_of_stranger(payload, from, outbox);
         };
         let session = self.sessions.get_mut(key);
         session.active = self.now;
@@ -197,18 +198,6 @@ impl Engine {
         if others > 0 {
             outbox.fan_out(number, group, view, position, self.settings.coalesce);
         }
-    }
-
-    /// True if a datagram is dropped for its source alone, and counted. A member has been looked at when it came.
-    fn is_refused(&mut self, client: &ClientAddr) -> bool {
-        let ip = client.ip();
-        let reason = match () {
-            () if self.own.is_no_source(ip) => DropReason::ImpossibleSource,
-            () if !self.settings.access.admits(ip) => DropReason::Denied,
-            () => return false,
-        };
-        self.tally.drop(reason);
-        true
     }
 
     fn command(
@@ -256,6 +245,7 @@ impl Engine {
         if let Some(key) = session.filter(|&key| self.views.id(self.sessions.get(key).view) == id) {
             return self.join_again(key, from).map(|()| Reply::Joined(id));
         }
+        self.check_guesses(&from)?;
         let admit = session.is_some() || self.groups.reserve_client(self.settings.ceilings.clients);
         let door = Door { cap: self.settings.cap, admit, needs_proof: self.asks() };
         let joined = self.groups.join(&id, from, door).map_err(|cannot| {
@@ -263,7 +253,7 @@ impl Engine {
                 self.groups.release_client();
             }
             match cannot {
-                CannotJoin::NoSuchGroup => Refusal::NoSuchGroup,
+                CannotJoin::NoSuchGroup => self.note_guess(&from),
                 CannotJoin::GroupFull => Refusal::GroupFull(id),
                 CannotJoin::ServerFull => Refusal::ServerFull,
                 CannotJoin::NeedsProof => self.ask(&from.client),

@@ -5,6 +5,7 @@
 
 mod address;
 mod admission;
+mod buckets;
 mod delivery;
 #[allow(clippy::module_inception)] // The entry point of the crate deserves its name.
 mod engine;
@@ -29,6 +30,7 @@ mod shelf;
 mod stripe;
 mod sync;
 mod tally;
+mod throttle;
 mod tick;
 mod views;
 mod wheel;
@@ -44,5 +46,5 @@ pub use own::OwnAddresses;
 pub use prefixes::{Access, Prefixes};
 pub use roster::{Member, Roster};
 pub use settings::{AdmissionMode, Cap, Ceilings, Settings, Terms};
-pub use tally::{CommandKind, DropReason, Event, Tally};
+pub use tally::{CommandKind, DropReason, Event, Tally, Throttled};
 pub use tick::Tick;

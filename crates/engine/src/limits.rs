@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::buckets::Rate;
+
 /// Clients at most, unless configured: 2^20. A client costs about 130 bytes resident, in groups of 100 (`tests/memory.rs`).
 pub const MAX_CLIENTS: u32 = 1 << 20;
 
@@ -9,12 +11,12 @@ pub const MAX_CLIENTS: u32 = 1 << 20;
 pub const MAX_GROUPS: u32 = 1 << 18;
 
 /// Groups at most that nobody ever joined, unless configured: 2^16, so that a flood of spoofed creates costs at most
-/// 13 MB at [`UNJOINED_GROUP_BYTES`] each and leaves three quarters of [`MAX_GROUPS`] to groups in use.
+/// 14 MB at [`UNJOINED_GROUP_BYTES`] each and leaves three quarters of [`MAX_GROUPS`] to groups in use.
 pub const MAX_UNJOINED_GROUPS: u32 = 1 << 16;
 
 /// Resident bytes at most of a group that nobody ever joined, its creator's quota included. `tests/flood.rs` measures
-/// 147 to 169 at 4,096 to 65,536 groups.
-pub const UNJOINED_GROUP_BYTES: usize = 200;
+/// 147 to 200 at 1,024 to 65,536 groups.
+pub const UNJOINED_GROUP_BYTES: usize = 208;
 
 /// Clients that all shards together make room for at once: 2^22. A higher ceiling is reached by growing, because room
 /// for 2^31 is more address space than a machine grants.
@@ -43,6 +45,36 @@ pub const MAX_RATE: u32 = 100_000;
 /// How much of a second's payloads a client may send at once: the frames of a game that a stall of its network held
 /// back for as long.
 pub const RATE_BURST: Duration = Duration::from_millis(250);
+
+/// Answers that the unproved addresses of a /24 or /64 get: none has more than 92 IP bytes, so a victim's whole prefix
+/// is sent 9,200 bytes a second by all the world's forgers. At once enough for the members of a large office whose
+/// relay was started anew.
+pub(crate) const REPLIES_OF_PREFIX: Rate = Rate { each_second: 100, burst: 400 };
+
+/// Buckets in each of the rows for them, 1 MiB in all: together they allow 3.3 million answers a second, which is more than
+/// a core takes, so that a flood from whatever prefixes empties only a part of them.
+pub(crate) const REPLIES_ROW: usize = if cfg!(loom) { 1 } else { 1 << 15 };
+
+/// Questions for a proof that one address gets instead of them: one is enough, and any can be lost.
+pub(crate) const RETRIES_OF_ADDRESS: Rate = Rate { each_second: 5, burst: 10 };
+
+/// Buckets in each of the rows for them, half a MiB: together they allow more than [`RETRIES`], which so comes first.
+pub(crate) const RETRIES_ROW: usize = if cfg!(loom) { 1 } else { 1 << 14 };
+
+/// Questions for a proof instead of answers, of the whole relay: 2.7 MB a second with 54 IP bytes each, a tenth of what
+/// unproved members may get by default.
+pub(crate) const RETRIES: Rate = Rate { each_second: 50_000, burst: 5_000 };
+
+/// Wrong group ids that the unproved addresses of a /24 or /64 may try: at a guess a second and a quarter of a million groups
+/// of 34^8 ids, one prefix hits a group in 80 days on average. At once what a crowd mistypes.
+pub(crate) const GUESSES_OF_PREFIX: Rate = Rate { each_second: 1, burst: 60 };
+
+/// The same for a proved address, which nobody else can use up.
+pub(crate) const GUESSES_OF_ADDRESS: Rate = Rate { each_second: 1, burst: 30 };
+
+/// Buckets in each of the rows for both, a quarter of a MiB each: all prefixes together try 8,000 ids a second, then
+/// everybody who is not proved has to be.
+pub(crate) const GUESSES_ROW: usize = if cfg!(loom) { 1 } else { 1 << 13 };
 
 /// Clients that one turn looks at, at most, to end those that a reload no longer allows; the arithmetic of
 /// [`SWEEP_CLIENTS_PER_TURN`].
@@ -171,5 +203,7 @@ const _: () = assert!(MAX_UNJOINED_GROUPS < MAX_GROUPS && MAX_GROUPS < CEILING &
 const _: () = assert!(STRIPES.is_power_of_two() && QUOTA_STRIPES.is_power_of_two());
 const _: () = assert!(ROSTER_CHUNK.is_power_of_two() && ROSTER_CHUNK >= INDEXED_MEMBERS);
 const _: () = assert!(ROSTER_BRANCHES.is_power_of_two());
+const _: () =
+    assert!(RETRIES_ROW as u32 * RETRIES_OF_ADDRESS.each_second > RETRIES.each_second || cfg!(loom));
 const _: () = assert!(MIN_GID_LENGTH < MAX_GID_LENGTH);
 const _: () = assert!(WHEEL_SLOTS.is_power_of_two() && WHEEL_SLOTS.ilog2() * WHEEL_LEVELS < u64::BITS);

@@ -15,6 +15,8 @@ pub struct Tally {
     pub dropped: [u64; DropReason::LABELS.len()],
     /// What happened to groups and members, by [`Event`].
     pub events: [u64; Event::LABELS.len()],
+    /// Requests answered with a question for a proof, by [`Throttled`].
+    pub throttled: [u64; Throttled::LABELS.len()],
     /// Replies meant to be sent.
     pub replies: u64,
     /// Payloads accepted (`count`), by the number of members that each was meant for (`sum`). Up to 2^20.
@@ -55,6 +57,17 @@ pub enum DropReason {
     Denied,
     /// It is a payload beyond `--max-rate`.
     MaxRate,
+    /// The unproved addresses of its prefix have had all the answers that they get.
+    ReplyLimit,
+}
+
+/// Why a request is answered with a question for a proof although the sender would not have to prove anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttled {
+    /// The unproved addresses of its prefix have had all the answers that they get.
+    Replies,
+    /// Its prefix, or a proved sender itself, has tried too many group ids that do not exist.
+    Guesses,
 }
 
 /// What happens to groups and members.
@@ -92,7 +105,7 @@ impl CommandKind {
 
 impl DropReason {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 7] = [
+    pub const LABELS: [&'static str; 8] = [
         "empty",
         "own_address",
         "source_port_zero",
@@ -100,7 +113,13 @@ impl DropReason {
         "impossible_source",
         "denied",
         "max_rate",
+        "reply_limit",
     ];
+}
+
+impl Throttled {
+    /// Metric labels, in the order of the variants.
+    pub const LABELS: [&'static str; 2] = ["replies", "guesses"];
 }
 
 impl Event {

@@ -7,14 +7,17 @@ mod counting;
 use common::{Relay, client, text};
 use counting::{alone, heap, reset_peak, resident};
 use engine::limits::{ROSTER_CHUNK, SESSION_PARTS};
-use engine::{Cap, Settings};
+use engine::{AdmissionMode, Cap, Settings};
 
 #[test]
 fn a_joined_client_costs_at_most_200_bytes() {
     const CLIENTS: u32 = 1_000_000;
     let _alone = alone();
     let (base, base_resident) = (heap().live, resident());
-    let mut relay = Relay::new(2, Settings { max_groups_per_client: 20_000, ..Settings::default() });
+    let mut relay = Relay::new(
+        2,
+        Settings { max_groups_per_client: 20_000, admission: AdmissionMode::Open, ..Settings::default() },
+    );
     let ids: Vec<String> = (0..10_000).map(|_| relay.create(client(0))).collect();
     for number in 0..CLIENTS {
         relay.join(client(number), &ids[number as usize % ids.len()]);

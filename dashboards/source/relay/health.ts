@@ -192,12 +192,16 @@ export const losses: Row = {
     alarms(
       {
         title: 'Requests refused, by reason',
-        description: 'Datagrams that were answered with an error, by its code.',
-        runbook: 'operations.md#metrics',
+        description:
+          'Datagrams that were answered with an error, by its code; and requests whose prefix has had all its answers or guesses and was asked for a proof.',
+        runbook: 'operations.md#abuse',
         unit: unit.requests,
         width: 8,
       },
-      [[`sum by (reason) (${rate('relay_requests_refused_total')})`, '{{reason}}']],
+      [
+        [`sum by (reason) (${rate('relay_requests_refused_total')})`, '{{reason}}'],
+        [`sum by (reason) (${rate('relay_throttled_requests_total')})`, 'throttled for its {{reason}}'],
+      ],
     ),
     alarms(
       {

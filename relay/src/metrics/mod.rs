@@ -7,7 +7,7 @@ mod text;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engine::{Ceilings, CommandKind, DropReason, Event, Groups, Histogram};
+use engine::{Ceilings, CommandKind, DropReason, Event, Groups, Histogram, Throttled};
 use expose::Metric;
 use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -112,6 +112,9 @@ impl Exporter {
         for (at, code) in Refusal::CODES.iter().enumerate() {
             let reason = code.to_ascii_lowercase();
             counter!(names::REFUSED.name, "reason" => reason).absolute(sum(&|c| c.tally.refusals[at]));
+        }
+        for (at, label) in Throttled::LABELS.iter().enumerate() {
+            counter!(names::THROTTLED.name, "reason" => *label).absolute(sum(&|c| c.tally.throttled[at]));
         }
         counter!(names::RING_ENTERS.name).absolute(sum(&|c| c.driver.enters));
         counter!(names::RING_REARMS.name).absolute(sum(&|c| c.driver.rearms));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::{CommandKind, DropReason, Event};
+use engine::{CommandKind, DropReason, Event, Throttled};
 use serde_json::{Value, json};
 use wire::Refusal;
 
@@ -243,6 +243,7 @@ fn requests(reading: &Reading) -> Value {
     json!({
         "commands": by_label(CommandKind::LABELS, sum(reading, |shard| &shard.tally.commands)),
         "refused": by_label(codes.iter().map(String::as_str), sum(reading, |shard| &shard.tally.refusals)),
+        "throttled": by_label(Throttled::LABELS, sum(reading, |shard| &shard.tally.throttled)),
         "group_events": by_label(Event::LABELS, sum(reading, |shard| &shard.tally.events)),
     })
 }

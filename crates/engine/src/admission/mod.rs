@@ -14,6 +14,7 @@ use wire::Cookie;
 
 use crate::settings::Settings;
 use crate::sync::{AtomicU32, Ordering};
+use crate::throttle::Throttle;
 use crate::{ClientAddr, Tick};
 use budgets::Budgets;
 use cookies::Cookies;
@@ -28,6 +29,7 @@ pub struct Admission {
     cookies: Cookies,
     egress: Egress,
     budgets: Budgets,
+    pub(crate) throttle: Throttle,
     unproved: AtomicU32,
     silent: AtomicU32,
 }
@@ -49,7 +51,8 @@ impl Admission {
             watch: Watch::new(now),
             cookies: Cookies::new(key),
             egress: Egress::new(now),
-            budgets: Budgets::new(hasher),
+            budgets: Budgets::new(hasher.clone()),
+            throttle: Throttle::new(hasher),
             unproved: AtomicU32::new(0),
             silent: AtomicU32::new(0),
         }

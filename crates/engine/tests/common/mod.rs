@@ -26,9 +26,9 @@ pub enum Answer {
     FanOut(Vec<Member>),
 }
 
-/// The client of this number: there are 2^32 of them.
+/// The client of this number: there are 2^32 of them, each in a /64 of its own.
 pub fn client(number: u32) -> SocketAddr {
-    let host = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, (number >> 16) as u16, number as u16);
+    let host = Ipv6Addr::new(0x2001, 0xdb8, (number >> 16) as u16, number as u16, 0, 0, 0, 1);
     SocketAddr::from((host, 4000 + (number % 1000) as u16))
 }
 

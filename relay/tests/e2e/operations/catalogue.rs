@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use engine::{CommandKind, DropReason, Event};
+use engine::{CommandKind, DropReason, Event, Throttled};
 use expose::{Kind, Metric};
 use relay::metrics::catalogue::{BACKEND_FALLBACK_INFO, CATALOGUE};
 
@@ -87,6 +87,9 @@ fn every_reason_is_there_at_zero_from_the_start() {
         for code in wire::Refusal::CODES {
             expected
                 .push(format!("relay_requests_refused_total{{reason=\"{}\"}}", code.to_ascii_lowercase()));
+        }
+        for reason in Throttled::LABELS {
+            expected.push(format!("relay_throttled_requests_total{{reason=\"{reason}\"}}"));
         }
         for event in Event::LABELS {
             expected.push(format!("relay_group_events_total{{event=\"{event}\"}}"));
