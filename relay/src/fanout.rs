@@ -6,8 +6,8 @@ use engine::{Audience, Delivery, Member, Outbox, Payload};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
 
 use crate::clock::Clock;
-use crate::flows::{FlowIndex, Flows, Load};
-use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, TURN_ARRIVALS, TURN_UNITS};
+use crate::flows::{Bound, FlowIndex, Flows, Load};
+use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, OVERLOAD_STANDING, TURN_ARRIVALS, TURN_UNITS};
 use crate::work::{Allowance, Queued, Taken};
 
 /// The fan-out of one shard: the payloads of each group, served in turns, bounded by the turn's allowance and the
@@ -39,6 +39,8 @@ pub struct Pace {
     pub until: Duration,
     /// Units that a group spends before the next one's turn comes, and before the clock is looked at.
     pub quantum: usize,
+    /// Copies that may wait when it is over, beside the newest payload of each group; None for as many as ever may.
+    pub backlog: Option<u64>,
 }
 
 impl Fanout {
@@ -87,7 +89,7 @@ impl Fanout {
         }
         self.flows.release_due(now, self.most_held);
         self.pump(clock, driver);
-        self.drop_excess(driver);
+        self.drop_excess(now, driver);
     }
 
     /// True if there is hardly room for another turn's arrivals, and no group is to blame for it more than others: then
@@ -255,17 +257,20 @@ impl Fanout {
     }
 
     /// Drops the oldest payloads of whoever has most, while more waits than may.
-    fn drop_excess(&mut self, driver: &mut impl Driver) {
-        loop {
-            let load = self.flows.load();
-            let by_copies = load.payloads <= self.most.payloads;
-            if by_copies && load.copies <= self.most.copies {
-                return;
+    fn drop_excess(&mut self, now: Duration, driver: &mut impl Driver) {
+        let stale =
+            self.pace.backlog.map(|most| Bound::Stale { most, since: now.saturating_sub(OVERLOAD_STANDING) });
+        if let Some(bound) = stale {
+            self.flows.weigh(now, bound);
+        }
+        let bounds =
+            [Some(Bound::Payloads(self.most.payloads as u64)), Some(Bound::Copies(self.most.copies)), stale];
+        for bound in bounds.into_iter().flatten() {
+            while self.flows.exceeds(bound)
+                && let Some(copies) = self.flows.drop_oldest(bound, |payload| release(payload, driver))
+            {
+                self.dropped += copies;
             }
-            let dropped =
-                self.flows.drop_oldest(self.most.payloads, by_copies, |payload| release(payload, driver));
-            let Some(copies) = dropped else { return };
-            self.dropped += copies;
         }
     }
 }

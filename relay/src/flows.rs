@@ -53,12 +53,31 @@ pub struct Load {
     pub copies: u64,
 }
 
+/// What may wait at most.
+#[derive(Clone, Copy, Debug)]
+pub enum Bound {
+    /// So many payloads.
+    Payloads(u64),
+    /// So many copies.
+    Copies(u64),
+    /// So many copies, because they would be stale; but only who has had more than a share `since` then loses something,
+    /// and never the newest payload.
+    Stale {
+        /// Copies.
+        most: u64,
+        /// At the latest.
+        since: Duration,
+    },
+}
+
 /// What a group has to send.
 struct Flow {
     group: GroupKey,
     works: VecDeque<WorkIndex>,
     load: Load,
     place: Place,
+    /// Since when it has had more than its share of what may wait.
+    fat: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +164,14 @@ impl Flows {
 
     /// Puts a flow back that has been served: behind all others.
     pub fn put_back(&mut self, at: FlowIndex) {
-        if self.flows[at.0 as usize].works.is_empty() && self.old.is_empty() {
+        let is_empty = self.flows[at.0 as usize].works.is_empty();
+        if is_empty && self.old.is_empty() {
             self.retire(at);
         } else {
             self.enter(at, Place::Old);
+        }
+        if is_empty {
+            self.flows[at.0 as usize].fat = None;
         }
     }
 
@@ -195,21 +218,29 @@ impl Flows {
         gone.copies
     }
 
-    /// Drops the oldest payloads of the flow with the most of them, but none of a batch that has been started: the last
-    /// members of a large group must hear something, too. As many as all flows have above `limit`, but this one keeps
-    /// an equal share of it. Or, `by_copies`, one payload of the flow with the most copies. Returns the copies that
-    /// were dropped; `None` if there is nothing to drop.
-    pub fn drop_oldest(
-        &mut self,
-        limit: usize,
-        by_copies: bool,
-        mut leave: impl FnMut(Queued),
-    ) -> Option<u64> {
-        let at = self.fattest(by_copies)?;
+    /// True if more waits than may.
+    pub fn exceeds(&self, bound: Bound) -> bool {
+        bound.of(self.load) > bound.most()
+    }
+
+    /// Notes who has more than an equal share of what may wait.
+    pub fn weigh(&mut self, now: Duration, bound: Bound) {
+        let share = self.share(bound);
+        for at in 0..self.flows.len() {
+            let flow = &mut self.flows[at];
+            flow.fat = (bound.of(flow.load) > share).then(|| flow.fat.unwrap_or(now));
+        }
+    }
+
+    /// Drops the oldest payloads of the flow with the most of what is bounded, but none of a batch that has been started:
+    /// the last members of a large group must hear something, too. As many as all flows have too much, but this one keeps
+    /// an equal share of what may wait. Returns the copies that were dropped; `None` if there is nothing to drop.
+    pub fn drop_oldest(&mut self, bound: Bound, mut leave: impl FnMut(Queued)) -> Option<u64> {
+        let at = self.fattest(bound)?;
         let flow = &self.flows[at.0 as usize];
-        let waiting = flow.works.iter().position(|work| !self.works[work.0 as usize].is_started())?;
+        let (waiting, most) = self.droppable(flow, bound)?;
         let index = flow.works[waiting];
-        let count = if by_copies { 1 } else { self.surplus(flow.load.payloads, limit) };
+        let count = self.surplus(flow, bound, &self.works[index.0 as usize]).min(most);
         let work = &mut self.works[index.0 as usize];
         let mut gone = Load { copies: work.copies(), ..Load::default() };
         for payload in work.drop_oldest(count) {
@@ -253,23 +284,36 @@ impl Flows {
         self.fresh.iter().chain(&self.old).chain(held)
     }
 
-    /// How many of a flow's payloads exceed both the limit of all and its equal share of it, at least one.
-    fn surplus(&self, own: usize, limit: usize) -> usize {
-        let share = limit / (self.fresh.len() + self.old.len() + self.holding).max(1);
-        let excess = self.load.payloads.saturating_sub(limit);
-        excess.min(own.saturating_sub(share)).max(1)
+    /// How many of a flow's payloads exceed both the bound of all and its equal share of it, at least one.
+    fn surplus(&self, flow: &Flow, bound: Bound, work: &Work) -> usize {
+        let excess = bound.of(self.load).saturating_sub(bound.most());
+        let too_much = excess.min(bound.of(flow.load).saturating_sub(self.share(bound)));
+        let each = if let Bound::Payloads(_) = bound { 1 } else { work.others().max(1) };
+        too_much.div_ceil(each).max(1) as usize
     }
 
-    fn fattest(&self, by_copies: bool) -> Option<FlowIndex> {
-        let weight = |at: &FlowIndex| {
-            let load = self.flows[at.0 as usize].load;
-            if by_copies { load.copies } else { load.payloads as u64 }
+    /// What each flow may have of what may wait.
+    fn share(&self, bound: Bound) -> u64 {
+        bound.most() / (self.fresh.len() + self.old.len() + self.holding).max(1) as u64
+    }
+
+    /// The first batch of a flow that can lose something, by its position, and how many payloads it can.
+    fn droppable(&self, flow: &Flow, bound: Bound) -> Option<(usize, usize)> {
+        let waiting = flow.works.iter().position(|work| !self.works[work.0 as usize].is_started())?;
+        let kept = usize::from(matches!(bound, Bound::Stale { .. }) && waiting + 1 == flow.works.len());
+        let count = self.works[flow.works[waiting].0 as usize].payloads().len() - kept;
+        (count > 0).then_some((waiting, count))
+    }
+
+    fn fattest(&self, bound: Bound) -> Option<FlowIndex> {
+        let flow = |at: &FlowIndex| &self.flows[at.0 as usize];
+        let is_fat = |at: &FlowIndex| match bound {
+            // Who has more for a moment only has a burst, or the thread was kept from its core.
+            Bound::Stale { since, .. } => flow(at).fat.is_some_and(|fat| fat <= since),
+            _ => true,
         };
-        let can_lose = |at: &&FlowIndex| {
-            let mut works = self.flows[at.0 as usize].works.iter();
-            works.any(|work| !self.works[work.0 as usize].is_started())
-        };
-        self.everyone().filter(can_lose).max_by_key(|at| weight(at)).copied()
+        let can_lose = |at: &&FlowIndex| is_fat(at) && self.droppable(flow(at), bound).is_some();
+        self.everyone().filter(can_lose).max_by_key(|at| bound.of(flow(at).load)).copied()
     }
 
     fn flow_of(&mut self, group: GroupKey) -> FlowIndex {
@@ -284,7 +328,7 @@ impl Flows {
             }
             None => {
                 let (works, load) = (VecDeque::new(), Load::default());
-                self.flows.push(Flow { group, works, load, place: Place::Nowhere });
+                self.flows.push(Flow { group, works, load, place: Place::Nowhere, fat: None });
                 FlowIndex(self.flows.len() as u32 - 1)
             }
         })
@@ -331,9 +375,20 @@ impl Flows {
 
     fn retire(&mut self, at: FlowIndex) {
         let flow = &mut self.flows[at.0 as usize];
-        flow.place = Place::Nowhere;
+        (flow.place, flow.fat) = (Place::Nowhere, None);
         self.by_group[flow.group.0 as usize] = None;
         self.spare_flows.push(at);
+    }
+}
+
+impl Bound {
+    fn most(self) -> u64 {
+        let (Self::Payloads(most) | Self::Copies(most) | Self::Stale { most, .. }) = self;
+        most
+    }
+
+    fn of(self, load: Load) -> u64 {
+        if let Self::Payloads(_) = self { load.payloads as u64 } else { load.copies }
     }
 }
 

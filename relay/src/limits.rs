@@ -18,6 +18,45 @@ pub const HURRY: f32 = 0.75;
 /// the others' way. A few milliseconds' worth.
 pub const HURRY_IF_DOMINATED: f32 = 0.05;
 
+/// How long a shard has to hurry or to drop, without a pause as long, before it counts as overloaded and lets nothing wait
+/// for longer than [`OVERLOAD_WAIT`]: a burst is over by then, or it is drops of this length that a sender sees anyway.
+pub const OVERLOAD_STANDING: Duration = Duration::from_millis(20);
+
+/// How long nothing was dropped before an overload is over: much longer than a load at the limit takes to show again, and
+/// together with [`SIEVE_OPENING`]'s steps under the second in which everything is to be as before.
+pub const OVERLOAD_CALM: Duration = Duration::from_millis(200);
+
+/// The part of such a time in which a shard has to have had nothing to do for an overload to be over although something was
+/// dropped: who is asked for too much never has.
+pub const OVERLOAD_LEISURE: f32 = 0.1;
+
+/// How much may wait in an overloaded shard, as the time that it takes to send it. A payload waits for that long at most
+/// before its batch begins, and the last of a roster as long again until it is over; of the 20 ms that nobody may wait, six
+/// are left for the receive queue, for the turn that takes it and for the rate's error. Less would cost goodput: payloads
+/// that wait share messages.
+pub const OVERLOAD_WAIT: Duration = Duration::from_millis(7);
+
+/// How long a full turn of an overloaded shard sends: 256 arrivals, of which most are dropped, take a tenth of that.
+pub const OVERLOADED_TURN: Duration = Duration::from_millis(1);
+
+/// How long what a shard sends is counted for its rate: some turns.
+pub const RATE_EVERY: Duration = Duration::from_millis(10);
+
+/// How long the receive queue of an overloaded shard has to stand before less passes the filter, and in how many turns one
+/// after the other: by then 8,192 datagrams were taken that had come while the thread had no core. The filter knows no
+/// groups, so it is the last resort.
+pub const SIEVE_CLOSING: (Duration, u32) = (Duration::from_millis(10), 32);
+
+/// The same while the queue is fuller than [`HURRY`]: soon heartbeats would be lost.
+pub const SIEVE_CLOSING_FAST: (Duration, u32) = (Duration::from_millis(2), 8);
+
+/// How long it must not have stood before more passes. Opening is slower than closing, or the queue would stand half of
+/// the time; all steps together take half a second.
+pub const SIEVE_OPENING: Duration = Duration::from_millis(20);
+
+/// The smallest part of [`net::Sieve::ALL`] that passes, a 64th, and a part of each step by which more does.
+pub const SIEVE_LEAST: u32 = net::Sieve::ALL / 64;
+
 /// Units of [`crate::work::Allowance`] that one turn spends, at most: 8192 plain copies at two units each, or 16,000
 /// copies in messages of 64. No message is larger, so a larger turn would make none cheaper.
 pub const TURN_UNITS: usize = 16_384;
@@ -52,6 +91,10 @@ pub const BACKLOG_COPIES: u64 = 16 * TURN_UNITS as u64;
 /// Copies of one batch, at most, unless a single payload has more: the batch under way is always finished, so batches
 /// must be small beside the backlog.
 pub const BATCH_COPIES: u64 = BACKLOG_COPIES / 8;
+
+/// Payloads of one batch, at most: the messages of two rounds. More would make no message larger, and what is in a batch
+/// under way cannot be dropped for others.
+pub const BATCH_PAYLOADS: usize = 2 * net::Run::MAX_DATAGRAMS;
 
 /// How old published counters get.
 pub const PUBLISH_EVERY: Duration = Duration::from_millis(50);
@@ -107,6 +150,10 @@ pub const DEAF_LOOKS: u32 = 4;
 pub const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 const _: () = assert!(TURN_ARRIVALS <= BUFFERS / 4, "half of the buffers may wait");
+const _: () =
+    assert!(4 * BATCH_PAYLOADS <= BUFFERS, "a batch is a part of the half of the buffers that waits");
+const _: () = assert!(SIEVE_LEAST >= 4, "shares are changed by quarters");
+const _: () = assert!(OVERLOAD_STANDING.as_millis() < OVERLOAD_CALM.as_millis());
 const _: () = assert!(WORST_KEPT.is_multiple_of(16), "they are searched in blocks of 16");
 const _: () = assert!(RATE_SAMPLES < VERDICT_SAMPLES && VERDICT_SAMPLES < SAMPLES);
 const _: () = assert!(COALESCING_BUFFERS <= *net::limits::BUFFERS.end() as usize);

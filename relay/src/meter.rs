@@ -24,6 +24,8 @@ pub struct Counters {
     pub overflowed: u64,
     /// Copies that wait now.
     pub waiting: u64,
+    /// True while more comes than the shard can do.
+    pub is_overloaded: bool,
     /// Datagrams of each turn that had any. Up to 2^8.
     pub batches: Histogram<9>,
     /// Nanoseconds of each turn, from taking what has arrived to the return of its sends, without any wait. From 2^10 ns

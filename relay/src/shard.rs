@@ -10,10 +10,10 @@ use crate::clock::{Clock, tick};
 use crate::fanout::{Fanout, Pace};
 use crate::inbox::Inbox;
 use crate::limits::{
-    COALESCING_BUFFERS, HURRIED_QUANTUM, HURRIED_TURN, HURRY, HURRY_IF_DOMINATED, LATENCY_EVERY,
-    LATENCY_TURNS, PUBLISH_EVERY, QUANTUM, STOP_PATIENCE, TURN, TURN_ARRIVALS,
+    COALESCING_BUFFERS, HURRY, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
+use crate::overload::{Orders, Overload, Sight};
 use crate::sandbox;
 use crate::worst::Worst;
 
@@ -26,6 +26,7 @@ pub struct Shard<D, C> {
     arrivals: Vec<Arrival>,
     outbox: Outbox,
     fanout: Fanout,
+    overload: Overload,
     counters: Counters,
     worst: Box<Worst>,
     meter: Meter,
@@ -52,6 +53,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             arrivals: Vec::new(),
             outbox: Outbox::default(),
             fanout: Fanout::new(buffers),
+            overload: Overload::default(),
             counters: Counters::default(),
             worst: Box::default(),
             meter,
@@ -101,7 +103,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
 
     /// Hands over the last turn's sends and takes what has arrived; waits for it only if nothing is to be done.
     fn exchange(&mut self) -> io::Result<()> {
-        if self.fanout.is_crowded() && self.driver.receive_pressure() < HURRY {
+        let may_wait = self.fanout.is_crowded() && !self.overload.is_active();
+        if may_wait && self.driver.receive_pressure() < HURRY {
             self.driver.end_turn()?;
         } else {
             self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
@@ -126,6 +129,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     fn wait(&self, now: Duration) -> Duration {
         let deadline = Duration::from_millis(self.engine.deadline().0);
         let until = if self.dirty { deadline.min(self.published + PUBLISH_EVERY) } else { deadline };
+        let until = self.overload.due().map_or(until, |due| until.min(due));
         self.fanout.due().map_or(until, |due| until.min(due)).saturating_sub(now)
     }
 
@@ -136,18 +140,28 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     }
 
     fn send(&mut self) {
-        // Only a turn that left something behind need ask.
-        let is_full = self.arrivals.len() >= TURN_ARRIVALS;
-        let limit = if is_full && self.fanout.is_dominated() { HURRY_IF_DOMINATED } else { HURRY };
-        let (time, quantum) = if is_full && self.driver.receive_pressure() > limit {
-            (HURRIED_TURN, HURRIED_QUANTUM)
-        } else {
-            (TURN, QUANTUM)
-        };
+        let Orders { time, quantum, backlog, sieve } = self.overload.turn(&self.sight());
+        if let Some(sieve) = sieve {
+            // A kernel that refuses the filter goes on to drop what does not fit, whatever it is.
+            let _ = self.driver.sift(sieve.as_ref());
+        }
         // What has been done so far, receiving and deciding, is part of no turn's sends.
-        let pace = Pace { until: self.clock.now() + time, quantum };
+        let pace = Pace { until: self.clock.now() + time, quantum, backlog };
         let when = (self.turn, pace, &self.clock);
         self.fanout.turn(when, &self.outbox, &self.arrivals, &mut self.driver);
+    }
+
+    fn sight(&self) -> Sight {
+        // Only a turn that left something behind need ask.
+        let is_full = self.arrivals.len() >= TURN_ARRIVALS;
+        Sight {
+            now: self.turn,
+            pressure: is_full.then(|| self.driver.receive_pressure()),
+            is_dominated: is_full && self.fanout.is_dominated(),
+            busy: Duration::from_nanos(self.counters.busy),
+            sent: self.counters.sent.packets,
+            dropped: self.fanout.dropped(),
+        }
     }
 
     fn decide(&mut self) {
@@ -210,6 +224,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.counters.clients = self.engine.clients() as u64;
         self.counters.overflowed = self.fanout.dropped();
         self.counters.waiting = self.fanout.waiting();
+        self.counters.is_overloaded = self.overload.is_active();
         self.counters.driver = self.driver.stats();
         self.failed = self.failed && !self.meter.publish_worst(&self.worst);
         self.dirty = !self.meter.publish(&self.counters) || self.failed;
@@ -244,6 +259,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         while (self.last_turn()? || !self.fanout.is_idle()) && self.clock.now() < patience {}
         // What its sockets get from now on is whoever's has them next, if anybody has; all that was taken is done.
         self.driver.stop_receiving()?;
+        // Whoever has the sockets next, if anybody has, decides for itself.
+        let _ = self.driver.sift(None);
         for _ in 0..=COALESCING_BUFFERS / TURN_ARRIVALS {
             if !self.last_turn()? && self.fanout.is_idle() {
                 break;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::Roster;
 use net::{Driver, Full, Part, Run, SocketIndex};
 
-use crate::limits::BATCH_COPIES;
+use crate::limits::{BATCH_COPIES, BATCH_PAYLOADS};
 use crate::plan::Plan;
 
 /// Payloads of one group for the same members, in the order in which they were received.
@@ -86,6 +86,7 @@ impl Work {
     pub fn admits(&self, roster: &Roster) -> bool {
         !self.is_started()
             && self.roster.as_ref().is_some_and(|own| own.is_same(roster))
+            && self.payloads.len() < BATCH_PAYLOADS
             && self.copies + roster.len() as u64 <= BATCH_COPIES
     }
 
@@ -118,7 +119,7 @@ impl Work {
     }
 
     /// Copies of one payload.
-    fn others(&self) -> u64 {
+    pub fn others(&self) -> u64 {
         self.roster.as_ref().map_or(0, |roster| roster.len() as u64 - 1)
     }
 

@@ -15,6 +15,7 @@ mod metrics;
 mod million;
 mod namespace;
 mod original;
+mod overload;
 mod pacing;
 mod process;
 mod profile;
@@ -84,12 +85,13 @@ impl Bench {
 type Part = fn(&Bench) -> anyhow::Result<Outcome>;
 
 /// In the order of the document.
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     fanout::measure,
     original::measure,
     latency::measure,
     joins::measure,
     shards::measure,
+    overload::measure,
     profile::measure,
     sending::measure,
     pacing::measure,

@@ -15,6 +15,7 @@ use clap::Parser;
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
+use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 
 /// So many members join in a second, at most.
@@ -29,9 +30,15 @@ struct Options {
     /// The relay.
     #[arg(long)]
     target: SocketAddrV4,
-    /// The group, which must exist.
+    /// The group, which must exist; with several, the beginning of their ids, which their numbers from 0 on end.
     #[arg(long)]
     group: String,
+    /// Groups that the members are spread over.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    groups: Option<u32>,
+    /// Payloads begin with `.`, their time (nanoseconds since 1970) and their number, eight bytes each, the least first.
+    #[arg(long)]
+    stamp: bool,
     /// Members, each with the source address that follows its predecessor's.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     members: u32,
@@ -42,10 +49,10 @@ struct Options {
     #[arg(long)]
     foreign: bool,
     /// Payloads per second, of all members together.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
     /// Bytes of each payload.
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=1300))]
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(17..=1300))]
     payload: u16,
     /// Sizes, each a byte more than the one before, in turn: of rising sizes no two can share a segmented send.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -76,13 +83,17 @@ fn inject(options: &Options) -> std::io::Result<()> {
         thread::spawn(move || while drained.recv(&mut [0; 64]).is_ok() {});
     }
     let end = Instant::now() + Duration::from_secs(options.seconds.into());
-    let join = format!("!JOIN {}", options.group);
     in_time(JOINS, Some(options.members.into()), end, |number| {
-        send(&socket, options, number, join.as_bytes())
+        let group = options.groups.map_or(String::new(), |groups| (number % u64::from(groups)).to_string());
+        send(&socket, options, number, format!("!JOIN {}{group}", options.group).as_bytes())
     })?;
-    let bytes = vec![b'.'; usize::from(options.payload + options.sizes)];
+    let mut bytes = vec![b'.'; usize::from(options.payload + options.sizes)];
     in_time(options.rate.into(), None, end, |number| {
         let size = u64::from(options.payload) + number % u64::from(options.sizes);
+        if options.stamp {
+            bytes[9..17].copy_from_slice(&number.to_le_bytes());
+            bytes[1..9].copy_from_slice(&now()?.to_le_bytes());
+        }
         send(&socket, options, number, &bytes[..size as usize])
     })?;
     Ok(())
@@ -108,6 +119,12 @@ fn in_time(
         thread::sleep(STEP);
     }
     Ok(())
+}
+
+/// Nanoseconds since 1970, by the clock of the kernel's time stamps.
+fn now() -> nix::Result<u64> {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME)?;
+    Ok(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
 }
 
 /// Sends from the member of this number; the numbers go round.

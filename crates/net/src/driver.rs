@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::limits;
+use crate::sieve::Sieve;
 use crate::waker::Waker;
 
 /// Which of a driver's sockets. Only [`Epoll`](crate::Epoll) serves more than [`limits::MAX_SOCKETS`].
@@ -265,6 +266,15 @@ pub trait Driver {
 
     /// Wakes a waiting [`Driver::exchange`] from any thread.
     fn waker(&self) -> Waker;
+
+    /// Gives the sockets this filter in the place of any other, or none.
+    ///
+    /// # Errors
+    /// What the kernel has against it, or that this driver cannot; some sockets may then have the filter.
+    fn sift(&mut self, sieve: Option<&Sieve>) -> io::Result<()> {
+        let _ = sieve;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// How full the fullest receive buffer is, from 0 to 1. One system call for each socket.
     fn receive_pressure(&self) -> f32;

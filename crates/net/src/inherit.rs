@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
 use socket2::{Domain, Protocol, Type};
 
 use crate::bind::{BindError, Binding, SocketOptions, equip, explain, prepare_wildcard};
+use crate::sieve;
 use crate::socket::Socket;
 
 /// The number of the first descriptor that is passed (`SD_LISTEN_FDS_START`).
@@ -155,6 +156,8 @@ impl Inherited {
                 .into_iter()
                 .map(|socket| {
                     socket.set_nonblocking(true)?;
+                    // A relay that was killed may have left its own.
+                    sieve::detach(socket.as_raw_fd())?;
                     prepare_wildcard(&socket, address)?;
                     equip(&socket, address, options)?;
                     Ok(Socket::new(socket.into(), address).with(options))

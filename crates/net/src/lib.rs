@@ -28,6 +28,7 @@ mod queue;
 mod recent;
 mod routes;
 mod setback;
+mod sieve;
 mod slots;
 mod socket;
 mod steer;
@@ -52,6 +53,7 @@ pub use host::{
 pub use inherit::{InheritError, Inherited, inherited};
 pub use interface::{Interface, ReceiveHash, interfaces};
 pub use mmsg::Mmsg;
+pub use sieve::Sieve;
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::Steering;
 pub use thread::{set_timer_slack, thread_cpu_time, thread_run_delay};

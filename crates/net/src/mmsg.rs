@@ -14,6 +14,7 @@ use crate::poll::{poll, readable};
 use crate::pool::Pool;
 use crate::queue::{Replay, SendQueue};
 use crate::setback::shorter;
+use crate::sieve::{self, Sieve};
 use crate::socket::{Socket, receive_pressure};
 use crate::waker::Waker;
 
@@ -164,6 +165,10 @@ impl Driver for Mmsg {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn sift(&mut self, sieve: Option<&Sieve>) -> io::Result<()> {
+        sieve::apply(&self.sockets, sieve)
     }
 
     fn receive_pressure(&self) -> f32 {

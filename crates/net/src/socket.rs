@@ -11,11 +11,13 @@ use nix::libc;
 
 use crate::address::Family;
 use crate::bind::SocketOptions;
+use crate::sieve::Ledger;
 
 /// A bound, non-blocking UDP socket. The port is free again when the driver that owns it is gone.
 #[derive(Debug)]
 pub struct Socket {
     fd: Arc<OwnedFd>,
+    ledger: Arc<Ledger>,
     address: SocketAddr,
     coalesces: bool,
     reports_drops: bool,
@@ -24,7 +26,8 @@ pub struct Socket {
 
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, address: SocketAddr) -> Socket {
-        Socket { fd: Arc::new(fd), address, coalesces: false, reports_drops: false, peer: None }
+        let (fd, ledger) = (Arc::new(fd), Arc::default());
+        Socket { fd, ledger, address, coalesces: false, reports_drops: false, peer: None }
     }
 
     /// Says what it was opened with.
@@ -64,7 +67,12 @@ impl Socket {
 
     /// A view of its queues for another thread.
     pub fn gauge(&self) -> SocketGauge {
-        SocketGauge { fd: Arc::downgrade(&self.fd) }
+        SocketGauge { fd: Arc::downgrade(&self.fd), ledger: Arc::clone(&self.ledger) }
+    }
+
+    /// What its filters have dropped.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -88,6 +96,7 @@ impl AsRawFd for Socket {
 #[derive(Clone, Debug)]
 pub struct SocketGauge {
     fd: Weak<OwnedFd>,
+    ledger: Arc<Ledger>,
 }
 
 /// What the kernel says about a socket's memory (SO_MEMINFO).
@@ -101,8 +110,11 @@ pub struct SocketMemory {
     pub send_queue: u32,
     /// Limit of `send_queue`; half of it is what was granted.
     pub send_buffer: u32,
-    /// Datagrams dropped because the receive queue was full, since the socket was opened; wraps.
+    /// Datagrams dropped because the receive queue was full, since the socket was opened; wraps. Without those that were
+    /// dropped while a filter was attached.
     pub drops: u32,
+    /// Datagrams dropped while a [`Sieve`](crate::Sieve) was attached, nearly all of them by it; wraps.
+    pub sifted: u32,
 }
 
 impl SocketGauge {
@@ -112,12 +124,15 @@ impl SocketGauge {
     /// What `getsockopt` answers.
     pub fn read(&self) -> io::Result<Option<SocketMemory>> {
         let Some(fd) = self.fd.upgrade() else { return Ok(None) };
-        SocketMemory::of(fd.as_raw_fd()).map(Some)
+        let read = || SocketMemory::of(fd.as_raw_fd()).map(|memory| (memory, memory.drops));
+        let (memory, sifted) = self.ledger.split(read)?;
+        Ok(Some(SocketMemory { drops: memory.drops.wrapping_sub(sifted), sifted, ..memory }))
     }
 }
 
 impl SocketMemory {
-    fn of(fd: RawFd) -> io::Result<SocketMemory> {
+    /// As the kernel says it, which does not tell filters from full queues.
+    pub(crate) fn of(fd: RawFd) -> io::Result<SocketMemory> {
         let info: [u32; 9] = get_option(fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
         Ok(SocketMemory {
             receive_queue: info[0],
@@ -125,6 +140,7 @@ impl SocketMemory {
             send_queue: info[2],
             send_buffer: info[3],
             drops: info[8],
+            sifted: 0,
         })
     }
 }

@@ -16,6 +16,7 @@ use crate::driver::{Arrival, BufferId, Driver, DriverStats, Full, Gather, Part, 
 use crate::limits::MAX_SOCKETS;
 use crate::queue::{Refused, Replay, SendQueue};
 use crate::setback::shorter;
+use crate::sieve::{self, Sieve};
 use crate::socket::{Socket, receive_pressure};
 use crate::uring::buffers::Buffers;
 use crate::uring::receiver::{HEADROOM, Receiver};
@@ -334,6 +335,10 @@ impl Driver for Uring {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn sift(&mut self, sieve: Option<&Sieve>) -> io::Result<()> {
+        sieve::apply(&self.sockets, sieve)
     }
 
     fn receive_pressure(&self) -> f32 {

@@ -207,12 +207,15 @@ export const losses: Row = {
       {
         title: 'Dropped by the kernel, by shard',
         description:
-          'Datagrams that found a full receive buffer. One shard alone: its flows are uneven. All: the relay is too slow, or the buffers are small.',
+          'Datagrams that found a full receive buffer, and payloads that an overloaded shard shed before it received them. One shard alone: its flows are uneven. All: the relay is too slow, or the buffers are small.',
         runbook: 'operations.md#relaykerneldrops',
         unit: unit.packets,
         width: 8,
       },
-      [[`sum by (job, instance, shard) (${rate('relay_kernel_receive_dropped_total')})`, shard]],
+      [
+        [`sum by (job, instance, shard) (${rate('relay_kernel_receive_dropped_total')})`, shard],
+        [`sum by (job, instance, shard) (${rate('relay_sifted_packets_total')})`, `${shard} · shed`],
+      ],
     ),
     lines(
       {

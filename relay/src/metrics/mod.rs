@@ -130,6 +130,7 @@ impl Exporter {
         for (shard, sockets) in self.sources.sockets.read().into_iter().enumerate() {
             let shard = shard.to_string();
             counter!(names::KERNEL_DROPPED.name, "shard" => shard.clone()).absolute(sockets.dropped);
+            counter!(names::SIFTED.name, "shard" => shard.clone()).absolute(sockets.sifted);
             gauge!(names::RECEIVE_QUEUE.name, "shard" => shard.clone()).set(sockets.queue as f64);
             let buffer = |direction| gauge!(names::SOCKET_BUFFER.name, "shard" => shard.clone(), "direction" => direction);
             buffer("receive").set(sockets.receive_buffer as f64);
@@ -145,6 +146,7 @@ fn set_shard(shard: usize, counters: &Counters) {
         counter!(metric.name, vec![shard.clone(), Label::from_static_parts("reason", reason)])
     };
     gauge!(names::CLIENTS.name, vec![shard.clone()]).set(counters.clients as f64);
+    gauge!(names::OVERLOADED.name, vec![shard.clone()]).set(f64::from(u8::from(counters.is_overloaded)));
     gauge!(names::WAITING_COPIES.name, vec![shard.clone()]).set(counters.waiting as f64);
     one(names::RECEIVED_PACKETS).absolute(counters.received.packets);
     one(names::RECEIVED_BYTES).absolute(counters.received.bytes);

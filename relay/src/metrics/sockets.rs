@@ -13,8 +13,9 @@ pub struct Sockets {
 
 #[derive(Clone, Default)]
 struct Drops {
-    seen: Vec<u32>,
-    total: u64,
+    /// By full queues, and by filters.
+    seen: Vec<[u32; 2]>,
+    totals: [u64; 2],
 }
 
 /// The sockets of one shard together.
@@ -22,6 +23,8 @@ struct Drops {
 pub struct ShardSockets {
     /// Datagrams dropped because a receive buffer was full, since the start.
     pub dropped: u64,
+    /// Datagrams dropped while a filter was attached, since the start.
+    pub sifted: u64,
     /// Bytes that wait to be received, with the kernel's overhead.
     pub queue: u64,
     /// The size of the receive buffers, and of the send buffers, with that overhead: twice what was granted.
@@ -33,7 +36,10 @@ pub struct ShardSockets {
 impl Sockets {
     /// These sockets.
     pub fn new(shards: Vec<Vec<SocketGauge>>) -> Self {
-        let drops = shards.iter().map(|sockets| Drops { seen: vec![0; sockets.len()], total: 0 }).collect();
+        let drops = shards
+            .iter()
+            .map(|sockets| Drops { seen: vec![[0; 2]; sockets.len()], totals: [0; 2] })
+            .collect();
         Self { shards, drops: Mutex::new(drops) }
     }
 
@@ -48,12 +54,15 @@ fn read(sockets: &[SocketGauge], drops: &mut Drops) -> ShardSockets {
     let mut shard = ShardSockets::default();
     for (socket, seen) in sockets.iter().zip(&mut drops.seen) {
         let Ok(Some(memory)) = socket.read() else { continue };
-        drops.total += u64::from(memory.drops.wrapping_sub(*seen));
-        *seen = memory.drops;
+        let now = [memory.drops, memory.sifted];
+        for ((total, seen), now) in drops.totals.iter_mut().zip(seen).zip(now) {
+            *total += u64::from(now.wrapping_sub(*seen));
+            *seen = now;
+        }
         shard.queue += u64::from(memory.receive_queue);
         shard.receive_buffer += u64::from(memory.receive_buffer);
         shard.send_buffer += u64::from(memory.send_buffer);
     }
-    shard.dropped = drops.total;
+    [shard.dropped, shard.sifted] = drops.totals;
     shard
 }
