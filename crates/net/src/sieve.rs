@@ -147,7 +147,9 @@ mod tests {
         let gauge = socket.gauge();
         apply(std::slice::from_ref(&socket), Some(&sieve)).unwrap();
         let other = UdpSocket::bind("127.0.0.1:0").unwrap();
-        sent.iter().for_each(|bytes| drop(other.send_to(bytes, address).unwrap()));
+        for bytes in sent {
+            other.send_to(bytes, address).unwrap();
+        }
         let mut buffer = [0; 100];
         let heard = std::iter::from_fn(|| own.recv(&mut buffer).ok().map(|len| buffer[..len].to_vec()));
         (heard.collect(), gauge.read().unwrap().unwrap())
@@ -194,7 +196,7 @@ mod tests {
             let memory = gauge.read().unwrap().unwrap();
             (memory.drops, memory.sifted)
         };
-        let flood = || (0..20).for_each(|_| drop(other.send_to(&[0; 1000], address).unwrap()));
+        let flood = || (0..20).for_each(|_| assert_eq!(other.send_to(&[0; 1000], address).unwrap(), 1000));
         flood();
         let (full, sifted) = told();
         assert!(full > 10 && sifted == 0, "{full}");

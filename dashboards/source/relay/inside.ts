@@ -75,6 +75,17 @@ export const shards: Row = {
       },
       [[`sum by (job, instance, shard) (relay_waiting_copies{${chosen}})`, shard]],
     ),
+    lines(
+      {
+        title: 'Overloaded',
+        description:
+          '1 while more comes than a shard can do: it drops what would wait for long, payloads before heartbeats, and whoever asks for most loses most.',
+        runbook: 'operations.md#overload',
+        unit: unit.count,
+        width: 8,
+      },
+      [[`sum by (job, instance, shard) (relay_overloaded{${chosen}})`, shard]],
+    ),
   ],
 };
 
