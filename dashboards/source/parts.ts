@@ -48,6 +48,7 @@ export const unit = {
   packets: 'pps',
   bits: 'bps',
   bytes: 'bytes',
+  bytesPerSecond: 'binBps',
   seconds: 's',
   share: 'percentunit',
   operations: 'ops',

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use engine::{Audience, Delivery, Member, Outbox, Payload};
+use engine::{Audience, Delivery, Gate, Member, Outbox, Payload};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, tick};
 use crate::flows::{Bound, FlowIndex, Flows, Load};
 use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, OVERLOAD_STANDING, TURN_ARRIVALS, TURN_UNITS};
 use crate::work::{Allowance, Queued, Taken};
@@ -30,6 +30,7 @@ pub struct Fanout {
     dropped: u64,
     /// The payloads whose last copy was sent this turn.
     completed: Vec<Taken>,
+    gate: Gate,
 }
 
 /// How long a turn may send, and how often it looks at the clock.
@@ -44,8 +45,8 @@ pub struct Pace {
 }
 
 impl Fanout {
-    /// A fan-out that lets payloads wait in half of a driver's receive buffers.
-    pub fn new(buffers: usize) -> Self {
+    /// A fan-out that lets payloads wait in half of a driver's receive buffers; `gate` is that of its engine.
+    pub fn new(buffers: usize, gate: Gate) -> Self {
         let most = Load { payloads: buffers / 2, bytes: usize::MAX, copies: BACKLOG_COPIES };
         Self {
             flows: Flows::default(),
@@ -59,6 +60,7 @@ impl Fanout {
             kept: Vec::new(),
             dropped: 0,
             completed: Vec::new(),
+            gate,
         }
     }
 
@@ -72,6 +74,7 @@ impl Fanout {
         driver: &mut D,
     ) {
         self.turn += 1;
+        self.gate.begin_turn(tick(now));
         (self.pace, self.unmeasured) = (pace, 0);
         (self.allowance, self.for_leavers) =
             (Allowance(TURN_UNITS as isize), Allowance(LEAVER_UNITS as isize));
@@ -128,6 +131,11 @@ impl Fanout {
     /// The payloads whose last copy was sent this turn.
     pub fn completed(&self) -> &[Taken] {
         &self.completed
+    }
+
+    /// What became of the copies for unproved members.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Nothing waits for company any more.
@@ -224,7 +232,7 @@ impl Fanout {
             && let Some(work) = self.flows.first_work(at)
         {
             let before = work.copies();
-            sent = work.send(self.turn, driver, &mut share);
+            sent = work.send(self.turn, driver, &mut share, &mut self.gate);
             let copies = before - work.copies();
             if sent.is_ok() {
                 self.completed.extend_from_slice(work.taken());

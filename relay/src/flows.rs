@@ -338,7 +338,7 @@ impl Flows {
     fn open_work(&mut self, at: FlowIndex, listed: &Listed) -> WorkIndex {
         let flow = &mut self.flows[at.0 as usize];
         if let Some(&last) = flow.works.back()
-            && self.works[last.0 as usize].admits(&listed.roster)
+            && self.works[last.0 as usize].admits(listed)
         {
             return last;
         }
@@ -346,7 +346,7 @@ impl Flows {
             self.works.push(Work::default());
             WorkIndex(self.works.len() as u32 - 1)
         });
-        self.works[new.0 as usize].reset(Some(&listed.roster));
+        self.works[new.0 as usize].reset(Some(listed));
         flow.works.push_back(new);
         new
     }

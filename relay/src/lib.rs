@@ -4,6 +4,7 @@
 //! over them, and stops them.**
 
 mod activation;
+mod alarm;
 mod backend;
 pub mod clock;
 pub mod config;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Histogram, Tally};
+use engine::{CopyDrop, Histogram, Tally};
 use net::{DriverStats, FailureKind, SendReport};
 
 use crate::worst::Worst;
@@ -22,6 +22,10 @@ pub struct Counters {
     pub failed: [u64; FailureKind::ALL.len()],
     /// Copies dropped because too much was waiting.
     pub overflowed: u64,
+    /// Copies that unproved members did not get, by [`CopyDrop`].
+    pub unproved: [u64; CopyDrop::LABELS.len()],
+    /// Bytes that were meant for unproved members, with IP headers.
+    pub unproved_bytes: u64,
     /// Copies that wait now.
     pub waiting: u64,
     /// True while more comes than the shard can do.

@@ -13,6 +13,7 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::low_level::signal_name;
 
 use crate::activation::{self, Passed};
+use crate::alarm::Alarm;
 use crate::clock::{Clock, Monotonic, tick};
 use crate::config::{self, Loaded, SandboxMode};
 use crate::crew::{self, CannotStart, Common, Crew};
@@ -81,6 +82,7 @@ struct Relay {
     ready: Arc<AtomicBool>,
     status: Option<Arc<Status>>,
     supervisor: Supervisor,
+    alarm: Alarm,
 }
 
 impl Relay {
@@ -130,6 +132,7 @@ impl Relay {
                 meters,
                 sockets: Sockets::new(gauges),
                 groups: Arc::clone(&common.groups),
+                admission: Arc::clone(&common.admission),
                 ceilings: setup.settings.ceilings,
                 ready: Arc::clone(&ready),
                 pulse: pulse.clone(),
@@ -159,7 +162,15 @@ impl Relay {
         }
         listener::warn(loaded, metrics_at);
         let supervisor = Supervisor::of_this_process(pulse);
-        let mut relay = Self { crew, common, addresses: binding.addresses, ready, status, supervisor };
+        let mut relay = Self {
+            crew,
+            common,
+            addresses: binding.addresses,
+            ready,
+            status,
+            supervisor,
+            alarm: Alarm::default(),
+        };
         relay.announce(shards, metrics_at, confinement);
         Ok(relay)
     }
@@ -190,6 +201,7 @@ impl Relay {
     fn watch(&mut self, mut loaded: Loaded, events: &Receiver<Event>) -> Result<(), Failure> {
         let is_reload = |event: &Event| matches!(event, Event::Signal(SIGHUP));
         loop {
+            self.alarm.look(&self.common.admission);
             self.supervisor.look(&self.crew, || summary(&self.common.groups));
             let event = match events.recv_timeout(self.supervisor.patience()) {
                 Ok(event) => event,

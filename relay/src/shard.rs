@@ -46,13 +46,14 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     /// A shard that has not turned yet, with a driver of so many receive `buffers`.
     pub fn new(engine: Engine, driver: D, buffers: usize, clock: C, inbox: Inbox, meter: Meter) -> Self {
         let now = clock.now();
+        let fanout = Fanout::new(buffers, engine.gate());
         Self {
             engine,
             driver,
             inbox,
             arrivals: Vec::new(),
             outbox: Outbox::default(),
-            fanout: Fanout::new(buffers),
+            fanout,
             overload: Overload::default(),
             counters: Counters::default(),
             worst: Box::default(),
@@ -225,6 +226,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.counters.overflowed = self.fanout.dropped();
         self.counters.waiting = self.fanout.waiting();
         self.counters.is_overloaded = self.overload.is_active();
+        self.counters.unproved = self.fanout.gate().dropped();
+        self.counters.unproved_bytes = self.engine.unproved_bytes() + self.fanout.gate().paid();
         self.counters.driver = self.driver.stats();
         self.failed = self.failed && !self.meter.publish_worst(&self.worst);
         self.dirty = !self.meter.publish(&self.counters) || self.failed;

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use engine::Roster;
-use net::{Driver, Full, Part, Run, SocketIndex};
+use engine::{Gate, Listed, Member, Offer, Roster, Treatment};
+use net::{Driver, Full, Gather, Part, Run, SocketIndex};
 
 use crate::limits::{BATCH_COPIES, BATCH_PAYLOADS};
-use crate::plan::Plan;
+use crate::plan::{Plan, Span};
 
 /// Payloads of one group for the same members, in the order in which they were received.
 #[derive(Default)]
 pub struct Work {
     /// None in the pool: an empty roster would be an allocation.
     roster: Option<Roster>,
+    /// What those of its members get who are not proved.
+    unproved: Treatment,
     payloads: Vec<Queued>,
     taken: Vec<Taken>,
     /// Copies that have not been handed to the driver.
@@ -75,19 +77,21 @@ impl Allowance {
 
 impl Work {
     /// Begins a new batch, or an empty one for the pool, keeping allocations.
-    pub fn reset(&mut self, roster: Option<&Roster>) {
-        self.roster = roster.cloned();
+    pub fn reset(&mut self, listed: Option<&Listed>) {
+        self.roster = listed.map(|listed| listed.roster.clone());
+        self.unproved = listed.map_or(Treatment::Served, |listed| listed.unproved);
         self.payloads.clear();
         self.taken.clear();
         (self.copies, self.round, self.member, self.planned) = (0, 0, 0, 0);
     }
 
     /// True if a payload for this roster can be added.
-    pub fn admits(&self, roster: &Roster) -> bool {
+    pub fn admits(&self, listed: &Listed) -> bool {
         !self.is_started()
-            && self.roster.as_ref().is_some_and(|own| own.is_same(roster))
+            && self.roster.as_ref().is_some_and(|own| own.is_same(&listed.roster))
+            && self.unproved == listed.unproved
             && self.payloads.len() < BATCH_PAYLOADS
-            && self.copies + roster.len() as u64 <= BATCH_COPIES
+            && self.copies + listed.roster.len() as u64 <= BATCH_COPIES
     }
 
     /// Adds a payload that was taken at the beginning of this turn; returns its copies.
@@ -151,19 +155,33 @@ impl Work {
         turn: u64,
         driver: &mut impl Driver,
         allowance: &mut Allowance,
+        gate: &mut Gate,
     ) -> Result<(), Full> {
         if self.planned != turn {
             self.plan.make(&self.payloads, driver);
             self.planned = turn;
         }
+        let has_unproved = self.roster.as_ref().is_some_and(|roster| roster.unproved() > 0);
+        let is_restricted = has_unproved && self.unproved != Treatment::Served;
         while self.round < self.plan.rounds() {
-            self.send_round(driver, allowance)?;
+            if is_restricted {
+                self.send_round::<true>(driver, allowance, gate)?;
+            } else {
+                self.send_round::<false>(driver, allowance, gate)?;
+            }
             (self.round, self.member) = (self.round + 1, 0);
         }
         Ok(())
     }
 
-    fn send_round(&mut self, driver: &mut impl Driver, allowance: &mut Allowance) -> Result<(), Full> {
+    /// `RESTRICTED`: not all of the roster's unproved members get everything. A parameter, so that the usual round does not
+    /// even ask.
+    fn send_round<const RESTRICTED: bool>(
+        &mut self,
+        driver: &mut impl Driver,
+        allowance: &mut Allowance,
+        gate: &mut Gate,
+    ) -> Result<(), Full> {
         let Some(roster) = &self.roster else { return Ok(()) };
         let mut next_span = self.plan.round(self.round, self.member);
         loop {
@@ -176,21 +194,45 @@ impl Work {
                     return Err(Full);
                 }
                 if let Some(span) = next_span(self.member) {
-                    driver.send(&Run {
-                        socket: SocketIndex(member.local.socket().into()),
-                        to: member.client.socket_addr(),
-                        from: member.local.reached(),
-                        gather: span.gather,
-                        size: span.size,
-                        bytes: span.bytes,
-                    })?;
-                    allowance.pay(span.gather.count);
+                    let is_gated = RESTRICTED && !member.proved;
+                    let rest = if is_gated { admitted(gate, member, self.unproved, span) } else { span };
+                    if rest.gather.count > 0 {
+                        let sent = driver.send(&Run {
+                            socket: SocketIndex(member.local.socket().into()),
+                            to: member.client.socket_addr(),
+                            from: member.local.reached(),
+                            gather: rest.gather,
+                            size: rest.size,
+                            bytes: rest.bytes,
+                        });
+                        if is_gated && sent.is_err() {
+                            gate.take_back(member, offer(span), rest.gather.count);
+                        }
+                        sent?;
+                    }
+                    // A look at a budget is not free either.
+                    allowance.pay(rest.gather.count);
                     self.copies -= u64::from(span.gather.count);
                 }
                 self.member += 1;
             }
         }
     }
+}
+
+/// What of a run goes to an unproved member.
+fn admitted(gate: &mut Gate, to: &Member, unproved: Treatment, span: Span) -> Span {
+    let count = gate.admit(to, unproved, offer(span));
+    if count == span.gather.count {
+        return span;
+    }
+    let bytes = u32::from(count) * u32::from(span.size);
+    Span { gather: Gather { count, ..span.gather }, bytes, ..span }
+}
+
+/// A run as a gate looks at it.
+fn offer(span: Span) -> Offer {
+    Offer { count: span.gather.count, size: span.size, bytes: span.bytes }
 }
 
 #[cfg(test)]

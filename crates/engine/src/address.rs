@@ -14,6 +14,16 @@ pub struct ClientAddr {
     port: NonZeroU16,
 }
 
+/// Who made a group. What an address makes without a proof counts apart, or whoever forges it would use up its quota.
+/// As small as the address, because there is one for each group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Creator {
+    ip: [u8; 16],
+    scope: u32,
+    port: NonZeroU16,
+    proved: bool,
+}
+
 /// The relay's side of a conversation: the socket that a client reached, and under a wildcard also the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalAddr {
@@ -70,6 +80,18 @@ impl ClientAddr {
     /// The client's port.
     pub fn port(&self) -> u16 {
         self.port.get()
+    }
+}
+
+impl Creator {
+    pub fn new(client: &ClientAddr, proved: bool) -> Self {
+        let ClientAddr { ip, scope, port } = *client;
+        Self { ip, scope, port, proved }
+    }
+
+    /// True if it is this client, proved or not.
+    pub fn is(&self, client: &ClientAddr) -> bool {
+        (self.ip, self.scope, self.port) == (client.ip, client.scope, client.port)
     }
 }
 
@@ -155,5 +177,6 @@ mod tests {
     fn small_enough_for_a_million() {
         assert_eq!(size_of::<Option<ClientAddr>>(), 24);
         assert_eq!(size_of::<LocalAddr>(), 17);
+        assert_eq!(size_of::<Option<Creator>>(), 24);
     }
 }

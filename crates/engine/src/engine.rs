@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use wire::{Argument, Command, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode};
 
+use crate::address::Creator;
 use crate::admission::{Admission, Payer, Stance};
 use crate::expiry::Expiry;
-use crate::group::Creator;
 use crate::groups::{CannotCreate, CannotJoin, Door, Joined};
 use crate::limits::{
     EJECT_CLIENTS_PER_TURN, ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN,
@@ -224,8 +224,7 @@ impl Engine {
         let session = self.sessions.find(&from.client);
         // A wrong cookie is none: this command takes whatever stands behind it.
         let proved = self.check_proof(session, &from.client, proof).unwrap_or(false);
-        let creator =
-            Creator { client: from.client, proved: proved || self.admission.stance() == Stance::Open };
+        let creator = Creator::new(&from.client, proved || self.admission.stance() == Stance::Open);
         let created = self.groups.create(creator, &self.settings, &mut self.entropy, self.now);
         let id = created.map_err(|cannot| match cannot {
             CannotCreate::ClientLimit { used } => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use wire::GroupId;
 
+use crate::address::Creator;
 use crate::limits::INDEXED_MEMBERS;
 use crate::settings::{Cap, Terms};
 use crate::sync::{AtomicU64, Ordering};
@@ -23,13 +24,6 @@ pub(crate) struct Group {
     pub empty_since: Tick,
     pub older: u32,
     pub younger: u32,
-}
-
-/// Who made a group. What an address makes without a proof counts apart, or whoever forges it would use up its quota.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Creator {
-    pub client: ClientAddr,
-    pub proved: bool,
 }
 
 /// Why a group exists.

@@ -7,8 +7,9 @@ use ahash::RandomState;
 use hashbrown::HashSet;
 use wire::GroupId;
 
+use crate::address::Creator;
 use crate::entropy::Entropy;
-use crate::group::{Creator, Group, Handle, Origin};
+use crate::group::{Group, Handle, Origin};
 use crate::limits::STRIPES;
 use crate::quota::Quotas;
 use crate::settings::{Cap, Settings, Terms};
@@ -193,7 +194,7 @@ impl Groups {
         let slot = stripe.find(id, hash).ok_or(unknown)?;
         let group = stripe.group(slot);
         let by_creator =
-            group.live.is_none() && group.creator().is_some_and(|creator| creator.client == member.client);
+            group.live.is_none() && group.creator().is_some_and(|creator| creator.is(&member.client));
         if must_prove && !by_creator {
             return Err(CannotJoin::NeedsProof);
         }

@@ -36,7 +36,7 @@ mod views;
 mod wheel;
 
 pub use address::{ClientAddr, LocalAddr};
-pub use admission::{Admission, Cause, CopyDrop, Gate, Stance, Standing, Treatment};
+pub use admission::{Admission, Cause, CopyDrop, Gate, Offer, Stance, Standing, Treatment};
 pub use delivery::{Audience, Delivery, GroupKey, Listed, Outbox, Payload, RosterIndex};
 pub use engine::{Datagram, Engine};
 pub use entropy::Entropy;

@@ -12,7 +12,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use wire::GroupId;
 
-use crate::group::Creator;
+use crate::address::Creator;
 use crate::groups::{CannotCreate, CannotJoin, Door};
 use crate::settings::{Cap, Ceilings};
 use crate::views::Views;
@@ -135,7 +135,7 @@ fn loom_two_writers_and_a_reader_agree_in_the_end() {
 fn loom_a_group_is_joined_or_deleted_never_both() {
     loom::model(|| {
         let (groups, settings) = (Arc::new(groups()), Settings::default());
-        let creator = Creator { client: member(9).client, proved: true };
+        let creator = Creator::new(&member(9).client, true);
         let mut entropy = Entropy::new(|bytes| bytes.fill(0));
         let id = groups.create(creator, &settings, &mut entropy, Tick(0)).unwrap();
         let shard = Arc::clone(&groups);
@@ -161,12 +161,7 @@ fn loom_the_last_place_is_taken_once() {
             let ceilings = Ceilings { clients: 1, groups: 1, unjoined_groups: 1 };
             let settings = Settings { ceilings, ..Settings::default() };
             let mut entropy = Entropy::new(move |bytes| bytes.fill(port as u8));
-            groups.create(
-                Creator { client: member(port).client, proved: true },
-                &settings,
-                &mut entropy,
-                Tick(0),
-            )
+            groups.create(Creator::new(&member(port).client, true), &settings, &mut entropy, Tick(0))
         };
         let shard = Arc::clone(&groups);
         let other = thread::spawn(move || (create(&shard, 1).is_ok(), shard.reserve_client(1)));

@@ -3,7 +3,7 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use crate::group::Creator;
+use crate::address::Creator;
 use crate::limits::QUOTA_STRIPES;
 use crate::shelf::Shelf;
 use crate::sync::{Mutex, MutexGuard, lock};

@@ -9,7 +9,7 @@ use common::{Relay, client, text};
 use engine::limits::{
     MAX_DURATION, MIN_DURATION, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN,
 };
-use engine::{Cap, Engine, Event, Settings, Tick};
+use engine::{AdmissionMode, Cap, Engine, Event, Settings, Tick};
 
 /// Members of one group, by number, in a relay that sweeps every 30 s and suggests a heartbeat of 60 s.
 fn members(count: u32) -> (Relay, String) {
@@ -25,6 +25,8 @@ fn millis(heartbeat: u64, sweep: u64, ttl: u64) -> Settings {
         sweep: Duration::from_millis(sweep),
         empty_ttl: Duration::from_millis(ttl),
         cap: Cap::Unlimited,
+        // Else unproved members are looked at once more.
+        admission: AdmissionMode::Open,
         ..Settings::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use engine::AdmissionMode;
 use tracing::level_filters::LevelFilter;
 
 use super::problem::Complaint;
@@ -81,6 +82,11 @@ impl Choice for Backend {
 impl Choice for SandboxMode {
     const WORDS: &'static [(&'static str, Self)] =
         &[("on", Self::On), ("require", Self::Require), ("off", Self::Off)];
+}
+
+impl Choice for AdmissionMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("open", Self::Open), ("auto", Self::Auto), ("strict", Self::Strict)];
 }
 
 impl Choice for LogFormat {

@@ -158,6 +158,15 @@ pub(super) static OPTIONS: &[Spec] = &[
     option!("max-rate" One Live "PAYLOADS|off" = "off":
         "Payloads a second that one client may send, 1 to 100000, and a quarter of them at once; more are dropped and counted",
         settings.max_rate <- parse::max_rate, parse::show_max_rate),
+    option!("admission" One Live "open|auto|strict" = "auto":
+        "Who has to show that it is where it says it is before it joins: nobody, whoever joins while the relay is under attack, or whoever joins",
+        settings.admission <- choice::choose, choice::word),
+    option!("unproved-egress" One Live "BYTES" = "25000000":
+        "What members who have not shown it get in all in a second, with IP headers, 4096 to 1T; with auto, reaching it counts as an attack",
+        settings.unproved_egress <- size::rate, size::show_rate),
+    option!("trust" Many Live "PREFIX|none" = "127.0.0.0/8,::1/128":
+        "Prefix whose addresses nobody else can forge, so that they need not show anything; may be repeated or hold several with commas",
+        settings.trust <- prefix::parse, prefix::show),
     option!("allow" Many Live "PREFIX" = "0.0.0.0/0,::/0":
         "Prefix whose addresses may speak to the relay; may be repeated or hold several with commas. Loopback is no exception",
         settings.access.allow <- prefix::parse, prefix::show),

@@ -7,7 +7,9 @@ mod text;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engine::{Ceilings, CommandKind, DropReason, Event, Groups, Histogram, Throttled};
+use engine::{
+    Admission, Ceilings, CommandKind, CopyDrop, DropReason, Event, Groups, Histogram, Stance, Throttled,
+};
 use expose::Metric;
 use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -35,6 +37,8 @@ pub struct Sources {
     pub sockets: Sockets,
     /// All groups.
     pub groups: Arc<Groups>,
+    /// How the relay stands to unproved addresses.
+    pub admission: Arc<Admission>,
     /// How many clients and groups there may be.
     pub ceilings: Ceilings,
     /// True while the relay serves.
@@ -103,6 +107,7 @@ impl Exporter {
         gauge!(names::GROUPS.name).set(self.sources.groups.count());
         gauge!(names::UNJOINED_GROUPS.name).set(self.sources.groups.unjoined());
         gauge!(names::MEMBERS.name).set(self.sources.groups.clients());
+        self.set_admission(sum(&|c| c.unproved_bytes));
         for (at, label) in Event::LABELS.iter().enumerate() {
             counter!(names::GROUP_EVENTS.name, "event" => *label).absolute(sum(&|c| c.tally.events[at]));
         }
@@ -123,6 +128,19 @@ impl Exporter {
         counter!(names::RECEIVE_ERRORS.name).absolute(sum(&|c| c.driver.receive_errors));
         counter!(names::ICMP_ERRORS.name).absolute(sum(&|c| c.driver.peer_errors));
         gauge!(names::RING_BUFFERS_FREE.name).set(sum(&|c| c.driver.buffers_free) as f64);
+    }
+
+    fn set_admission(&self, unproved_bytes: u64) {
+        let admission = &self.sources.admission;
+        let standing = admission.standing();
+        let guarded = f64::from(u8::from(standing.stance == Stance::Guarded));
+        gauge!(names::ADMISSION_GUARDED.name).set(guarded);
+        gauge!(names::UNPROVED_MEMBERS.name).set(admission.unproved());
+        gauge!(names::SILENT_UNPROVED_MEMBERS.name).set(admission.silent());
+        gauge!(names::UNPROVED_EGRESS_LIMIT.name).set(admission.egress_limit() as f64);
+        counter!(names::UNPROVED_EGRESS.name).absolute(unproved_bytes);
+        counter!(names::ADMISSION_CHANGES.name, "to" => "guarded").absolute(standing.alarms);
+        counter!(names::ADMISSION_CHANGES.name, "to" => "peace").absolute(standing.relaxations);
     }
 
     /// What the kernel says about the sockets now.
@@ -160,6 +178,9 @@ fn set_shard(shard: usize, counters: &Counters) {
         reason(names::DROPPED_COPIES, label).absolute(count);
     }
     reason(names::DROPPED_COPIES, "backlog").absolute(counters.overflowed);
+    for (label, count) in CopyDrop::LABELS.iter().zip(counters.unproved) {
+        reason(names::DROPPED_COPIES, label).absolute(count);
+    }
 }
 
 fn append_histograms(out: &mut String, shards: &[Counters]) {

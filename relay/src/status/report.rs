@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::{CommandKind, DropReason, Event, Throttled};
+use engine::{CommandKind, DropReason, Event, Stance, Throttled};
 use serde_json::{Value, json};
 use wire::Refusal;
 
@@ -62,7 +62,8 @@ impl Status {
                 sockets.queue as f64 / sockets.receive_buffer as f64
             }
         };
-        let ceilings = self.sources.ceilings;
+        let (ceilings, admission) = (self.sources.ceilings, &self.sources.admission);
+        let is_guarded = admission.stance() == Stance::Guarded;
         findings(&Present {
             ready: self.sources.ready.load(Ordering::Relaxed),
             stalled: reading.stalled.iter().position(|stalled| *stalled),
@@ -79,6 +80,7 @@ impl Status {
                 ),
             ],
             fullest_queue: reading.sockets.iter().map(queue).fold(0.0, f64::max),
+            guarded: is_guarded.then(|| admission.unproved()),
             fallback: self.sources.fallback.as_deref(),
             small_buffers: self.about.receive_buffer.0 < self.about.receive_buffer.1
                 || self.about.send_buffer.0 < self.about.send_buffer.1,
@@ -109,6 +111,15 @@ impl Status {
             "unjoined_groups": groups.unjoined(),
             "unjoined_groups_limit": ceilings.unjoined_groups,
             "members": groups.clients(),
+            "admission": match self.sources.admission.stance() {
+                Stance::Open => "open",
+                Stance::Peace => "peace",
+                Stance::Guarded => "guarded",
+                Stance::Strict => "strict",
+            },
+            "unproved_members": self.sources.admission.unproved(),
+            "silent_unproved_members": self.sources.admission.silent(),
+            "unproved_egress_limit": self.sources.admission.egress_limit(),
             "waiting_copies": reading.shards.iter().map(|shard| shard.waiting).sum::<u64>(),
         })
     }
@@ -198,6 +209,7 @@ fn rates(now: &Sample, before: &Sample) -> Value {
         "received_bytes": rate(|sample| sample.received.bytes),
         "sent_packets": rate(|sample| sample.sent.packets),
         "sent_bytes": rate(|sample| sample.sent.bytes),
+        "unproved_egress_bytes": rate(|sample| sample.unproved_bytes),
         "dropped_copies": rate(Sample::copies),
         "dropped_packets": rate(|sample| sample.dropped_packets),
         "kernel_dropped": rate(|sample| sample.kernel_dropped),

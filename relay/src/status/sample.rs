@@ -3,14 +3,17 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use engine::Histogram;
+use engine::{CopyDrop, Histogram};
 
 use crate::limits::{RATE_SAMPLES, SAMPLES};
 use crate::meter::{Counters, Traffic};
 use crate::metrics::ShardSockets;
 
-/// Reasons why copies are dropped: those of the exporter, and `backlog`.
-const COPY_REASONS: usize = crate::metrics::FAILURES.len() + 1;
+/// Reasons why copies are dropped: those of the exporter, `backlog`, and those of admission.
+const COPY_REASONS: usize = LOSSES + CopyDrop::LABELS.len();
+
+/// Those that nobody wants: the first ones. The others are dropped on purpose.
+pub const LOSSES: usize = crate::metrics::FAILURES.len() + 1;
 
 /// Totals of all shards at a moment.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,7 @@ pub struct Sample {
     pub dropped_packets: u64,
     pub kernel_dropped: u64,
     pub no_buffers: u64,
+    pub unproved_bytes: u64,
     pub refused_full: u64,
     pub latency: Histogram<31>,
     /// Kept for as long as rates of single shards are wanted.
@@ -43,7 +47,7 @@ pub struct ShardSample {
 
 /// The labels of dropped copies.
 pub fn copy_reasons() -> impl Iterator<Item = &'static str> {
-    crate::metrics::FAILURES.into_iter().chain(["backlog"])
+    crate::metrics::FAILURES.into_iter().chain(["backlog"]).chain(CopyDrop::LABELS)
 }
 
 impl Sample {
@@ -53,17 +57,18 @@ impl Sample {
         for (counters, sockets) in shards.iter().zip(sockets) {
             add(&mut sample.received, counters.received);
             add(&mut sample.sent, counters.sent);
-            let dropped = counters.failed.into_iter().chain([counters.overflowed]);
+            let dropped = counters.failed.into_iter().chain([counters.overflowed]).chain(counters.unproved);
             sample.dropped_copies.iter_mut().zip(dropped).for_each(|(sum, more)| *sum += more);
             sample.dropped_packets += counters.tally.dropped.iter().sum::<u64>();
             sample.kernel_dropped += sockets.dropped;
+            sample.unproved_bytes += counters.unproved_bytes;
             sample.no_buffers += counters.driver.no_buffers;
             sample.refused_full += full.map_or(0, |at| counters.tally.refusals[at]);
             sample.latency.add(&counters.latency);
             sample.shards.push(ShardSample {
                 received: counters.received.packets,
                 sent: counters.sent.packets,
-                dropped: counters.failed.iter().sum::<u64>() + counters.overflowed,
+                dropped: counters.failed.iter().chain(&counters.unproved).sum::<u64>() + counters.overflowed,
                 kernel_dropped: sockets.dropped,
                 busy: counters.busy,
             });

@@ -122,11 +122,13 @@
     fill("drops", [...copies, row("kernel: receive buffer full", totals.kernel_dropped, rates.kernel_dropped), ...packets]);
   };
 
-  const showLimits = ({ present, driver, buffers, relay }) => {
+  const showLimits = ({ present, rates, driver, buffers, relay }) => {
     const limit = (name, count, most) =>
       ({ cells: [name, number(count), number(most), gauge(count / most, `${name}: ${(100 * count / most).toFixed(0)} %`, 0.8, 0.95)] });
     fill("limits", [limit("clients", present.clients, present.clients_limit), limit("groups", present.groups, present.groups_limit),
-      limit("groups nobody joined", present.unjoined_groups, present.unjoined_groups_limit)]);
+      limit("groups nobody joined", present.unjoined_groups, present.unjoined_groups_limit),
+      limit("unproved members: bytes /s", rates.unproved_egress_bytes, present.unproved_egress_limit),
+      { cells: ["unproved members", number(present.unproved_members), present.admission, ""] }]);
     const buffer = ({ granted_bytes, asked_bytes }) =>
       granted_bytes < asked_bytes ? `${bytes(granted_bytes)}, asked for ${bytes(asked_bytes)}` : bytes(granted_bytes);
     const rows = [["backend", relay.backend]];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::sample::{Sample, copy_reasons};
+use super::sample::{LOSSES, Sample, copy_reasons};
 use crate::limits::{RATE_SAMPLES, SAMPLE_EVERY};
 
 /// How bad it is; the order is that of severity.
@@ -42,6 +42,8 @@ pub struct Present<'a> {
     pub limits: [(u64, u64, &'static str); 3],
     /// The fullest receive queue of a shard, from 0 to 1.
     pub fullest_queue: f64,
+    /// Unproved members, if the relay is guarded.
+    pub guarded: Option<u32>,
     pub fallback: Option<&'a str>,
     pub small_buffers: bool,
 }
@@ -72,6 +74,12 @@ pub fn findings(present: &Present<'_>) -> Vec<Finding> {
     }
     losses(present, &mut add);
     shortages(present, &mut add);
+    if let Some(unproved) = present.guarded {
+        let text = format!(
+            "The relay takes itself to be under attack by forged addresses: who joins has to prove its own. Members who have not: {unproved}."
+        );
+        add(Level::Warning, "relayguarded", text);
+    }
     if let Some(reason) = present.fallback {
         let text = format!("io_uring was wanted and cannot be had ({reason}); recvmmsg and sendmmsg serve.");
         add(Level::Info, "relayfallbackbackend", text);
@@ -113,6 +121,7 @@ fn shortages(present: &Present<'_>, add: &mut impl FnMut(Level, &'static str, St
 fn losses(present: &Present<'_>, add: &mut impl FnMut(Level, &'static str, String)) {
     let all = present.since(Sample::copies) + present.since(|sample| sample.sent.packets);
     let worst = copy_reasons()
+        .take(LOSSES)
         .enumerate()
         .map(|(at, reason)| {
             let of = |sample: &Sample| sample.dropped_copies[at];
@@ -189,6 +198,7 @@ mod tests {
             busiest: Some((0, 0.5)),
             limits: [(0, 10, "clients"), (0, 10, "groups"), (0, 10, "groups that nobody joined")],
             fullest_queue: 0.1,
+            guarded: None,
             fallback: None,
             small_buffers: false,
         }
@@ -219,6 +229,7 @@ mod tests {
         let mut all = present(&full, &start);
         all.limits[2].0 = 9;
         (all.ready, all.stalled, all.small_buffers, all.fallback) = (false, Some(1), true, Some("EPERM"));
+        all.guarded = Some(300);
         (all.busiest, all.fullest_queue) = (Some((3, 0.95)), 0.8);
         for (_, section) in found(&all)
             .into_iter()
@@ -236,6 +247,7 @@ mod tests {
                 (Level::Warning, "relaynobuffers"),
                 (Level::Warning, "relayshardsaturated"),
                 (Level::Warning, "relayreceivequeuefull"),
+                (Level::Warning, "relayguarded"),
                 (Level::Info, "relayfallbackbackend"),
                 (Level::Info, "socket-buffers"),
             ]
@@ -271,7 +283,8 @@ mod tests {
 
     #[test]
     fn the_thresholds_are_those_of_the_alert_rules() {
-        let own: [(&str, &str, &[f64]); 11] = [
+        let own: [(&str, &str, &[f64]); 12] = [
+            ("RelayGuarded", "warning", &[0.0]),
             ("RelayNotReady", "critical", &[]),
             ("RelayShardStalled", "critical", &[]),
             ("RelayCopiesDropped", "warning", &rules::COPIES_WARNING),

@@ -54,6 +54,13 @@ impl Budgets {
         paid
     }
 
+    /// What was paid for is not sent after all.
+    pub fn refund(&self, client: &ClientAddr, bytes: u64) {
+        if let Some(budget) = self.stripe(client).get_mut(client) {
+            budget.left = budget.left.saturating_add(bytes);
+        }
+    }
+
     /// Somebody says that nobody is there: half of what is left goes, if something was sent there in the last second.
     pub fn shrink(&self, client: &ClientAddr, now: Tick) -> bool {
         let mut stripe = self.stripe(client);

@@ -35,6 +35,17 @@ impl CopyDrop {
     pub const LABELS: [&'static str; 3] = ["unproved", "unproved_egress", "unproved_budget"];
 }
 
+/// A run of datagrams for one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// How many.
+    pub count: u16,
+    /// Bytes of each but the last, which may be shorter.
+    pub size: u16,
+    /// Bytes of all.
+    pub bytes: u32,
+}
+
 /// One shard's gate.
 pub struct Gate {
     admission: Arc<Admission>,
@@ -53,17 +64,24 @@ impl Gate {
         self.now = self.now.max(now);
     }
 
-    /// How many of a run's datagrams go to an unproved member, from the first on: `count` of them have so many `bytes`
-    /// together, and `size` each but the last. The others are counted as dropped.
-    pub fn admit(&mut self, to: &Member, treatment: Treatment, (count, size, bytes): (u16, u16, u32)) -> u16 {
+    /// How many of a run's datagrams go to an unproved member, from the first on. The others are counted as dropped.
+    pub fn admit(&mut self, to: &Member, treatment: Treatment, offer: Offer) -> u16 {
         let (admitted, reason) = match treatment {
-            Treatment::Served => return count,
+            Treatment::Served => return offer.count,
             Treatment::OverCap => (0, CopyDrop::UnprovedEgress),
             Treatment::Refused => (0, CopyDrop::Unproved),
-            Treatment::Budgeted => self.spend(to, (count, size, bytes)),
+            Treatment::Budgeted => self.spend(to, offer),
         };
-        self.dropped[reason as usize] += u64::from(count - admitted);
+        self.dropped[reason as usize] += u64::from(offer.count - admitted);
         admitted
+    }
+
+    /// So many datagrams of a run were admitted by a budget, and could not be sent now; the run will be offered again.
+    pub fn take_back(&mut self, to: &Member, offer: Offer, admitted: u16) {
+        let cost = offer.cost(to.client.ip_header(), admitted);
+        self.admission.budgets.refund(&to.client, cost);
+        self.lease.give_back(cost);
+        self.dropped[CopyDrop::UnprovedBudget as usize] -= u64::from(offer.count - admitted);
     }
 
     /// Copies dropped so far, by [`CopyDrop`].
@@ -76,18 +94,25 @@ impl Gate {
         self.lease.paid()
     }
 
-    fn spend(&mut self, to: &Member, (count, size, bytes): (u16, u16, u32)) -> (u16, CopyDrop) {
+    fn spend(&mut self, to: &Member, offer: Offer) -> (u16, CopyDrop) {
         let Admission { egress, budgets, .. } = &*self.admission;
         let header = to.client.ip_header();
-        let each = header + u64::from(size);
-        let all = u64::from(count) * header + u64::from(bytes);
+        let all = offer.cost(header, offer.count);
         if !self.lease.pay(all, egress, self.now) {
             return (0, CopyDrop::UnprovedEgress);
         }
-        let admitted = budgets.spend(&to.client, (count, each, all), self.now);
-        if admitted < count {
-            self.lease.give_back(all - u64::from(admitted) * each);
-        }
+        let each = header + u64::from(offer.size);
+        let admitted = budgets.spend(&to.client, (offer.count, each, all), self.now);
+        self.lease.give_back(all - offer.cost(header, admitted));
         (admitted, CopyDrop::UnprovedBudget)
+    }
+}
+
+impl Offer {
+    /// IP bytes of so many of its datagrams, from the first on.
+    fn cost(self, header: u64, count: u16) -> u64 {
+        let bytes =
+            if count == self.count { self.bytes.into() } else { u64::from(count) * u64::from(self.size) };
+        u64::from(count) * header + bytes
     }
 }

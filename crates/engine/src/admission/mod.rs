@@ -19,7 +19,7 @@ use crate::{ClientAddr, Tick};
 use budgets::Budgets;
 use cookies::Cookies;
 use egress::{Egress, Lease};
-pub use gate::{CopyDrop, Gate, Treatment};
+pub use gate::{CopyDrop, Gate, Offer, Treatment};
 use stance::Watch;
 pub use stance::{Cause, Stance, Standing};
 
@@ -85,6 +85,11 @@ impl Admission {
     /// Those of them that had never sent anything after their JOIN when they were last looked at.
     pub fn silent(&self) -> u32 {
         self.silent.load(Ordering::Relaxed)
+    }
+
+    /// IP bytes a second that all unproved members together may get.
+    pub fn egress_limit(&self) -> u64 {
+        self.egress.rate()
     }
 
     /// Unproved members that have a budget now.

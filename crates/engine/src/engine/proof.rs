@@ -7,7 +7,7 @@ use wire::{Proof, Refusal};
 use crate::admission::{Gate, Stance};
 use crate::limits::{LOOK_EVERY, SILENT_HALF_HEARTBEATS};
 use crate::sessions::Session;
-use crate::{ClientAddr, Engine, Member, Settings, Tick};
+use crate::{AdmissionMode, ClientAddr, Engine, Member, Settings, Tick};
 
 impl Engine {
     /// The gate of the fan-out that belongs to this engine.
@@ -96,7 +96,8 @@ impl Engine {
     pub(super) fn judge(&mut self, key: usize) {
         let as_of = self.expiry.as_of;
         let session = self.sessions.get_mut(key);
-        let is_silent = !session.proved
+        let is_silent = self.settings.admission == AdmissionMode::Auto
+            && !session.proved
             && session.active == session.joined
             && as_of.since(session.joined) >= patience(&self.settings);
         if is_silent != session.silent {
@@ -110,7 +111,8 @@ impl Engine {
         let idle = session.active + self.expiry.idle_limit(&self.settings);
         let judged = session.joined + patience(&self.settings);
         let is_judged = session.proved || session.silent || self.expiry.as_of >= judged;
-        if is_judged { idle } else { idle.min(judged) }
+        let is_watched = self.settings.admission == AdmissionMode::Auto;
+        if is_watched && !is_judged { idle.min(judged) } else { idle }
     }
 }
 

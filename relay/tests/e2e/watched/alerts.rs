@@ -15,7 +15,7 @@ use crate::support::Cable;
 type Story = (fn(&Scene), &'static [&'static str]);
 
 /// They are told at the same time, and no other alert fires.
-const QUIET: [Story; 10] = [
+const QUIET: [Story; 11] = [
     (causes::all_is_well, &[]),
     (causes::killed, &["RelayDown critical"]),
     (causes::killed_again_and_again, &["RelayRestartLoop critical"]),
@@ -24,6 +24,7 @@ const QUIET: [Story; 10] = [
     (causes::full, &["RelayFull critical", "RelayNearLimit warning"]),
     (causes::clients_that_vanish, &["RelayClientsVanished critical"]),
     (causes::a_route_that_refuses, &["RelayCopiesDropped warning", "RelayCopiesDropped critical"]),
+    (causes::forged_members, &["RelayGuarded warning"]),
     (causes::bursts_that_do_not_fit, &["RelayKernelDrops warning", "RelayKernelDrops critical"]),
     (causes::bursts_on_many_addresses, &["RelayNoBuffers warning"]),
 ];

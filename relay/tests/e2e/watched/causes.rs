@@ -178,6 +178,19 @@ pub fn a_route_that_refuses(scene: &Scene) {
     scene.is_content(speak);
 }
 
+/// Somebody lets the relay send to members who have not shown where they are, as much as it may.
+pub fn forged_members(scene: &Scene) {
+    let relay = scene.relay(&["--trust=none", "--unproved-egress=4096", "--heartbeat=1", "--sweep=0.1"]);
+    let group = Client::to(relay.address()).create();
+    let members = [(); 5].map(|()| Client::member(relay.address(), &group));
+    let refresh = || members.iter().for_each(|member| member.send("!PING"));
+    scene.fires("RelayGuarded", WARNING, || {
+        (0..20).for_each(|_| members[0].send([b'x'; 500]));
+        refresh();
+    });
+    scene.is_content(refresh);
+}
+
 pub fn bursts_that_do_not_fit(scene: &Scene) {
     let relay = scene.relay(&["--receive-buffer=4096", "--shards=1"]);
     let members = group_of(&relay, 2);

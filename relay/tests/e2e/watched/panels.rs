@@ -9,13 +9,16 @@ use super::watch::{Watch, relay_at};
 use crate::support::{PATIENCE, Prometheus, alone, eventually};
 
 /// What may be 0 all the time, or absent, with the reason why no trouble is made for it.
-const MAY_BE_ZERO: [(&str, &str, &str); 16] = [
+const MAY_BE_ZERO: [(&str, &str, &str); 19] = [
     ("Requests refused, by reason", "B", "loopback is trusted; the stories of abuse exhaust a prefix"),
     ("Relays", "B", "every relay serves; the alerts' tests stop one"),
     ("Relays", "C", "every shard turns; the alerts' tests halt one"),
     ("Alerts", "A", "no alert fires; the alerts' tests make them fire"),
     ("Receive queue against its buffer", "A", "a scrape must fall into a burst"),
     ("Errors from the network", "B", "a receive fails for lack of memory only"),
+    ("Unproved members", "B", "everyone speaks; the alerts' tests make the relay guarded"),
+    ("Guarded", "A", "nobody attacks; the alerts' tests do"),
+    ("Guarded", "B", "the same"),
     ("Copies that wait", "A", "a scrape must fall between two turns"),
     ("Ring events", "A", "a receive is armed again when the ring has overflowed"),
     ("Ring events", "B", "1024 buffers are more than a small socket holds"),

@@ -55,7 +55,8 @@ impl Stage {
         let relay = RelayOptions::plain().with(["--shards", "2", "--receive-buffer", "64K"]).start();
         let (sender, receiver) = std::sync::mpsc::channel();
         without(&[SYS_io_uring_setup], EPERM, move || {
-            let flags = ["--shards", "2", "--port", "5001", "--metrics-listen", RELAYS[1]];
+            // Who speaks to it has not shown where it is.
+            let flags = ["--shards", "2", "--port", "5001", "--trust", "none", "--metrics-listen", RELAYS[1]];
             sender.send(RelayOptions::plain().with(flags).start()).unwrap();
         });
         let program = Path::new(env!("CARGO_BIN_EXE_relay")).with_file_name("loadgen");
@@ -96,6 +97,10 @@ impl Stage {
         let quiet = Client::to(self.without_ring.address());
         quiet.join(&quiet.create());
         (0..20).for_each(|_| quiet.send("to nobody"));
+        let group = quiet.create();
+        quiet.join(&group);
+        let _unproved = Client::member(self.without_ring.address(), &group);
+        (0..20).for_each(|_| quiet.send("to somebody who came by an id"));
 
         let client = Client::to(relay);
         assert!(client.ask("!JOIN").starts_with("ERR "));
