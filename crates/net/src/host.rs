@@ -30,7 +30,11 @@ pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
 /// What `getifaddrs` answers.
 pub fn broadcast_addresses() -> io::Result<Vec<Ipv4Addr>> {
     let is_broadcast = |entry: &InterfaceAddress| entry.flags.contains(InterfaceFlags::IFF_BROADCAST);
-    let address = |entry: InterfaceAddress| Some(entry.broadcast?.as_sockaddr_in()?.ip());
+    // Where a network was given none, the C library puts the interface's own address in its place.
+    let address = |entry: InterfaceAddress| {
+        let broadcast = entry.broadcast.filter(|broadcast| Some(*broadcast) != entry.address)?;
+        Some(broadcast.as_sockaddr_in()?.ip())
+    };
     Ok(getifaddrs()?.filter(is_broadcast).filter_map(address).collect())
 }
 
