@@ -4,6 +4,7 @@ mod alerts;
 mod bench;
 mod dashboards;
 mod deploy;
+mod faults;
 mod gate;
 mod machine;
 mod package;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// Measures the relay against the ceiling of its core, and the generator beside sockperf and iperf3.
     Bench(bench::Options),
+    /// Tells the whole fault matrix, with more traffic than `test`, and prints the figures of every cell.
+    Faults(faults::Options),
     /// Counts the instructions of the hot path's steps, and compares them with what was committed.
     Gate(gate::Options),
     /// Writes the references of the metrics into the documents.
@@ -65,6 +68,7 @@ fn run() -> anyhow::Result<()> {
     match Xtask::parse().task {
         Task::Test { long, only } => steps::run(&shell, long, only.as_deref()),
         Task::Bench(options) => bench::run(&shell, &options),
+        Task::Faults(options) => faults::run(&shell, &options),
         Task::Gate(options) => gate::run(&shell, options),
         Task::Reference => reference::write(&shell),
         Task::Package => package::build(&shell),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{dashboards, deploy, gate, machine, package, tidy};
+use crate::{dashboards, deploy, faults, gate, machine, package, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
@@ -71,9 +71,15 @@ fn loom(shell: &Shell) -> anyhow::Result<()> {
 
 fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
     cmd!(shell, "cargo build --locked --release --bins").run()?;
-    cmd!(shell, "cargo test --locked --release -p relay --test e2e -- --skip watched:: --skip container::")
+    faults::beside_the_long_one(shell, || {
+        cmd!(
+            shell,
+            "cargo test --locked --release -p relay --test e2e -- --skip watched:: --skip container::"
+        )
         .run()?;
-    Ok(cmd!(shell, "cargo test --locked --release -p loadgen --test *").run()?)
+        Ok(cmd!(shell, "cargo test --locked --release -p loadgen --test *").run()?)
+    })?;
+    Ok(())
 }
 
 fn watched(shell: &Shell) -> anyhow::Result<()> {

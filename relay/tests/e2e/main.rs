@@ -4,6 +4,7 @@ mod addresses;
 mod conservation;
 mod defects;
 mod fanout;
+mod faults;
 mod operations;
 mod protocol;
 mod support;

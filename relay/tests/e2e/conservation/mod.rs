@@ -10,10 +10,10 @@ use crate::support::{Relay, eventually, tick};
 
 /// The counters of a relay to which nobody sends any more.
 #[derive(Clone, Debug, PartialEq)]
-struct Books(BTreeMap<String, f64>);
+pub struct Books(pub BTreeMap<String, f64>);
 
 impl Books {
-    fn of(relay: &Relay) -> Self {
+    pub fn of(relay: &Relay) -> Self {
         let mut samples = relay.metrics();
         // What goes on without traffic.
         samples.retain(|name, _| {
@@ -40,7 +40,7 @@ impl Books {
     }
 
     /// The sum of a metric over all labels that contain this.
-    fn sum(&self, name: &str, labels: &str) -> f64 {
+    pub fn sum(&self, name: &str, labels: &str) -> f64 {
         let of = |key: &str| key.split('{').next() == Some(name) && key.contains(labels);
         self.0.iter().filter(|(key, _)| of(key)).map(|(_, value)| value).sum()
     }
@@ -51,7 +51,7 @@ impl Books {
 
     /// What was to be sent was sent, dropped, or waits; what was received was a payload, answered, or dropped.
     #[track_caller]
-    fn assert_law(&self) {
+    pub fn assert_law(&self) {
         let sum = |name| self.sum(name, "");
         let replies = sum("relay_replies_total");
         assert_eq!(

@@ -123,13 +123,13 @@ fn by_a_limit_of_locked_memory() {
 
 /// Changes the machine's switch, for one story at a time, and sets it back. Privileged processes, like all other relays
 /// of these tests, do not notice the value 1.
-struct Switch {
+pub struct Switch {
     before: String,
     _lock: File,
 }
 
 impl Switch {
-    fn to(value: &str) -> Self {
+    pub fn to(value: &str) -> Self {
         let lock =
             File::create(Path::new("/tmp").join("relay-e2e-io-uring-switch.lock")).expect("a lock's file");
         eventually("nobody else uses the switch", || lock.try_lock().ok());

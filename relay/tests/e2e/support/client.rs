@@ -59,6 +59,11 @@ impl Client {
         self.socket.send(datagram.as_ref()).expect("a datagram is sent");
     }
 
+    /// Sends a datagram if the kernel takes it, which it does not while it has an error to tell.
+    pub fn try_send(&self, datagram: impl AsRef<[u8]>) -> bool {
+        self.socket.send(datagram.as_ref()).is_ok()
+    }
+
     /// The next datagram.
     #[track_caller]
     pub fn receive(&self) -> Vec<u8> {

@@ -17,5 +17,5 @@ pub use halted::Halted;
 pub use namespace::{Cable, FAR, NEAR, add_ipv6, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use patience::{PATIENCE, eventually};
-pub use process::{Backend, Relay, RelayOptions, each_backend, field};
+pub use process::{Backend, Relay, RelayOptions, each_backend, field, while_stopped};
 pub use prometheus::{Alert, Prometheus};

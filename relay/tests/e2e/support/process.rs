@@ -215,19 +215,7 @@ impl Relay {
 
     /// Does something while the relay is stopped, so that it finds all that arrives in one turn.
     pub fn pausing<T>(&self, action: impl FnOnce() -> T) -> T {
-        let pid = Pid::from_raw(self.pid() as i32);
-        kill(pid, Signal::SIGSTOP).expect("the relay is stopped");
-        let stopped = |thread: std::fs::DirEntry| {
-            let stat = std::fs::read_to_string(thread.path().join("stat"));
-            stat.is_ok_and(|stat| stat.contains(") T "))
-        };
-        eventually("every thread stops", || {
-            let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(Result::unwrap);
-            threads.all(stopped).then_some(())
-        });
-        let result = action();
-        kill(pid, Signal::SIGCONT).expect("the relay goes on");
-        result
+        while_stopped(self.pid(), action)
     }
 
     /// What it has counted, for whoever has to find out why a story failed.
@@ -284,6 +272,23 @@ impl Relay {
         let of = |key: &str| key.split('{').next() == Some(name) && key.contains(labels);
         self.metrics().iter().filter(|(key, _)| of(key)).map(|(_, value)| value).sum()
     }
+}
+
+/// Does something while this process is stopped; it may be dead afterwards.
+pub fn while_stopped<T>(pid: u32, action: impl FnOnce() -> T) -> T {
+    let pid = Pid::from_raw(pid as i32);
+    kill(pid, Signal::SIGSTOP).expect("the relay is stopped");
+    let stopped = |thread: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat"));
+        stat.is_ok_and(|stat| stat.contains(") T "))
+    };
+    eventually("every thread stops", || {
+        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(Result::unwrap);
+        threads.all(stopped).then_some(())
+    });
+    let result = action();
+    kill(pid, Signal::SIGCONT).expect("the relay goes on");
+    result
 }
 
 impl Drop for Relay {
