@@ -21,7 +21,7 @@ pub(crate) struct Creator {
     ip: [u8; 16],
     scope: u32,
     port: NonZeroU16,
-    proved: bool,
+    pub proved: bool,
 }
 
 /// The relay's side of a conversation: the socket that a client reached, and under a wildcard also the address.

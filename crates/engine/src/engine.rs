@@ -1,5 +1,6 @@
 //! One shard's engine: takes datagrams, decides, and leaves its answers in the outbox.
 
+mod eviction;
 mod proof;
 mod strangers;
 
@@ -12,10 +13,9 @@ use wire::{Argument, Command, Heartbeat, Message, Proof, Refusal, Reply, Usage, 
 use crate::address::Creator;
 use crate::admission::{Admission, Payer, Stance};
 use crate::expiry::Expiry;
-use crate::groups::{CannotCreate, CannotJoin, Door, Joined};
+use crate::groups::{CannotCreate, CannotJoin, Joined};
 use crate::limits::{
-    EJECT_CLIENTS_PER_TURN, ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN,
-    SWEEP_GROUPS_PER_TURN,
+    ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN,
 };
 use crate::pace::Pace;
 use crate::sessions::{Session, Sessions};
@@ -54,6 +54,8 @@ pub struct Engine {
     pace: Option<Pace>,
     /// The next client to look at for whether it is still allowed; `None` when all have been.
     ejecting: Option<usize>,
+    /// The next client to look at for one that makes room.
+    evicting: usize,
     tally: Tally,
     payer: Payer,
     now: Tick,
@@ -84,6 +86,7 @@ impl Engine {
             expiry: Expiry::new(&settings, now, capacity),
             pace: settings.max_rate.map(Pace::new),
             ejecting: None,
+            evicting: 0,
             groups,
             admission,
             settings,
@@ -226,14 +229,17 @@ impl Engine {
         let proved = self.check_proof(session, &from.client, proof).unwrap_or(false);
         let creator = Creator::new(&from.client, proved || self.admission.stance() == Stance::Open);
         let created = self.groups.create(creator, &self.settings, &mut self.entropy, self.now);
-        let id = created.map_err(|cannot| match cannot {
+        let created = created.map_err(|cannot| match cannot {
             CannotCreate::ClientLimit { used } => {
                 Refusal::ClientLimit { used, max: self.settings.max_groups_per_client }
             }
             CannotCreate::ServerFull => Refusal::ServerFull,
         })?;
+        if created.evicted {
+            self.tally.count(Event::EvictGroup);
+        }
         self.tally.count(Event::Create);
-        Ok(Reply::Created(id))
+        Ok(Reply::Created(created.id))
     }
 
     fn join(&mut self, argument: Argument<'_>, from: Member, outbox: &mut Outbox) -> Result<Reply, Refusal> {
@@ -245,9 +251,8 @@ impl Engine {
             return self.join_again(key, from).map(|()| Reply::Joined(id));
         }
         self.check_guesses(&from)?;
-        let admit = session.is_some() || self.groups.reserve_client(self.settings.ceilings.clients);
-        let door = Door { cap: self.settings.cap, admit, needs_proof: self.asks() };
-        let joined = self.groups.join(&id, from, door).map_err(|cannot| {
+        let (joined, admit) = self.enter(&id, from, session.is_some(), outbox);
+        let joined = joined.map_err(|cannot| {
             if admit && session.is_none() {
                 self.groups.release_client();
             }
@@ -363,21 +368,6 @@ impl Engine {
                 self.expiry.wheel.add(key, self.look_at(self.sessions.get(key)));
             }
         }
-    }
-
-    /// Ends sessions that a reload no longer allows; a bounded part each turn.
-    fn eject(&mut self) {
-        let Some(first) = self.ejecting else { return };
-        let end = first + EJECT_CLIENTS_PER_TURN;
-        for key in first..end {
-            let is_out = |session: &Session| !self.settings.access.admits(session.client.ip());
-            if self.sessions.try_get(key).is_some_and(is_out) {
-                self.expiry.wheel.remove(key);
-                self.end_session(key);
-                self.tally.count(Event::Eject);
-            }
-        }
-        self.ejecting = Some(end).filter(|&end| end < self.sessions.keys_end());
     }
 
     fn sweep_groups(&mut self) {

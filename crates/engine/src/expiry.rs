@@ -37,6 +37,11 @@ impl Expiry {
         }
     }
 
+    /// How long who is there may be silent: one heartbeat, and the tenth by which the original client's may be late.
+    pub fn time_to_speak(&self, settings: &Settings) -> Duration {
+        time_to_speak(settings)
+    }
+
     /// Silence after which a client is swept.
     pub fn idle_limit(&self, settings: &Settings) -> Duration {
         let limit = settings.idle_limit();

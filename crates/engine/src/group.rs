@@ -24,6 +24,17 @@ pub(crate) struct Group {
     pub empty_since: Tick,
     pub older: u32,
     pub younger: u32,
+    /// Which of the queues that is.
+    pub queue: Queue,
+}
+
+/// The queues of empty groups of a stripe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queue {
+    /// Never joined, and made by somebody who is not proved: the first to go when there is no room.
+    Spare,
+    /// All others.
+    Kept,
 }
 
 /// Why a group exists.
@@ -75,7 +86,7 @@ impl Handle {
 impl Group {
     /// An empty group.
     pub fn new(id: GroupId, origin: Origin, now: Tick) -> Self {
-        Self { id, origin, live: None, empty_since: now, older: NONE, younger: NONE }
+        Self { id, origin, live: None, empty_since: now, older: NONE, younger: NONE, queue: Queue::Kept }
     }
 
     /// How many members.
@@ -100,6 +111,14 @@ impl Group {
             live.handle.publish();
         }
         old
+    }
+
+    /// The queue that it belongs in while it is empty.
+    pub fn own_queue(&self) -> Queue {
+        match (&self.live, &self.origin) {
+            (None, Origin::Created(Creator { proved: false, .. })) => Queue::Spare,
+            _ => Queue::Kept,
+        }
     }
 
     /// Whose quota it counts for.

@@ -9,10 +9,10 @@ use wire::GroupId;
 
 use crate::address::Creator;
 use crate::entropy::Entropy;
-use crate::group::{Group, Handle, Origin};
+use crate::group::{Group, Handle, Origin, Queue};
 use crate::limits::STRIPES;
 use crate::quota::Quotas;
-use crate::settings::{Cap, Settings, Terms};
+use crate::settings::{Cap, Ceilings, Settings, Terms};
 use crate::stripe::Stripe;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::{ClientAddr, Member, Roster, Tick};
@@ -26,6 +26,18 @@ pub struct Groups {
     clients: AtomicU32,
     groups: AtomicU32,
     unjoined: AtomicU32,
+    /// Those of the unjoined that nobody proved has made.
+    spare: AtomicU32,
+    /// The stripe in which the next group is looked for that makes room.
+    evicting: AtomicU32,
+}
+
+/// A new group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Created {
+    pub id: GroupId,
+    /// Another one had to go.
+    pub evicted: bool,
 }
 
 /// A successful join.
@@ -84,6 +96,8 @@ impl Groups {
             clients: AtomicU32::new(0),
             groups: AtomicU32::new(0),
             unjoined: AtomicU32::new(0),
+            spare: AtomicU32::new(0),
+            evicting: AtomicU32::new(0),
         }
     }
 
@@ -148,29 +162,28 @@ impl Groups {
         if group.live.is_none() && !group.is_declared() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
         }
+        self.spend_spare(group);
         if let Origin::Created(creator) = group.set_origin(origin) {
             self.quotas.give_back(creator);
         }
         stripe.stop_clock(slot);
     }
 
-    /// Makes an empty group with a new random id.
+    /// Makes an empty group with a new random id. Where there is no room, one goes that nobody joined and nobody proved
+    /// has made: the oldest of its stripe, and the stripes take turns.
     pub(crate) fn create(
         &self,
         creator: Creator,
         settings: &Settings,
         entropy: &mut Entropy,
         now: Tick,
-    ) -> Result<GroupId, CannotCreate> {
+    ) -> Result<Created, CannotCreate> {
         let max = settings.max_groups_per_client;
         self.quotas.take(creator, max).map_err(|used| CannotCreate::ClientLimit { used })?;
-        let ceilings = &settings.ceilings;
-        if !reserve(&self.groups, ceilings.groups) {
-            self.quotas.give_back(creator);
-            return Err(CannotCreate::ServerFull);
-        }
-        if !reserve(&self.unjoined, ceilings.unjoined_groups) {
-            self.groups.fetch_sub(1, Ordering::Relaxed);
+        let has_room = || self.reserve_group(&settings.ceilings);
+        let is_full = !has_room();
+        let evicted = is_full && self.evict();
+        if is_full && !(evicted && has_room()) {
             self.quotas.give_back(creator);
             return Err(CannotCreate::ServerFull);
         }
@@ -180,9 +193,35 @@ impl Groups {
             let mut stripe = self.stripe(hash);
             if stripe.find(&id, hash).is_none() {
                 stripe.insert(id, Origin::Created(creator), now, |id| self.hash(id));
-                return Ok(id);
+                self.spare.fetch_add(u32::from(!creator.proved), Ordering::Relaxed);
+                return Ok(Created { id, evicted });
             }
         }
+    }
+
+    fn reserve_group(&self, ceilings: &Ceilings) -> bool {
+        if !reserve(&self.groups, ceilings.groups) {
+            return false;
+        }
+        let has_room = reserve(&self.unjoined, ceilings.unjoined_groups);
+        if !has_room {
+            self.groups.fetch_sub(1, Ordering::Relaxed);
+        }
+        has_room
+    }
+
+    /// Deletes one group that makes room; false if there is none.
+    fn evict(&self) -> bool {
+        self.spare.load(Ordering::Relaxed) > 0
+            && (0..STRIPES).any(|_| {
+                let at = self.evicting.fetch_add(1, Ordering::Relaxed) as usize % STRIPES;
+                let mut stripe = lock(&self.stripes[at]);
+                let Some(slot) = stripe.oldest_spare() else { return false };
+                let hash = self.hash(&stripe.group(slot).id);
+                let group = stripe.remove(slot, hash);
+                self.forget(&group);
+                true
+            })
     }
 
     /// Adds a member.
@@ -207,6 +246,7 @@ impl Groups {
         if group.live.is_none() && !group.is_declared() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
         }
+        self.spend_spare(group);
         stripe.stop_clock(slot);
         let live = stripe.live(slot, self.stripe_of(hash) as u32);
         let proved = member.proved || by_creator;
@@ -280,7 +320,13 @@ impl Groups {
         deleted
     }
 
+    /// A group is no longer one that could make room.
+    fn spend_spare(&self, group: &Group) {
+        self.spare.fetch_sub(u32::from(group.own_queue() == Queue::Spare), Ordering::Relaxed);
+    }
+
     fn forget(&self, group: &Group) {
+        self.spend_spare(group);
         self.groups.fetch_sub(1, Ordering::Relaxed);
         if group.live.is_none() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);

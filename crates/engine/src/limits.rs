@@ -76,6 +76,10 @@ pub(crate) const GUESSES_OF_ADDRESS: Rate = Rate { each_second: 1, burst: 30 };
 /// everybody who is not proved has to be.
 pub(crate) const GUESSES_ROW: usize = if cfg!(loom) { 1 } else { 1 << 13 };
 
+/// Clients at which a JOIN looks for one that makes room, at most; the next JOIN goes on behind them. Of a flood's members each
+/// part holds some, and 256 looks take about a microsecond.
+pub const EVICTION_CLIENTS: usize = 256;
+
 /// Clients that one turn looks at, at most, to end those that a reload no longer allows; the arithmetic of
 /// [`SWEEP_CLIENTS_PER_TURN`].
 pub const EJECT_CLIENTS_PER_TURN: usize = 512;

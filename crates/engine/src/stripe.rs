@@ -1,23 +1,33 @@
-//! One lock's share of the group map: an index over a shelf, and the queue of empty groups, oldest first.
+//! One lock's share of the group map: an index over a shelf, and two queues of empty groups, oldest first.
 
 use hashbrown::HashTable;
 use wire::GroupId;
 
 use crate::Tick;
-use crate::group::{Group, Handle, Live, NONE, Origin};
+use crate::group::{Group, Handle, Live, NONE, Origin, Queue};
 use crate::shelf::Shelf;
 
 pub(crate) struct Stripe {
     index: HashTable<u32>,
     groups: Shelf<Group>,
-    /// The queue's ends; groups become empty in the order of time, so its head is due first.
+    /// By [`Queue`].
+    queues: [Ends; 2],
+}
+
+/// A queue's ends; groups become empty in the order of time, so its head is due first.
+#[derive(Clone, Copy)]
+struct Ends {
     oldest: u32,
     youngest: u32,
 }
 
 impl Stripe {
     pub fn new() -> Self {
-        Self { index: HashTable::new(), groups: Shelf::new(), oldest: NONE, youngest: NONE }
+        Self {
+            index: HashTable::new(),
+            groups: Shelf::new(),
+            queues: [Ends { oldest: NONE, youngest: NONE }; 2],
+        }
     }
 
     pub fn find(&self, id: &GroupId, hash: u64) -> Option<u32> {
@@ -66,17 +76,25 @@ impl Stripe {
 
     /// The group that has been empty for longest, and since when.
     pub fn oldest_empty(&self) -> Option<(u32, Tick)> {
-        (self.oldest != NONE).then(|| (self.oldest, self.groups[self.oldest].empty_since))
+        let heads = self.queues.iter().map(|ends| ends.oldest).filter(|&slot| slot != NONE);
+        heads.map(|slot| (slot, self.groups[slot].empty_since)).min_by_key(|(_, since)| *since)
+    }
+
+    /// The oldest group that nobody joined and nobody proved has made.
+    pub fn oldest_spare(&self) -> Option<u32> {
+        Some(self.queues[Queue::Spare as usize].oldest).filter(|&slot| slot != NONE)
     }
 
     /// An ordinary group has become empty.
     pub fn start_clock(&mut self, slot: u32, now: Tick) {
-        let last = std::mem::replace(&mut self.youngest, slot);
         let group = &mut self.groups[slot];
+        group.queue = group.own_queue();
+        let ends = &mut self.queues[group.queue as usize];
+        let last = std::mem::replace(&mut ends.youngest, slot);
         (group.empty_since, group.older, group.younger) = (now, last, NONE);
         match self.groups.get_mut(last) {
             Some(last) => last.younger = slot,
-            None => self.oldest = slot,
+            None => ends.oldest = slot,
         }
     }
 
@@ -84,17 +102,18 @@ impl Stripe {
     pub fn stop_clock(&mut self, slot: u32) {
         let group = &mut self.groups[slot];
         let (older, younger) = (group.older, group.younger);
-        if older == NONE && self.oldest != slot {
+        let ends = &mut self.queues[group.queue as usize];
+        if older == NONE && ends.oldest != slot {
             return;
         }
         (group.older, group.younger) = (NONE, NONE);
         match self.groups.get_mut(older) {
             Some(older) => older.younger = younger,
-            None => self.oldest = younger,
+            None => ends.oldest = younger,
         }
         match self.groups.get_mut(younger) {
             Some(younger) => younger.older = older,
-            None => self.youngest = older,
+            None => ends.youngest = older,
         }
     }
 }

@@ -85,6 +85,10 @@ pub enum Event {
     Delete,
     /// A member was removed because its address is not allowed any more.
     Eject,
+    /// An unproved member was removed to make room for another.
+    EvictMember,
+    /// A group that nobody joined and nobody proved has made was deleted to make room for another.
+    EvictGroup,
 }
 
 impl CommandKind {
@@ -124,7 +128,8 @@ impl Throttled {
 
 impl Event {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 6] = ["create", "join", "leave", "expire", "delete", "eject"];
+    pub const LABELS: [&'static str; 8] =
+        ["create", "join", "leave", "expire", "delete", "eject", "evict_member", "evict_group"];
 }
 
 impl Tally {

@@ -7,8 +7,8 @@ mod counting;
 
 use common::{Relay, client};
 use counting::{heap, reset_peak, resident};
-use engine::Settings;
 use engine::limits::{MAX_UNJOINED_GROUPS, UNJOINED_GROUP_BYTES};
+use engine::{AdmissionMode, Settings};
 
 /// With fewer groups the few pages that the test itself touches count for more than theirs.
 const WEIGHTY: u32 = 4096;
@@ -45,7 +45,8 @@ fn flood(relay: &mut Relay, from: u32) -> (f64, f64) {
 
 #[test]
 fn a_group_that_nobody_joined_costs_at_most_what_the_limit_says_however_often() {
-    let mut relay = Relay::new(2, Settings::default());
+    // Nobody's group makes room for another's.
+    let mut relay = Relay::new(2, Settings { admission: AdmissionMode::Open, ..Settings::default() });
     // Whatever the first answer allocates is no group's cost.
     relay.say(client(0), b"!WHO");
     let (empty, mut full) = (heap().live, Vec::new());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Answer, Relay, answer, client, text};
 use engine::limits::CEILING;
-use engine::{Cap, Ceilings, Datagram, Event, LocalAddr, Outbox, Settings, Tick};
+use engine::{AdmissionMode, Cap, Ceilings, Datagram, Event, LocalAddr, Outbox, Settings, Tick};
 
 fn relay(settings: Settings) -> Relay {
     Relay::new(2, settings)
@@ -156,7 +156,13 @@ fn declaring_a_clients_group_gives_its_quota_back_once() {
 #[test]
 fn ceilings_refuse_clearly_and_open_again() {
     let ceilings = Ceilings { clients: 2, groups: 3, unjoined_groups: 2 };
-    let mut relay = relay(Settings { ceilings, max_groups_per_client: 9, ..Settings::default() });
+    let mut relay = relay(Settings {
+        ceilings,
+        max_groups_per_client: 9,
+        // Where nobody has to prove anything, nobody makes room.
+        admission: AdmissionMode::Open,
+        ..Settings::default()
+    });
     let (first, second) = (relay.create(client(0)), relay.create(client(0)));
     assert_eq!(relay.say(client(0), b"!CREATE"), "ERR SERVER_FULL TryLater", "two were never joined");
     relay.join(client(0), &first);

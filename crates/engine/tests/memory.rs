@@ -4,10 +4,12 @@ mod common;
 #[path = "common/counting.rs"]
 mod counting;
 
+use std::net::SocketAddr;
+
 use common::{Relay, client, text};
 use counting::{alone, heap, reset_peak, resident};
 use engine::limits::{ROSTER_CHUNK, SESSION_PARTS};
-use engine::{AdmissionMode, Cap, Settings};
+use engine::{AdmissionMode, Cap, Ceilings, Event, Settings};
 
 #[test]
 fn a_joined_client_costs_at_most_200_bytes() {
@@ -97,5 +99,35 @@ fn a_join_or_leave_after_a_payload_copies_a_small_part_of_a_large_group() {
             let copied = heap().peak - before;
             assert!(copied <= ALLOWED, "{copied} bytes for {number}");
         }
+    }
+}
+
+/// What spoofers fill and fill again costs nothing more.
+#[test]
+fn a_flood_at_the_ceilings_does_not_grow() {
+    const CEILING: u32 = 2048;
+    let _alone = alone();
+    let ceilings = Ceilings { clients: CEILING, unjoined_groups: CEILING, groups: 2 * CEILING };
+    let mut relay = Relay::new(1, Settings { ceilings, cap: Cap::Unlimited, ..Settings::default() });
+    let (local, mut number) = (SocketAddr::from(([127, 0, 0, 1], 9)), 0);
+    let id = relay.create(local);
+    let mut flood = |relay: &mut Relay| {
+        for _ in 0..8 * CEILING {
+            number += 1;
+            relay.say(client(number), b"!CREATE");
+            relay.say(client(number), &text(&["!JOIN ", &id]));
+            relay.begin_turn(20);
+        }
+        heap().live
+    };
+    // Tables grow to the most that a stripe ever had by chance.
+    let mut floods = |count: u32| (0..count).map(|_| flood(&mut relay)).max().unwrap_or_default();
+    let (warm, later) = (floods(6), floods(6));
+    let grown = later as f64 / warm as f64;
+    assert!(grown < 1.01, "{grown}");
+    let events = relay.engines[0].tally().events;
+    assert_eq!((relay.clients() as u32, relay.groups.unjoined()), (CEILING, CEILING));
+    for event in [Event::EvictGroup, Event::EvictMember] {
+        assert!(events[event as usize] > u64::from(8 * CEILING), "{event:?}");
     }
 }

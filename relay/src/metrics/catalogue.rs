@@ -12,7 +12,7 @@ expose::catalogue! {
     MEMBERS "relay_members" Gauge [] "Members of all groups."
     CLIENTS "relay_clients" Gauge ["shard"] "Clients of a shard."
     CLIENTS_LIMIT "relay_clients_limit" Gauge [] "Clients of all shards at most, by --max-clients."
-    GROUP_EVENTS "relay_group_events_total" Counter ["event"] "Groups created and deleted, members joined, left, expired, and ejected because they are not allowed any more."
+    GROUP_EVENTS "relay_group_events_total" Counter ["event"] "Groups created and deleted, members joined, left, expired, ejected because they are not allowed any more, and evicted where there was no room."
     ADMISSION_GUARDED "relay_admission_guarded" Gauge [] "1 while the relay takes itself to be under attack by forged addresses and asks who joins for a proof; 0 otherwise."
     ADMISSION_CHANGES "relay_admission_changes_total" Counter ["to"] "Times that the relay became guarded, and was at peace again."
     UNPROVED_MEMBERS "relay_unproved_members" Gauge [] "Members who have not shown that they receive what is sent to their address."

@@ -1,0 +1,70 @@
+//! Who has to go: the no longer allowed, and where there is no room, the longest silent of those who are not proved.
+
+use wire::GroupId;
+
+use crate::admission::Stance;
+use crate::groups::{CannotJoin, Door, Joined};
+use crate::limits::{EJECT_CLIENTS_PER_TURN, EVICTION_CLIENTS};
+use crate::sessions::Session;
+use crate::tally::Event;
+use crate::{Engine, Member, Outbox};
+
+impl Engine {
+    /// Adds a member to a group, and tells whether room for one more client was reserved for it. Room is made only for who
+    /// would get in.
+    pub(super) fn enter(
+        &mut self,
+        id: &GroupId,
+        member: Member,
+        is_client: bool,
+        outbox: &mut Outbox,
+    ) -> (Result<Joined, CannotJoin>, bool) {
+        let ceiling = self.settings.ceilings.clients;
+        let door = Door { cap: self.settings.cap, admit: true, needs_proof: self.asks() };
+        let admit = is_client || self.groups.reserve_client(ceiling);
+        let joined = self.groups.join(id, member, Door { admit, ..door });
+        let is_full = matches!(joined, Err(CannotJoin::ServerFull));
+        if is_full && self.make_room(member.proved, outbox) && self.groups.reserve_client(ceiling) {
+            return (self.groups.join(id, member, door), true);
+        }
+        (joined, admit)
+    }
+
+    /// Ends the longest silent of the unproved members of this shard that it looks at. For who is not proved either, nobody
+    /// goes who may still be there: who has spoken within a heartbeat.
+    fn make_room(&mut self, is_proved: bool, outbox: &mut Outbox) -> bool {
+        if self.admission.unproved() == 0 || self.admission.stance() == Stance::Open {
+            return false;
+        }
+        let patience = self.expiry.time_to_speak(&self.settings);
+        let may_go =
+            |session: &Session| !session.proved && (is_proved || self.now.since(session.active) > patience);
+        let end = self.evicting + EVICTION_CLIENTS;
+        let seen =
+            (self.evicting..end).filter_map(|key| self.sessions.try_get(key).map(|session| (key, session)));
+        let victim = seen.filter(|(_, session)| may_go(session)).min_by_key(|(_, session)| session.active);
+        let victim = victim.map(|(key, _)| key);
+        self.evicting = if end < self.sessions.keys_end() { end } else { 0 };
+        let Some(key) = victim else { return false };
+        self.seal(key, outbox);
+        self.expiry.wheel.remove(key);
+        self.end_session(key);
+        self.tally.count(Event::EvictMember);
+        true
+    }
+
+    /// Ends sessions that a reload no longer allows; a bounded part each turn.
+    pub(super) fn eject(&mut self) {
+        let Some(first) = self.ejecting else { return };
+        let end = first + EJECT_CLIENTS_PER_TURN;
+        for key in first..end {
+            let is_out = |session: &Session| !self.settings.access.admits(session.client.ip());
+            if self.sessions.try_get(key).is_some_and(is_out) {
+                self.expiry.wheel.remove(key);
+                self.end_session(key);
+                self.tally.count(Event::Eject);
+            }
+        }
+        self.ejecting = Some(end).filter(|&end| end < self.sessions.keys_end());
+    }
+}

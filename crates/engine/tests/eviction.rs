@@ -1,0 +1,140 @@
+//! Who makes room at the ceilings: first groups that nobody joined and nobody proved has made, then the longest silent of the
+//! unproved members, then nobody.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{Relay, text};
+use engine::{Ceilings, Event, Settings};
+
+const FULL: &str = "ERR SERVER_FULL TryLater";
+
+fn relay(ceilings: Ceilings) -> Relay {
+    Relay::new(1, Settings { ceilings, max_groups_per_client: 1 << 20, ..Settings::default() })
+}
+
+/// Nobody proved, each in a prefix of its own.
+fn stranger(number: u32) -> SocketAddr {
+    SocketAddr::from(([10, (number >> 8) as u8, number as u8, 1], 9))
+}
+
+/// Proved by where it is.
+fn friend(number: u32) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1000 + number as u16))
+}
+
+fn count(relay: &Relay, event: Event) -> u64 {
+    relay.engines[0].tally().events[event as usize]
+}
+
+fn join(relay: &mut Relay, client: SocketAddr, id: &str) -> String {
+    relay.say(client, &text(&["!JOIN ", id]))
+}
+
+#[test]
+fn a_strangers_unjoined_group_makes_room_and_nobody_elses() {
+    let mut relay = relay(Ceilings { unjoined_groups: 4, groups: 6, ..Ceilings::default() });
+    let kept = relay.create(friend(0));
+    let joined = relay.create(stranger(0));
+    relay.join(stranger(0), &joined);
+    let spare: Vec<String> = (1..4).map(|number| relay.create(stranger(number))).collect();
+    // One after the other goes, and each newcomer's in its turn.
+    for number in 4..40 {
+        relay.create(stranger(number));
+    }
+    assert_eq!(count(&relay, Event::EvictGroup), 36);
+    assert_eq!((relay.groups.count(), relay.groups.unjoined()), (5, 4));
+    let gone = spare.iter().filter(|id| join(&mut relay, friend(1), id).ends_with("NoSuchGroup")).count();
+    assert!(gone >= 2, "{gone} of the oldest three");
+    assert_eq!(join(&mut relay, friend(1), &kept), format!("OK JOINED {kept}"));
+    assert_eq!(join(&mut relay, friend(2), &joined), format!("OK JOINED {joined}"));
+}
+
+#[test]
+fn a_friends_unjoined_group_makes_room_for_nobody() {
+    let mut relay = relay(Ceilings { unjoined_groups: 3, ..Ceilings::default() });
+    let kept: Vec<String> = (0..3).map(|number| relay.create(friend(number))).collect();
+    assert_eq!(relay.say(stranger(1), b"!CREATE"), FULL);
+    assert_eq!(relay.say(friend(1), b"!CREATE"), FULL);
+    for id in &kept {
+        assert_eq!(join(&mut relay, friend(9), id), format!("OK JOINED {id}"));
+    }
+    assert_eq!(count(&relay, Event::EvictGroup), 0);
+}
+
+#[test]
+fn the_ceiling_of_all_groups_is_kept_in_the_same_order() {
+    let mut relay = relay(Ceilings { groups: 3, unjoined_groups: 3, ..Ceilings::default() });
+    let ids: Vec<String> = (0..3).map(|number| relay.create(stranger(number))).collect();
+    (0..2).for_each(|number| relay.join(stranger(number), &ids[number as usize]));
+    let last = relay.create(stranger(9));
+    assert!(join(&mut relay, friend(0), &ids[2]).ends_with("NoSuchGroup"));
+    relay.join(stranger(9), &last);
+    assert_eq!(relay.say(friend(1), b"!CREATE"), FULL, "all are in use");
+}
+
+#[test]
+fn the_longest_silent_unproved_member_makes_room() {
+    let mut relay = relay(Ceilings { clients: 4, ..Ceilings::default() });
+    let id = relay.create(friend(0));
+    relay.join(friend(0), &id);
+    for number in 0..3 {
+        relay.begin_turn(1000);
+        relay.join(stranger(number), &id);
+    }
+    relay.begin_turn(1000);
+    relay.say(stranger(0), b"!PING");
+    // Who is not proved does not push out who may be there; who is does.
+    assert_eq!(join(&mut relay, stranger(9), &id), FULL);
+    assert_eq!(
+        join(&mut relay, friend(1), "NOWHERE"),
+        "ERR BAD_ARG NoSuchGroup",
+        "room is made for who gets in"
+    );
+    assert_eq!((relay.clients(), count(&relay, Event::EvictMember)), (4, 0));
+    relay.join(friend(1), &id);
+    assert_eq!(relay.payload(friend(0), b"who is there?"), {
+        let mut others = [stranger(0), stranger(2), friend(1)];
+        others.sort_unstable();
+        others
+    });
+    // A heartbeat and a tenth later the silent ones may go for anybody.
+    relay.begin_turn(66_001);
+    relay.say(stranger(2), b"!PING");
+    relay.join(stranger(9), &id);
+    relay.join(friend(2), &id);
+    relay.join(friend(3), &id);
+    assert_eq!(join(&mut relay, stranger(10), &id), FULL);
+    assert_eq!(join(&mut relay, friend(4), &id), FULL, "never one who is proved");
+    assert_eq!((relay.clients(), count(&relay, Event::EvictMember)), (4, 4));
+}
+
+#[test]
+fn a_leaver_that_was_pushed_out_got_what_was_said_before() {
+    let mut relay = relay(Ceilings { clients: 3, ..Ceilings::default() });
+    let id = relay.create(friend(0));
+    [friend(0), friend(1), stranger(0)].iter().for_each(|client| relay.join(*client, &id));
+    relay.begin_turn(0);
+    relay.receive(friend(0), b"before");
+    relay.receive(friend(2), &text(&["!JOIN ", &id]));
+    relay.receive(friend(0), b"after");
+    let outbox = &relay.outboxes[0];
+    let rosters: Vec<usize> = outbox
+        .epochs()
+        .flatten()
+        .filter_map(|delivery| match delivery.audience {
+            engine::Audience::Others { roster, .. } => Some(roster),
+            engine::Audience::One(_) => None,
+        })
+        .map(|roster| {
+            outbox
+                .listed(roster)
+                .roster
+                .members()
+                .filter(|member| member.client.socket_addr() == stranger(0))
+                .count()
+        })
+        .collect();
+    assert_eq!((rosters, outbox.epochs().count()), (vec![1, 0], 2));
+}
