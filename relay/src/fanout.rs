@@ -91,8 +91,9 @@ impl Fanout {
             driver.release(arrival.buffer);
         }
         self.flows.release_due(now, self.most_held);
+        self.drop_stale(now, driver);
         self.pump(clock, driver);
-        self.drop_excess(now, driver);
+        self.drop_excess(driver);
     }
 
     /// True if there is hardly room for another turn's arrivals, and no group is to blame for it more than others: then
@@ -264,21 +265,26 @@ impl Fanout {
         }
     }
 
-    /// Drops the oldest payloads of whoever has most, while more waits than may.
-    fn drop_excess(&mut self, now: Duration, driver: &mut impl Driver) {
-        let stale =
-            self.pace.backlog.map(|most| Bound::Stale { most, since: now.saturating_sub(OVERLOAD_STANDING) });
-        if let Some(bound) = stale {
-            self.flows.weigh(now, bound);
+    /// Drops the oldest payloads of whoever has most, while more waits than ever may.
+    fn drop_excess(&mut self, driver: &mut impl Driver) {
+        self.drop_beyond(Bound::Payloads(self.most.payloads as u64), driver);
+        self.drop_beyond(Bound::Copies(self.most.copies), driver);
+    }
+
+    /// The same while more waits than this turn and the next few send, before it is too late for a batch.
+    fn drop_stale(&mut self, now: Duration, driver: &mut impl Driver) {
+        if let Some(most) = self.pace.backlog {
+            let bound = Bound::Stale { most, since: now.saturating_sub(OVERLOAD_STANDING) };
+            self.flows.weigh(now, OVERLOAD_STANDING, bound);
+            self.drop_beyond(bound, driver);
         }
-        let bounds =
-            [Some(Bound::Payloads(self.most.payloads as u64)), Some(Bound::Copies(self.most.copies)), stale];
-        for bound in bounds.into_iter().flatten() {
-            while self.flows.exceeds(bound)
-                && let Some(copies) = self.flows.drop_oldest(bound, |payload| release(payload, driver))
-            {
-                self.dropped += copies;
-            }
+    }
+
+    fn drop_beyond(&mut self, bound: Bound, driver: &mut impl Driver) {
+        while self.flows.exceeds(bound)
+            && let Some(copies) = self.flows.drop_oldest(bound, |payload| release(payload, driver))
+        {
+            self.dropped += copies;
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct WorkIndex(u32);
 pub struct Flows {
     /// The flow of each group that has one.
     by_group: Vec<Option<FlowIndex>>,
+    /// When each group began to have more than its share of what may wait, time and again, and when it last had: kept
+    /// while it has nothing to send.
+    greed: Vec<Option<(Duration, Duration)>>,
     flows: Vec<Flow>,
     spare_flows: Vec<FlowIndex>,
     works: Vec<Work>,
@@ -76,8 +79,6 @@ struct Flow {
     works: VecDeque<WorkIndex>,
     load: Load,
     place: Place,
-    /// Since when it has had more than its share of what may wait.
-    fat: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,14 +165,10 @@ impl Flows {
 
     /// Puts a flow back that has been served: behind all others.
     pub fn put_back(&mut self, at: FlowIndex) {
-        let is_empty = self.flows[at.0 as usize].works.is_empty();
-        if is_empty && self.old.is_empty() {
+        if self.flows[at.0 as usize].works.is_empty() && self.old.is_empty() {
             self.retire(at);
         } else {
             self.enter(at, Place::Old);
-        }
-        if is_empty {
-            self.flows[at.0 as usize].fat = None;
         }
     }
 
@@ -223,12 +220,14 @@ impl Flows {
         bound.of(self.load) > bound.most()
     }
 
-    /// Notes who has more than an equal share of what may wait.
-    pub fn weigh(&mut self, now: Duration, bound: Bound) {
+    /// Notes who has more than an equal share of what may wait; a `pause` as long without that is the end of it. Whoever is
+    /// served may have nothing for a moment and ask for too much all the same.
+    pub fn weigh(&mut self, now: Duration, pause: Duration, bound: Bound) {
         let share = self.share(bound);
-        for at in 0..self.flows.len() {
-            let flow = &mut self.flows[at];
-            flow.fat = (bound.of(flow.load) > share).then(|| flow.fat.unwrap_or(now));
+        for flow in self.flows.iter().filter(|flow| bound.of(flow.load) > share) {
+            let greed = &mut self.greed[flow.group.0 as usize];
+            let lasting = greed.filter(|(_, last)| now <= *last + pause);
+            *greed = Some((lasting.map_or(now, |(first, _)| first), now));
         }
     }
 
@@ -307,12 +306,15 @@ impl Flows {
 
     fn fattest(&self, bound: Bound) -> Option<FlowIndex> {
         let flow = |at: &FlowIndex| &self.flows[at.0 as usize];
-        let is_fat = |at: &FlowIndex| match bound {
+        let is_greedy = |at: &FlowIndex| match bound {
             // Who has more for a moment only has a burst, or the thread was kept from its core.
-            Bound::Stale { since, .. } => flow(at).fat.is_some_and(|fat| fat <= since),
+            Bound::Stale { since, .. } => {
+                let greed = self.greed[flow(at).group.0 as usize];
+                greed.is_some_and(|(first, last)| first <= since && last > since)
+            }
             _ => true,
         };
-        let can_lose = |at: &&FlowIndex| is_fat(at) && self.droppable(flow(at), bound).is_some();
+        let can_lose = |at: &&FlowIndex| is_greedy(at) && self.droppable(flow(at), bound).is_some();
         self.everyone().filter(can_lose).max_by_key(|at| bound.of(flow(at).load)).copied()
     }
 
@@ -320,6 +322,7 @@ impl Flows {
         let slot = group.0 as usize;
         if self.by_group.len() <= slot {
             self.by_group.resize(slot + 1, None);
+            self.greed.resize(slot + 1, None);
         }
         *self.by_group[slot].get_or_insert_with(|| match self.spare_flows.pop() {
             Some(at) => {
@@ -328,7 +331,7 @@ impl Flows {
             }
             None => {
                 let (works, load) = (VecDeque::new(), Load::default());
-                self.flows.push(Flow { group, works, load, place: Place::Nowhere, fat: None });
+                self.flows.push(Flow { group, works, load, place: Place::Nowhere });
                 FlowIndex(self.flows.len() as u32 - 1)
             }
         })
@@ -375,7 +378,7 @@ impl Flows {
 
     fn retire(&mut self, at: FlowIndex) {
         let flow = &mut self.flows[at.0 as usize];
-        (flow.place, flow.fat) = (Place::Nowhere, None);
+        flow.place = Place::Nowhere;
         self.by_group[flow.group.0 as usize] = None;
         self.spare_flows.push(at);
     }

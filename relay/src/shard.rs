@@ -146,6 +146,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             // A kernel that refuses the filter goes on to drop what does not fit, whatever it is.
             let _ = self.driver.sift(sieve.as_ref());
         }
+        self.dirty |= self.overload.is_active() != self.counters.is_overloaded;
         // What has been done so far, receiving and deciding, is part of no turn's sends.
         let pace = Pace { until: self.clock.now() + time, quantum, backlog };
         let when = (self.turn, pace, &self.clock);

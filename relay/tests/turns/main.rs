@@ -3,6 +3,7 @@
 mod coalescing;
 mod fairness;
 mod hall;
+mod overload;
 mod paper;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use net::{
-    Arrival, BufferId, Driver, DriverStats, Failure, FailureKind, Full, Gather, Part, Run, SendReport,
+    Arrival, BufferId, Driver, DriverStats, Failure, FailureKind, Full, Gather, Part, Run, SendReport, Sieve,
     SocketIndex, Waker,
 };
 use relay::clock::Clock;
@@ -20,6 +20,8 @@ pub struct World {
     pub incoming: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Datagrams that were sent, in order.
     pub sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// When the last of them were.
+    pub times: Vec<Duration>,
     /// Messages in which they were sent.
     pub messages: usize,
     /// Destinations that the kernel refuses.
@@ -34,6 +36,38 @@ pub struct World {
     pub room: usize,
     /// What a datagram costs to receive, and a message of n datagrams n + 1 times to send.
     pub price: Duration,
+    /// What a datagram costs to receive if that is less; zero if not.
+    pub price_of_taking: Duration,
+    /// What the socket lets pass, and what it has not.
+    pub sieve: Option<Sieve>,
+    pub sifted: usize,
+    /// Datagrams that found no room.
+    pub overflowed: usize,
+    /// The part of the next payload that has passed so far: a share is kept exactly, not by chance.
+    passed: u32,
+}
+
+impl World {
+    /// A datagram comes to the socket, as it would to the kernel's.
+    pub fn come(&mut self, from: SocketAddr, bytes: Vec<u8>) {
+        if self.sieve.is_some_and(|sieve| !self.passes(&sieve, &bytes)) {
+            self.sifted += 1;
+        } else if self.room > 0 && self.incoming.len() >= self.room {
+            self.overflowed += 1;
+        } else {
+            self.incoming.push_back((from, bytes));
+        }
+    }
+
+    fn passes(&mut self, sieve: &Sieve, bytes: &[u8]) -> bool {
+        if bytes.starts_with(&sieve.spared) {
+            return true;
+        }
+        self.passed += if bytes.first() == Some(&sieve.first) { sieve.of_second } else { sieve.of_rest };
+        let passes = self.passed >= Sieve::ALL;
+        self.passed %= Sieve::ALL;
+        passes
+    }
 }
 
 /// A world that is shared with a shard.
@@ -102,7 +136,7 @@ impl Driver for Paper {
             let (id, len) = (BufferId(at as u16), bytes.len() as u16);
             *buffer = Some(bytes);
             world.lent += 1;
-            world.now += world.price;
+            world.now += if world.price_of_taking.is_zero() { world.price } else { world.price_of_taking };
             arrivals.push(Arrival {
                 source,
                 local: None,
@@ -185,6 +219,8 @@ impl Driver for Paper {
             } else {
                 self.report.datagrams += 1;
                 world.sent.push((to, bytes));
+                let now = world.now;
+                world.times.push(now);
             }
         }
     }
@@ -195,6 +231,11 @@ impl Driver for Paper {
 
     fn waker(&self) -> Waker {
         Waker::new().expect("an eventfd")
+    }
+
+    fn sift(&mut self, sieve: Option<&Sieve>) -> io::Result<()> {
+        self.world.borrow_mut().sieve = sieve.copied();
+        Ok(())
     }
 
     fn receive_pressure(&self) -> f32 {

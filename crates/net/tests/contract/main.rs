@@ -25,6 +25,7 @@ mod order;
 mod peer_errors;
 mod refusal;
 mod segments;
+mod sieve;
 mod sources;
 
 /// Runs each function once for every driver.

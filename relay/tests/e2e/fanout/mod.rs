@@ -7,6 +7,7 @@ mod crowds;
 mod hot;
 mod large;
 mod mtu;
+mod overload;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
