@@ -252,6 +252,7 @@ impl Stage<'_> {
             format!("--host={RELAY}"),
             "--shards=1".to_owned(),
             format!("--config={}", self.config.display()),
+            "--admission=open".to_owned(),
         ];
         Relay::start_on(self.bench, &self.bench.host.relay_cpu.to_string(), self.backend, flags)
     }

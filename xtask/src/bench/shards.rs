@@ -146,6 +146,7 @@ fn once(bench: &Bench, config: &Path, backend: &str, shards: usize) -> anyhow::R
         format!("--shards={shards}"),
         "--pin".to_owned(),
         format!("--config={}", config.display()),
+        "--admission=open".to_owned(),
     ];
     let relay = Relay::start_on(bench, &bench.host.cpus, backend, flags)?;
     let seconds = (PATIENCE + WARM_UP + bench.duration).as_secs() + 10;
