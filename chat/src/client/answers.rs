@@ -6,7 +6,7 @@ use wire::{GroupId, Heartbeat, Refusal, Reply};
 
 use super::belief::Claim;
 use super::past::Late;
-use super::request::{Asked, Cause};
+use super::request::{Asked, Cause, Next};
 use super::{Client, Event, PONGS_PER_WHO, Request};
 
 impl Client {
@@ -30,6 +30,15 @@ impl Client {
     }
 
     fn reply(&mut self, reply: Reply, datagram: &[u8], now: Instant) {
+        if let Reply::Refused(Refusal::Retry(cookie)) = reply
+            && let Some(asked) = self.asked.as_mut().filter(|asked| asked.request.is_answered_by(reply))
+        {
+            match asked.prove(cookie, now) {
+                Next::Again => return self.transmit(now),
+                Next::Wait => return,
+                Next::Refused => {}
+            }
+        }
         if let Some(asked) = self.asked.take_if(|asked| asked.request.is_answered_by(reply)) {
             return self.answered(asked, reply, datagram, now);
         }

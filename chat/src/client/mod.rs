@@ -200,7 +200,7 @@ impl Client {
         self.stay_away();
         self.believe_doubted_texts();
         if let Some(Asked { request: Request::Join(group), .. }) = self.asked {
-            self.outbox.push_back(Request::Leave(group).encode());
+            self.outbox.push_back(format!("!{}", Request::Leave(group)).into_bytes());
         }
         self.past.retire(self.asked.take(), None, now);
         if let Some(group) = self.group {
@@ -278,12 +278,14 @@ impl Client {
             _ => PATIENCE,
         };
         self.asked = Some(Asked::new(request, cause, tries, patience, now));
-        self.transmit(request, now);
+        self.transmit(now);
     }
 
-    fn transmit(&mut self, request: Request, now: Instant) {
-        self.outbox.push_back(request.encode());
-        if request.is_activity() {
+    /// Sends what is asked.
+    fn transmit(&mut self, now: Instant) {
+        let Some(asked) = &self.asked else { return };
+        self.outbox.push_back(asked.encode());
+        if asked.request.is_activity() {
             self.pulse.beat(now);
         }
     }
@@ -291,8 +293,7 @@ impl Client {
     fn repeat_or_give_up(&mut self, now: Instant) {
         let Some(asked) = &mut self.asked else { return };
         if asked.repeat(now) {
-            let request = asked.request;
-            self.transmit(request, now);
+            self.transmit(now);
         } else if let Some(asked) = self.asked.take() {
             self.give_up(&asked, now);
             self.past.retire(Some(asked), None, now);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use wire::{GroupId, Refusal, Reply, Usage};
+use wire::{Cookie, GroupId, Refusal, Reply, Usage};
 
 /// What can be asked of the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,14 @@ pub(super) enum Cause {
     Goodbye,
 }
 
+/// What to do about an answer that asks for a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Again,
+    Wait,
+    Refused,
+}
+
 /// A request on its way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -45,16 +53,14 @@ pub(super) struct Asked {
     /// How often it was sent.
     pub(super) tries: u32,
     pub(super) deadline: Instant,
+    /// What the relay wants to see, to believe in this client's address.
+    cookie: Option<Cookie>,
     last_sent: Instant,
     max_tries: u32,
     patience: Duration,
 }
 
 impl Request {
-    pub(super) fn encode(self) -> Vec<u8> {
-        format!("!{self}").into_bytes()
-    }
-
     /// Whether the relay counts it as a sign of life.
     pub(super) fn is_activity(self) -> bool {
         matches!(self, Self::Join(_) | Self::Ping)
@@ -70,6 +76,7 @@ impl Request {
                 Self::Join(_),
                 Reply::Refused(R::NoSuchGroup | R::ServerFull | R::MissingGroup(Usage::Join)),
             )
+            | (Self::Create | Self::Join(_), Reply::Refused(R::Retry(_)))
             | (Self::Leave(_), Reply::Refused(R::NotInThatGroup | R::MissingGroup(Usage::Leave)))
             | (Self::Ping, Reply::Pong(_) | Reply::Refused(R::NotJoined))
             | (Self::Who, Reply::Who(..) | Reply::Refused(R::NotJoined)) => true,
@@ -111,7 +118,31 @@ impl Asked {
         patience: Duration,
         now: Instant,
     ) -> Self {
-        Self { request, cause, tries: 1, deadline: now + patience, last_sent: now, max_tries, patience }
+        let (tries, deadline, last_sent) = (1, now + patience, now);
+        Self { request, cause, tries, deadline, cookie: None, last_sent, max_tries, patience }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self.cookie {
+            Some(cookie) => format!("!{} {cookie}", self.request).into_bytes(),
+            None => format!("!{}", self.request).into_bytes(),
+        }
+    }
+
+    /// What an answer that asks for a proof means: the request is to be sent again with the cookie; once only, because a
+    /// cookie that is not believed is no use.
+    pub(super) fn prove(&mut self, cookie: Cookie, now: Instant) -> Next {
+        match self.cookie {
+            None => {
+                self.cookie = Some(cookie);
+                self.last_sent = now;
+                self.deadline = now + self.patience;
+                Next::Again
+            }
+            // The answer to a try of before.
+            Some(known) if known == cookie => Next::Wait,
+            Some(_) => Next::Refused,
+        }
     }
 
     /// Counts one more try, if there is one.

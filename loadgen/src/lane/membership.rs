@@ -1,9 +1,9 @@
 //! How clients come, stay and go: requests, their repeats, and what the relay answers.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use wire::{GroupId, Refusal, Reply};
+use wire::{Cookie, GroupId, Refusal, Reply};
 
 use super::client::{State, milliseconds};
 use super::{Lane, Outlet};
@@ -40,6 +40,8 @@ pub struct Membership {
     pub progressed: Duration,
     /// Clients whose LEAVE has no answer.
     pub leaving: u32,
+    /// What the relay wants to see in requests that have no other answer yet, to believe in their addresses.
+    cookies: HashMap<u32, Cookie>,
     /// The last refusal, for the error message.
     pub refusal: Option<Refusal>,
 }
@@ -92,7 +94,8 @@ impl Lane {
     /// Sends a client's request, and remembers to repeat it.
     fn ask(&mut self, client: u32, now: Duration, out: &mut impl Outlet) {
         let it = &mut self.clients[client as usize];
-        let Some(text) = request_text(it.state, self.groups[it.group as usize].id) else {
+        let cookie = self.membership.cookies.get(&client);
+        let Some(text) = request_text(it.state, self.groups[it.group as usize].id, cookie) else {
             // Meanwhile another member has learnt that the group is gone.
             return if it.state == State::Leaving { self.left(client) } else { self.start(client) };
         };
@@ -178,6 +181,9 @@ impl Lane {
     /// What the relay's answer means for a client.
     pub(super) fn answered(&mut self, client: u32, reply: Reply, now: Duration) {
         let state = self.clients[client as usize].state;
+        if let Reply::Refused(Refusal::Retry(cookie)) = reply {
+            return self.prove(client, cookie);
+        }
         match (reply, state) {
             (Reply::Created(id), State::Creating) => self.created(client, id, now),
             (Reply::Joined(id), State::Joining) => self.joined(client, id, now),
@@ -194,7 +200,21 @@ impl Lane {
         }
     }
 
+    /// Asks again at once with the cookie; with another one when it is time to repeat, or a relay that always wants
+    /// another would be asked without end.
+    fn prove(&mut self, client: u32, cookie: Cookie) {
+        let wanted = self.clients[client as usize].state;
+        if !matches!(wanted, State::Creating | State::Joining) {
+            return;
+        }
+        if self.membership.cookies.insert(client, cookie).is_none() {
+            self.clients[client as usize].state = State::Waiting;
+            self.membership.queue.push_back((client, wanted));
+        }
+    }
+
     fn created(&mut self, client: u32, id: GroupId, now: Duration) {
+        self.membership.cookies.remove(&client);
         self.clients[client as usize].state = State::Waiting;
         let group = &mut self.groups[self.clients[client as usize].group as usize];
         (group.id, group.creating, group.created) = (Some(id), false, milliseconds(now));
@@ -212,6 +232,7 @@ impl Lane {
             return;
         }
         it.state = State::Joined;
+        self.membership.cookies.remove(&client);
         (it.from, it.until) = (self.ledger.number(), u64::MAX);
         group.members += 1;
         self.membership.members += 1;
@@ -291,10 +312,11 @@ impl Lane {
     }
 }
 
-fn request_text(state: State, group: Option<GroupId>) -> Option<String> {
+fn request_text(state: State, group: Option<GroupId>, cookie: Option<&Cookie>) -> Option<String> {
+    let proof = cookie.map(|cookie| format!(" {cookie}")).unwrap_or_default();
     match (state, group) {
-        (State::Creating, _) => Some("!CREATE".to_owned()),
-        (State::Joining, Some(id)) => Some(format!("!JOIN {id}")),
+        (State::Creating, _) => Some(format!("!CREATE{proof}")),
+        (State::Joining, Some(id)) => Some(format!("!JOIN {id}{proof}")),
         (State::Leaving, Some(id)) => Some(format!("!LEAVE {id}")),
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use super::world::{World, id, secs};
 use crate::client::{Busy, Event, MAX_UNCONFIRMED, Request, SendError};
-use wire::{Heartbeat, Refusal};
+use wire::{Cookie, Heartbeat, Refusal};
 
 #[test]
 fn every_request_has_its_answer() {
@@ -46,6 +46,28 @@ fn a_refusal_in_unknown_words_is_reported_too() {
     let answer = b"ERR RETRY abcdef".to_vec();
     assert_eq!(world.events(), [Event::RefusedOtherwise { request: Request::Join(id("HOME")), answer }]);
     assert!(world.client.is_ready(world.now));
+}
+
+#[test]
+fn a_question_for_a_proof_is_answered_once() {
+    let mut world = World::new();
+    world.wants = Some(Cookie::of(7));
+    world.ask(Request::Join(id("HOME")));
+    assert_eq!(world.events(), [Event::Joined { group: id("HOME"), again: false }]);
+    assert_eq!(world.said()[..2], ["!JOIN HOME".to_owned(), format!("!JOIN HOME {}", Cookie::of(7))]);
+
+    // The question comes twice, because the first JOIN was repeated; then the relay wants something else.
+    let mut world = World::new();
+    let request = Request::Join(id("HOME"));
+    world.client.ask(request, world.now).unwrap();
+    for _ in 0..2 {
+        world.hear(&format!("ERR RETRY {}", Cookie::of(7)));
+    }
+    assert_eq!(world.events(), []);
+    assert_eq!(std::iter::from_fn(|| world.client.datagram()).count(), 2);
+    world.hear(&format!("ERR RETRY {}", Cookie::of(8)));
+    assert_eq!(world.events(), [Event::Refused { request, refusal: Refusal::Retry(Cookie::of(8)) }]);
+    assert_eq!(world.client.datagram(), None);
 }
 
 #[test]

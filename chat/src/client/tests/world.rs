@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use wire::{Command, GroupId, Heartbeat, Message, Refusal, Reply, Usage, decode};
+use wire::{Command, Cookie, GroupId, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode};
 
 use crate::client::{Client, Event};
 
@@ -36,6 +36,8 @@ pub(super) struct World {
     /// Payloads that reached the group.
     pub(super) payloads: Vec<String>,
     pub(super) loses: Losses,
+    /// What has to be shown in a JOIN.
+    pub(super) wants: Option<Cookie>,
     created: u8,
 }
 
@@ -51,6 +53,7 @@ impl World {
             sent: Vec::new(),
             payloads: Vec::new(),
             loses: Box::new(|_, _| false),
+            wants: None,
             created: 0,
         }
     }
@@ -128,8 +131,12 @@ impl World {
                 Reply::Created(group)
             }
             (Message::Command(Command::Join(argument)), _) => {
-                match argument.group(Usage::Join).as_ref().map(known) {
-                    Ok(Some(group)) => {
+                let (group, proof) = argument.group_and_proof().expect("a group");
+                if let Some(cookie) = self.wants.filter(|cookie| proof != Proof::Cookie(*cookie)) {
+                    return Some(Reply::Refused(Refusal::Retry(cookie)));
+                }
+                match known(&group) {
+                    Some(group) => {
                         self.member = Some(group);
                         Reply::Joined(group)
                     }
