@@ -211,6 +211,9 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         for failure in &report.failures {
             self.worst.note(failure, self.turn);
         }
+        for to in &report.unreached {
+            self.engine.unreached(*to);
+        }
         report.clear();
     }
 

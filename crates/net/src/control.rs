@@ -108,6 +108,22 @@ impl Told {
     }
 }
 
+/// True if the control messages of an error say that it came by ICMP, and that it is not about the size of a datagram.
+pub(crate) fn is_icmp(mut control: &[u8]) -> bool {
+    const RECVERR: [(i32, i32); 2] =
+        [(libc::IPPROTO_IP, libc::IP_RECVERR), (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)];
+    const ORIGINS: [u8; 2] = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
+    while let Some((level, kind, data, rest)) = next(control) {
+        if RECVERR.contains(&(level, kind))
+            && let Some((errno, [origin, ..])) = data.split_first_chunk()
+        {
+            return ORIGINS.contains(origin) && i32::from_ne_bytes(*errno) != libc::EMSGSIZE;
+        }
+        control = rest;
+    }
+    false
+}
+
 /// Level, kind and data of the first message, and the bytes behind it.
 fn next(control: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
     let len = usize::from_ne_bytes(*control.first_chunk()?);

@@ -178,6 +178,9 @@ pub struct SendReport {
     pub segments_sum: u64,
     /// What the kernel did not take.
     pub failures: Vec<Failure>,
+    /// Destinations about which ICMP errors came in, of sockets with
+    /// [`SocketOptions::report_queue_drops`](crate::SocketOptions::report_queue_drops), a few hundred at most. Anyone can forge them.
+    pub unreached: Vec<SocketAddr>,
     /// Times that a peer's machine sent word that it has no such port, for a datagram that was counted as taken
     /// before. Only connected sockets hear of it, and either here or as [`FailureKind::Unreachable`] of their
     /// next send, which the kernel then does not take.
@@ -288,7 +291,9 @@ impl SendReport {
     pub fn clear(&mut self) {
         let mut failures = std::mem::take(&mut self.failures);
         failures.clear();
-        *self = SendReport { failures, ..SendReport::default() };
+        let mut unreached = std::mem::take(&mut self.unreached);
+        unreached.clear();
+        *self = SendReport { failures, unreached, ..SendReport::default() };
     }
 
     /// Datagrams that the kernel did not take, for every reason.

@@ -195,7 +195,9 @@ impl Driver for Epoll {
     }
 
     fn report(&mut self) -> &mut SendReport {
-        self.queue.report()
+        let report = self.queue.report();
+        self.slots.peer_errors.take_unreached(&mut report.unreached);
+        report
     }
 
     fn waker(&self) -> Waker {

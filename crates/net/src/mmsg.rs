@@ -160,7 +160,9 @@ impl Driver for Mmsg {
     }
 
     fn report(&mut self) -> &mut SendReport {
-        self.queue.report()
+        let report = self.queue.report();
+        self.receiver.slots.peer_errors.take_unreached(&mut report.unreached);
+        report
     }
 
     fn waker(&self) -> Waker {

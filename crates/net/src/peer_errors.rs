@@ -4,13 +4,16 @@
 //! errors twice: the next send, to whomever, or the next receive fails with it, once; and it waits in the
 //! socket's error queue, which takes room in the receive buffer and keeps the socket ready until it is read.
 
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc::{self, mmsghdr, msghdr};
 
+use crate::address::{Name, decode};
 use crate::batch::EMPTY_HEADER;
+use crate::control::is_icmp;
 use crate::socket::Socket;
 use crate::transmit::send_one;
 
@@ -21,11 +24,17 @@ const CALLS: usize = 8;
 /// Errors of others that one send may be told. Its own comes back without any news in the queue.
 const TRIES: usize = 16;
 
-/// Reads error queues, and counts what they held.
+/// Destinations that are kept until they are asked for, at most: who wants them asks each turn.
+const KEPT: usize = 256;
+/// Bytes of control messages of one error: the error, who sent it, and the address that it was sent to.
+const CONTROL: usize = 128;
+
+/// Reads error queues, counts what they held, and remembers whom it was about.
 #[derive(Default)]
 pub(crate) struct PeerErrors {
     all: u64,
     calls: u64,
+    unreached: Vec<SocketAddr>,
 }
 
 impl PeerErrors {
@@ -39,12 +48,17 @@ impl PeerErrors {
         self.calls
     }
 
+    /// The destinations of the datagrams that ICMP errors were about, since this was last asked.
+    pub(crate) fn take_unreached(&mut self, into: &mut Vec<SocketAddr>) {
+        into.append(&mut self.unreached);
+    }
+
     /// Empties a socket's error queue, so that the kernel has no error to tell either; false if nothing was there.
     pub(crate) fn drain(&mut self, socket: &Socket) -> bool {
         let before = self.all;
         for _ in 0..if socket.reports_drops() { CALLS } else { 0 } {
             self.calls += 1;
-            let read = read(socket.as_raw_fd());
+            let read = read(socket.as_raw_fd(), &mut self.unreached);
             self.all += read as u64;
             if read < CALL {
                 break;
@@ -89,11 +103,29 @@ fn may_be_told(socket: &Socket, errno: Errno) -> bool {
     socket.reports_drops() && !matches!(errno, EAGAIN | ENOBUFS | ENOMEM | ECANCELED)
 }
 
-/// Takes errors off the queue, without looking at them; returns how many.
-fn read(fd: RawFd) -> usize {
+/// Takes errors off the queue, and the destinations of those that came by ICMP; returns how many.
+fn read(fd: RawFd, unreached: &mut Vec<SocketAddr>) -> usize {
+    let mut names = [[0_u8; Name::SIZE]; CALL];
+    let mut controls = [[0_u8; CONTROL]; CALL];
     let mut headers: [mmsghdr; CALL] = [EMPTY_HEADER; CALL];
+    for ((header, name), control) in headers.iter_mut().zip(&mut names).zip(&mut controls) {
+        header.msg_hdr.msg_name = name.as_mut_ptr().cast();
+        header.msg_hdr.msg_namelen = Name::SIZE as u32;
+        header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+        header.msg_hdr.msg_controllen = CONTROL as _;
+    }
     let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: the headers outlive the call, and have room for nothing that the kernel could write.
+    // SAFETY: the headers, names and controls outlive the call, and each header has the length of what it points to.
     let read = unsafe { libc::recvmmsg(fd, headers.as_mut_ptr(), CALL as u32, flags as _, ptr::null_mut()) };
-    Errno::result(read).map_or(0, |read| read as usize)
+    let read = Errno::result(read).map_or(0, |read| read as usize);
+    for ((header, name), control) in headers.iter().zip(&names).zip(&controls).take(read) {
+        let len = header.msg_hdr.msg_controllen.min(CONTROL);
+        if is_icmp(&control[..len])
+            && unreached.len() < KEPT
+            && let Some(to) = decode(name)
+        {
+            unreached.push(to);
+        }
+    }
+    read
 }

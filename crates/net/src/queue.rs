@@ -306,6 +306,7 @@ impl SendQueue {
     }
 
     pub(crate) fn report(&mut self) -> &mut SendReport {
+        self.peer_errors.take_unreached(&mut self.report.unreached);
         &mut self.report
     }
 

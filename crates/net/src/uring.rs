@@ -330,7 +330,9 @@ impl Driver for Uring {
     }
 
     fn report(&mut self) -> &mut SendReport {
-        self.queue.report()
+        let report = self.queue.report();
+        self.receiver.peer_errors.take_unreached(&mut report.unreached);
+        report
     }
 
     fn waker(&self) -> Waker {

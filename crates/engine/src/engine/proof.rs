@@ -1,5 +1,6 @@
 //! What a shard does about addresses that have not been proved: asks, believes, watches.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use wire::{Proof, Refusal};
@@ -70,6 +71,13 @@ impl Engine {
         let has_budget = || self.sessions.find(client).is_some_and(|key| !self.sessions.get(key).proved);
         if self.admission.stance() == Stance::Guarded && has_budget() {
             self.admission.credit(client, len);
+        }
+    }
+
+    /// Word has come by ICMP that nobody is at an address. It can be forged: see [`crate::Admission`].
+    pub fn unreached(&self, to: SocketAddr) {
+        if let Some(client) = ClientAddr::new(to) {
+            self.admission.shrink(&client, self.now);
         }
     }
 

@@ -108,6 +108,8 @@ fn a_forged_error_is_counted_and_nothing_else<C: Candidate>() {
                 });
             }
             let report = driver.report();
+            assert!(report.unreached.len() >= kinds.len() - 1, "{:?}", report.unreached);
+            assert!(report.unreached.iter().all(|to| *to == peer.address), "whom it was about");
             assert_eq!((report.datagrams, report.failed(), report.returned), (kinds.len() as u64, 0, 0));
         }
     });
