@@ -118,10 +118,8 @@ impl Relay {
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
         let gauges = sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
-        let crew = Crew::start(&common, sockets, &meters, events).map_err(|cannot| match cannot {
-            CannotStart::Backend(error) => Failure::Backend { place: loaded.place("backend"), error },
-            CannotStart::Thread(error) => Failure::System { error },
-        })?;
+        let crew =
+            Crew::start(&common, sockets, &meters, events).map_err(|cannot| cannot_start(loaded, cannot))?;
         sandbox.settle();
         signals.turn_into(events.clone())?;
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
@@ -140,13 +138,7 @@ impl Relay {
                 fallback: crew.fallback.as_ref().map(ToString::to_string),
                 confinement: Arc::clone(&confinement),
             });
-            let about = About {
-                addresses: binding.addresses.clone(),
-                bound,
-                receive_buffer: (binding.receive_buffer, options.receive_buffer),
-                send_buffer: (binding.send_buffer, options.send_buffer),
-                remedy: crew.fallback.as_ref().map(net::SetupError::advice),
-            };
+            let about = about(&binding, options, bound, &crew);
             let page = Arc::new(Status::new(Arc::clone(&sources), about, clock, loaded));
             let exporter = Arc::new(Exporter::new(sources));
             http::serve(listener, exporter, Arc::clone(&page), (Arc::clone(&ready), pulse.clone()))?;
@@ -255,6 +247,24 @@ impl Relay {
         self.supervisor.stopping();
         self.crew.post(&News { stop: true, ..News::default() });
         self.crew.join();
+    }
+}
+
+/// What the status page tells of the relay that never changes.
+fn about(binding: &Binding, asked: SocketOptions, bound: SocketAddr, crew: &Crew) -> About {
+    About {
+        addresses: binding.addresses.clone(),
+        bound,
+        receive_buffer: (binding.receive_buffer, asked.receive_buffer),
+        send_buffer: (binding.send_buffer, asked.send_buffer),
+        remedy: crew.fallback.as_ref().map(net::SetupError::advice),
+    }
+}
+
+fn cannot_start(loaded: &Loaded, cannot: CannotStart) -> Failure {
+    match cannot {
+        CannotStart::Backend(error) => Failure::Backend { place: loaded.place("backend"), error },
+        CannotStart::Thread(error) => Failure::System { error },
     }
 }
 
