@@ -8,6 +8,7 @@ mod args;
 mod choice;
 mod duration;
 mod environment;
+mod examine;
 mod file;
 mod flags;
 mod groups;
@@ -29,6 +30,7 @@ mod tests;
 mod token;
 
 pub use choice::{Backend, LogFormat, SandboxMode, Shards};
+pub use examine::examine;
 pub use flags::command;
 pub use load::{Loaded, load};
 pub use place::{Place, Source};

@@ -12,7 +12,7 @@ pub const OWN_PORT: u16 = 5000;
 pub const OWN_HOSTS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 
 /// Who speaks: clients in all forms of addresses, and those who are none.
-const SOURCES: [&str; 18] = [
+pub const SOURCES: [&str; 18] = [
     "10.0.0.1:4001",
     "10.0.0.1:4002",
     "10.0.0.2:4002",
@@ -37,7 +37,7 @@ const SOURCES: [&str; 18] = [
 ];
 
 /// How many of them are clients.
-const CLIENTS: usize = 12;
+pub const CLIENTS: usize = 12;
 
 /// Ids that a person has chosen.
 pub const NAMES: [&str; 4] = ["LOBBY-1", "A", "X_9", "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_0123"];
