@@ -5,10 +5,13 @@ mod bench;
 mod dashboards;
 mod deploy;
 mod faults;
+mod fuzz;
 mod gate;
 mod machine;
+mod mutants;
 mod package;
 mod reference;
+mod sanitizers;
 mod steps;
 mod tidy;
 
@@ -30,7 +33,7 @@ struct Xtask {
 enum Task {
     /// Runs all checks; installs what they need and this machine lacks, and says so.
     Test {
-        /// Also what takes long: more cases of the property tests.
+        /// Also what takes long: more cases of the property tests, sanitizers, fuzzing, mutants.
         #[arg(long)]
         long: bool,
         /// Only the steps whose name contains this text.
@@ -43,6 +46,10 @@ enum Task {
     Faults(faults::Options),
     /// Counts the instructions of the hot path's steps, and compares them with what was committed.
     Gate(gate::Options),
+    /// Searches for bytes that break something, by coverage-guided fuzzing (needs a C++ compiler).
+    Fuzz(fuzz::Options),
+    /// Changes the code in small ways, and tells which changes no test notices (installs cargo-mutants).
+    Mutants(mutants::Options),
     /// Writes the references of the metrics into the documents.
     Reference,
     /// Builds the Debian package.
@@ -70,6 +77,8 @@ fn run() -> anyhow::Result<()> {
         Task::Bench(options) => bench::run(&shell, &options),
         Task::Faults(options) => faults::run(&shell, &options),
         Task::Gate(options) => gate::run(&shell, options),
+        Task::Fuzz(options) => fuzz::run(&shell, &options),
+        Task::Mutants(options) => mutants::run(&shell, &options),
         Task::Reference => reference::write(&shell),
         Task::Package => package::build(&shell),
         Task::Tidy => tidy::check(&shell),

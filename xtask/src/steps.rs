@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{dashboards, deploy, faults, gate, machine, package, tidy};
+use crate::{dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
@@ -40,16 +40,25 @@ const STEPS: [Step; 13] = [
     }),
 ];
 
+/// What takes too long for every commit.
+const LONG: [Step; 4] = [
+    ("AddressSanitizer", sanitizers::address),
+    ("ThreadSanitizer", sanitizers::thread),
+    ("fuzzing", fuzz::check),
+    ("mutants", mutants::check),
+];
+
 /// Runs the steps; the first that fails ends the run.
 pub fn run(shell: &Shell, long: bool, only: Option<&str>) -> anyhow::Result<()> {
     // The same cases in every run, unless somebody asks for others.
     let seed = std::env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| "5000".to_owned());
     let _seed = shell.push_env("PROPTEST_RNG_SEED", seed);
     let _cases = long.then(|| shell.push_env("PROPTEST_CASES", "100000"));
+    let steps = || STEPS.iter().chain(LONG.iter().filter(|_| long));
     let chosen: Vec<&Step> =
-        STEPS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).collect();
+        steps().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).collect();
     if chosen.is_empty() {
-        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = steps().map(|(name, _)| *name).collect();
         bail!("no step has that text in its name; the steps are: {}", names.join("; "));
     }
     let mut summary = String::new();

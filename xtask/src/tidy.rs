@@ -89,7 +89,8 @@ fn check_modules(files: &[PathBuf], faults: &mut Vec<String>) -> anyhow::Result<
             || file.canonicalize().is_ok_and(|file| by_path.contains(&file))
             || folder.ends_with("tests")
             || folder.ends_with("examples")
-            || folder.ends_with("benches");
+            || folder.ends_with("benches")
+            || folder.ends_with("fuzz/targets");
         let name = if stem == "mod" {
             folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
         } else {

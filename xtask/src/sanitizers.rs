@@ -1,0 +1,37 @@
+//! The tests of what has `unsafe` code or several threads, under the sanitizers that come with the toolchain.
+
+use xshell::{Shell, cmd};
+
+/// The pinned toolchain has the sanitizers' libraries and hides the option.
+const UNHIDE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
+
+/// Naming the platform keeps the flags out of build scripts and procedural macros.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
+/// Memory: the one crate that has `unsafe` code, with every test of its contract, on all drivers.
+pub fn address(shell: &Shell) -> anyhow::Result<()> {
+    let _flags = [UNHIDE, ("RUSTFLAGS", "-Zsanitizer=address -Cforce-frame-pointers")]
+        .map(|(name, value)| shell.push_env(name, value));
+    Ok(cmd!(
+        shell,
+        "cargo test --locked -p net --tests --target {PLATFORM} --target-dir target/sanitizers/address"
+    )
+    .run()?)
+}
+
+/// Races: engines of several shards at work on the same groups, and the drivers' wakers and routes.
+pub fn thread(shell: &Shell) -> anyhow::Result<()> {
+    // The standard library is not built for it: what is inlined of its locks and counters is seen, the fence before an
+    // `Arc` frees its content is not.
+    let _options = shell.push_env("TSAN_OPTIONS", "suppressions=xtask/src/sanitizers/thread.txt");
+    let flags = "--cfg spinning -Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
+    let _flags = [UNHIDE, ("RUSTFLAGS", flags)].map(|(name, value)| shell.push_env(name, value));
+    let folder = "target/sanitizers/thread";
+    cmd!(shell, "cargo test --locked -p engine --test threads --target {PLATFORM} --target-dir {folder}")
+        .run()?;
+    Ok(cmd!(
+        shell,
+        "cargo test --locked -p net --lib --test contract --target {PLATFORM} --target-dir {folder}"
+    )
+    .run()?)
+}
