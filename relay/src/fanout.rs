@@ -139,6 +139,14 @@ impl Fanout {
         &self.gate
     }
 
+    /// How many payloads these are, and the sum of their ages by now.
+    pub fn completed_by(&self, now: Duration) -> (u64, Duration) {
+        self.completed.iter().fold((0, Duration::ZERO), |(payloads, age), taken| {
+            let each = now.saturating_sub(taken.at);
+            (payloads + taken.payloads, age + each * taken.payloads as u32)
+        })
+    }
+
     /// Nothing waits for company any more.
     pub fn hurry(&mut self) {
         self.flows.release_due(Duration::MAX, self.most_held);

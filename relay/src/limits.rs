@@ -18,9 +18,20 @@ pub const HURRY: f32 = 0.75;
 /// the others' way. A few milliseconds' worth.
 pub const HURRY_IF_DOMINATED: f32 = 0.05;
 
-/// How long a shard has to hurry or to drop, without a pause as long, before it counts as overloaded and lets nothing wait
-/// for longer than [`OVERLOAD_WAIT`]: a burst is over by then, or it is drops of this length that a sender sees anyway.
+/// How long a shard has to hurry or to drop, without a pause of [`OVERLOAD_CALM`], before it counts as overloaded and lets nothing wait
+/// for long: a burst is over by then, or it is drops of this length that a sender sees anyway.
 pub const OVERLOAD_STANDING: Duration = Duration::from_millis(20);
+
+/// The receive queue of a shard that takes nothing because there is no room is looked at in windows of this length: several
+/// turns.
+pub const GROWTH_WINDOW: Duration = Duration::from_millis(50);
+
+/// In how many of them in a row it has to grow before the shard counts as overloaded although the buffer has room: a load
+/// that waits for its answers has stopped growing by then, and a burst has been over for long.
+pub const GROWTH_WINDOWS: u32 = 4;
+
+/// By which part of the buffer it has to in each: some 100 payloads of the default one, 2,000 a second.
+pub const GROWTH_LEAST: f32 = 0.01;
 
 /// How long nothing was dropped before an overload is over: much longer than a load at the limit takes to show again, and
 /// together with [`SIEVE_OPENING`]'s steps under the second in which everything is to be as before.
@@ -30,17 +41,20 @@ pub const OVERLOAD_CALM: Duration = Duration::from_millis(200);
 /// dropped: who is asked for too much never has.
 pub const OVERLOAD_LEISURE: f32 = 0.1;
 
-/// How much may wait in an overloaded shard, as the time that it takes to send it. A payload waits for that long at most
-/// before its batch begins, and the last of a roster as long again until it is over; of the 20 ms that nobody may wait, six
-/// are left for the receive queue, for the turn that takes it and for the rate's error. Less would cost goodput: payloads
-/// that wait share messages.
-pub const OVERLOAD_WAIT: Duration = Duration::from_millis(7);
+/// How old payloads of an overloaded shard are on average when their last copy has been sent. What waits for the batch before
+/// its own may be twice as old; of the 20 ms that nobody may wait, a few are left for the receive queue and the turn
+/// that takes it. Less would cost goodput: payloads that wait share messages.
+pub const OVERLOAD_AGE: Duration = Duration::from_millis(8);
+
+/// Copies that may wait in an overloaded shard, beside the newest payload of each group: from what a group's turn sends to
+/// what ever may wait. Between these it follows [`OVERLOAD_AGE`].
+pub const ROOM: std::ops::RangeInclusive<u64> = QUANTUM as u64..=BACKLOG_COPIES;
+
+/// How often it changes, by an eighth, or to half of it if payloads are twice as old as they should be: some turns.
+pub const ROOM_EVERY: Duration = Duration::from_millis(10);
 
 /// How long a full turn of an overloaded shard sends: 256 arrivals, of which most are dropped, take a tenth of that.
 pub const OVERLOADED_TURN: Duration = Duration::from_millis(1);
-
-/// How long what a shard sends is counted for its rate: some turns.
-pub const RATE_EVERY: Duration = Duration::from_millis(10);
 
 /// How long the receive queue of an overloaded shard has to stand before less passes the filter, and in how many turns one
 /// after the other: by then 8,192 datagrams were taken that had come while the thread had no core. The filter knows no

@@ -8,8 +8,9 @@ use std::time::Duration;
 use net::Sieve;
 
 use crate::limits::{
-    HURRIED_QUANTUM, HURRIED_TURN, HURRY, HURRY_IF_DOMINATED, OVERLOAD_CALM, OVERLOAD_LEISURE,
-    OVERLOAD_STANDING, OVERLOAD_WAIT, OVERLOADED_TURN, QUANTUM, RATE_EVERY, TURN,
+    GROWTH_LEAST, GROWTH_WINDOW, GROWTH_WINDOWS, HURRIED_QUANTUM, HURRIED_TURN, HURRY, HURRY_IF_DOMINATED,
+    OVERLOAD_AGE, OVERLOAD_CALM, OVERLOAD_LEISURE, OVERLOAD_STANDING, OVERLOADED_TURN, QUANTUM, ROOM,
+    ROOM_EVERY, TURN,
 };
 use crate::valve::Valve;
 
@@ -20,7 +21,8 @@ pub struct Overload {
     /// Since when it has had to drop or to hurry without a longer pause, and when it had to last.
     trouble: Option<(Duration, Duration)>,
     dropped: u64,
-    rate: Rate,
+    room: Room,
+    growth: Growth,
     leisure: Leisure,
     valve: Valve,
 }
@@ -37,9 +39,9 @@ pub struct Sight {
     pub is_dominated: bool,
     /// How long it has had something to do, since the start.
     pub busy: Duration,
-    /// Datagrams sent, and copies dropped, since the start.
-    pub sent: u64,
-    /// See `sent`.
+    /// Payloads whose last copy was sent in the last turn, and the sum of the times since they were taken.
+    pub completed: (u64, Duration),
+    /// Copies dropped since the start.
     pub dropped: u64,
 }
 
@@ -68,9 +70,19 @@ impl Overload {
         Some(self.valve.due().unwrap_or(last + OVERLOAD_CALM))
     }
 
+    /// True if what comes may wait in the kernel's receive queue, which is so full: not if it has grown for so long that
+    /// it is no burst, nor something that waits for its answers.
+    pub fn may_wait(&mut self, now: Duration, pressure: f32) -> bool {
+        if !self.active && self.growth.is_lasting(now, pressure) {
+            self.active = true;
+            self.trouble = Some((now, now));
+        }
+        !self.active && pressure < HURRY
+    }
+
     /// Takes a turn's look, and says how the turn is to be.
     pub fn turn(&mut self, sight: &Sight) -> Orders {
-        self.rate.measure(sight);
+        self.room.measure(sight);
         self.leisure.measure(sight);
         let limit = if self.active || sight.is_dominated { HURRY_IF_DOMINATED } else { HURRY };
         let hurries = sight.pressure.is_some_and(|pressure| pressure > limit);
@@ -83,16 +95,15 @@ impl Overload {
             Some(_) if self.active => (OVERLOADED_TURN, HURRIED_QUANTUM),
             _ => (TURN, QUANTUM),
         };
-        let backlog = self.rate.in_time(OVERLOAD_WAIT).filter(|_| self.active);
+        let backlog = self.active.then_some(self.room.copies);
         Orders { time, quantum, backlog, sieve }
     }
 
     /// Begins when there has been trouble for a while, and ends when there has been none for a longer one, or when there is
     /// time to spare: then it was a moment's, or that of a thread that was kept from its core.
     fn judge(&mut self, now: Duration, trouble: bool) {
-        let pause = if self.active { OVERLOAD_CALM } else { OVERLOAD_STANDING };
         let is_over = self.active && self.leisure.enough && self.valve.is_open();
-        if is_over || self.trouble.is_some_and(|(_, last)| now >= last + pause) {
+        if is_over || self.trouble.is_some_and(|(_, last)| now >= last + OVERLOAD_CALM) {
             self.trouble = None;
             self.active = false;
         }
@@ -104,26 +115,64 @@ impl Overload {
     }
 }
 
-/// How much a shard sends in the time in which it has something to do.
-#[derive(Debug, Default)]
-struct Rate {
-    busy: Duration,
-    sent: u64,
-    per_second: Option<f64>,
+/// How much may wait: so much that what is delivered is neither older nor younger than it should be.
+///
+/// A rate would not do: with less that waits messages get smaller and the rate falls, and with it what may wait.
+#[derive(Debug)]
+struct Room {
+    copies: u64,
+    since: Duration,
+    /// Payloads whose last copy was sent since then, and the sum of their ages.
+    payloads: u64,
+    age: Duration,
 }
 
-impl Rate {
-    fn measure(&mut self, sight: &Sight) {
-        let time = sight.busy.saturating_sub(self.busy);
-        if time >= RATE_EVERY {
-            self.per_second = Some(sight.sent.saturating_sub(self.sent) as f64 / time.as_secs_f64());
-            (self.busy, self.sent) = (sight.busy, sight.sent);
-        }
+impl Default for Room {
+    fn default() -> Self {
+        Self { copies: *ROOM.end(), since: Duration::ZERO, payloads: 0, age: Duration::ZERO }
     }
+}
 
-    /// Copies that are sent in so long; None if that is not known.
-    fn in_time(&self, time: Duration) -> Option<u64> {
-        self.per_second.map(|rate| (rate * time.as_secs_f64()) as u64)
+impl Room {
+    fn measure(&mut self, sight: &Sight) {
+        let (payloads, age) = sight.completed;
+        self.payloads += payloads;
+        self.age += age;
+        if self.payloads == 0 || sight.now < self.since + ROOM_EVERY {
+            return;
+        }
+        let mean = self.age.div_f64(self.payloads as f64);
+        let copies = match self.copies {
+            copies if mean > 2 * OVERLOAD_AGE => copies / 2,
+            copies if mean > OVERLOAD_AGE => copies - copies / 8,
+            copies => copies + copies / 8,
+        };
+        let copies = copies.clamp(*ROOM.start(), *ROOM.end());
+        *self = Self { copies, since: sight.now, payloads: 0, age: Duration::ZERO };
+    }
+}
+
+/// Whether a queue that stands goes on to grow.
+#[derive(Debug, Default)]
+struct Growth {
+    /// When it was last looked at, and when and how full it was at the beginning of this window.
+    seen: Duration,
+    window: (Duration, f32),
+    /// Windows in a row in which it grew.
+    grown: u32,
+}
+
+impl Growth {
+    fn is_lasting(&mut self, now: Duration, pressure: f32) -> bool {
+        let (since, before) = self.window;
+        if now > self.seen + GROWTH_WINDOW {
+            (self.window, self.grown) = ((now, pressure), 0);
+        } else if now >= since + GROWTH_WINDOW {
+            self.grown = if pressure > before + GROWTH_LEAST { self.grown + 1 } else { 0 };
+            self.window = (now, pressure);
+        }
+        self.seen = now;
+        self.grown >= GROWTH_WINDOWS
     }
 }
 

@@ -10,7 +10,7 @@ use crate::clock::{Clock, tick};
 use crate::fanout::{Fanout, Pace};
 use crate::inbox::Inbox;
 use crate::limits::{
-    COALESCING_BUFFERS, HURRY, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS,
+    COALESCING_BUFFERS, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
 use crate::overload::{Orders, Overload, Sight};
@@ -104,8 +104,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
 
     /// Hands over the last turn's sends and takes what has arrived; waits for it only if nothing is to be done.
     fn exchange(&mut self) -> io::Result<()> {
-        let may_wait = self.fanout.is_crowded() && !self.overload.is_active();
-        if may_wait && self.driver.receive_pressure() < HURRY {
+        let is_crowded = self.fanout.is_crowded() && !self.overload.is_active();
+        if is_crowded && self.overload.may_wait(self.clock.now(), self.driver.receive_pressure()) {
             self.driver.end_turn()?;
         } else {
             self.driver.exchange(&mut self.arrivals, Some(Duration::ZERO))?;
@@ -161,7 +161,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             pressure: is_full.then(|| self.driver.receive_pressure()),
             is_dominated: is_full && self.fanout.is_dominated(),
             busy: Duration::from_nanos(self.counters.busy),
-            sent: self.counters.sent.packets,
+            completed: self.fanout.completed_by(self.turn),
             dropped: self.fanout.dropped(),
         }
     }

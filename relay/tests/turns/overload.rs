@@ -190,3 +190,13 @@ fn a_burst_is_no_overload() {
     assert_eq!(talk.sent(Duration::MAX).copies, 400 * usize::from(MEMBERS - 1));
     assert_eq!(talk.hall.meter.read().overflowed, 0);
 }
+
+#[test]
+fn a_queue_that_grows_and_grows_is_an_overload_long_before_it_is_full() {
+    let mut talk = Talk::begin(20_000);
+    talk.go_on(2.0 * CAPACITY, 2 * SECOND / 5);
+    assert!(talk.is_overloaded());
+    let sent = talk.go_on(2.0 * CAPACITY, SECOND / 4);
+    let p99 = sent.delays[sent.delays.len() * 99 / 100];
+    assert!(p99 < Duration::from_millis(20), "{p99:?}");
+}

@@ -109,8 +109,8 @@ fn run(bench: &Bench) -> anyhow::Result<Table> {
         title: "Overload",
         method: format!(
             "Groups whose members, but for one in each, are behind a device that swallows every copy (in a network \
-             namespace), so that receivers cost nothing; `crates/net/examples/inject.rs` sends payloads of 512 bytes \
-             from every member in turn. Peak: the most copies a second of runs at {} times what an overloaded shard \
+             namespace), so that receivers cost nothing; `crates/net/examples/inject.rs` sends payloads of 512 to 575 bytes, \
+             each longer than the last, so that hardly any two share a send, from every member in turn. Peak: the most copies a second of runs at {} times what an overloaded shard \
              forwards. Goodput at {OVERLOAD} times that, as a part of it, from {} s after the overload began. Delay: from \
              a payload's leaving the injector to its arrival at the listening members, by the kernel's clock; they also send a \
              heartbeat every 20 ms each. Hot: one group alone asks for as much as the shard can do, ten times \
@@ -266,7 +266,7 @@ impl Stage<'_> {
     ) -> anyhow::Result<Process> {
         let seconds = (PATIENCE + WARM_UP + self.bench.duration + RECOVERY).as_secs();
         let load = format!(
-            "--target {} --group {prefix} --groups {groups} --members {} --first {first} --foreign --stamp --rate {} --seconds {seconds}",
+            "--target {} --group {prefix} --groups {groups} --members {} --first {first} --foreign --stamp --sizes 64 --rate {} --seconds {seconds}",
             relay.address,
             groups * self.size.1,
             rate.max(1.0) as u32

@@ -19,6 +19,9 @@ const HEARTBEAT: Duration = Duration::from_millis(20);
 /// Between two looks at the sockets; arrivals have the kernel's time, so that it is part of no figure.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// A JOIN without an answer is sent again, so often in all.
+const JOINS: u32 = 5;
+
 /// An answer takes no longer, or it is lost.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -109,9 +112,11 @@ impl Ear {
         setsockopt(&socket, sockopt::RcvBufForce, &(16 << 20)).context("a receive buffer")?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
-        socket.send(format!("!JOIN {group}").as_bytes())?;
         let mut buffer = [0; 100];
-        let len = socket.recv(&mut buffer)?;
+        let mut join =
+            || socket.send(format!("!JOIN {group}").as_bytes()).and_then(|_| socket.recv(&mut buffer));
+        // Before heartbeats, a shard that cannot do otherwise sheds other commands.
+        let len = (0..JOINS).find_map(|_| join().ok()).context("no answer to a JOIN")?;
         ensure!(buffer[..len].starts_with(b"OK JOINED"), "{}", String::from_utf8_lossy(&buffer[..len]));
         socket.set_nonblocking(true)?;
         Ok(Self { socket, numbers: None })
