@@ -31,6 +31,23 @@ fn ipv4() {
     });
 }
 
+/// Clients that are asked for a proof give it, and lose nothing by it.
+#[test]
+fn strict_admission() {
+    alone(|| {
+        ip("addr add 10.9.0.1/32 dev lo");
+        ip("route add local 10.77.0.0/16 dev lo");
+        let relay = || RelayOptions::plain().with(["--host", "10.9.0.1", "--admission", "strict"]).start();
+        run(relay, "10.77.0.0/16");
+        let words = "--clients 40 --group-size 8 --rate 10 --duration 1s --churn 20 --sockets shared --source-prefix 10.77.0.0/16";
+        let relay = relay();
+        let seen = Program::run(relay.address(), words).report();
+        assert_reconciled(&seen, &relay);
+        assert!(relay.metric("relay_requests_refused_total", "reason=\"retry\"") > 30.0);
+        assert_eq!(relay.metric("relay_unproved_members", ""), 0.0);
+    });
+}
+
 #[test]
 fn ipv6() {
     alone(|| {
