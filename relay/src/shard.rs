@@ -224,7 +224,25 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         }
     }
 
+    /// The engine, for whoever looks at it from outside.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What has been counted up to now, whether or not it has been published.
+    pub fn counters(&mut self) -> &Counters {
+        self.count_sends();
+        self.fill_counters();
+        &self.counters
+    }
+
     fn publish_now(&mut self) {
+        self.fill_counters();
+        self.failed = self.failed && !self.meter.publish_worst(&self.worst);
+        self.dirty = !self.meter.publish(&self.counters) || self.failed;
+    }
+
+    fn fill_counters(&mut self) {
         self.counters.tally.clone_from(self.engine.tally());
         self.counters.clients = self.engine.clients() as u64;
         self.counters.overflowed = self.fanout.dropped();
@@ -233,8 +251,6 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.counters.unproved = self.fanout.gate().dropped();
         self.counters.unproved_bytes = self.engine.unproved_bytes() + self.fanout.gate().paid();
         self.counters.driver = self.driver.stats();
-        self.failed = self.failed && !self.meter.publish_worst(&self.worst);
-        self.dirty = !self.meter.publish(&self.counters) || self.failed;
     }
 
     /// True if there was something to read.

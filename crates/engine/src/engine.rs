@@ -173,6 +173,11 @@ impl Engine {
         self.sessions.len()
     }
 
+    /// The group that a client of this shard is in, for whoever checks the engine from outside.
+    pub fn group_of(&self, client: &ClientAddr) -> Option<wire::GroupId> {
+        self.sessions.find(client).map(|key| self.views.id(self.sessions.get(key).view))
+    }
+
     fn payload(&mut self, payload: &[u8], number: u32, from: Member, outbox: &mut Outbox) {
         let Some(key) = self.sessions.find(&from.client) else {
             return self.payload_of_stranger(payload, from, outbox);

@@ -278,6 +278,14 @@ impl Groups {
         lock(&self.stripes[handle.stripe as usize]).group(handle.slot).len() as u32
     }
 
+    /// A group's members now, `None` if there is no such group; for whoever checks the engine from outside.
+    pub fn roster(&self, id: &GroupId) -> Option<Roster> {
+        let hash = self.hash(id);
+        let stripe = self.stripe(hash);
+        let group = stripe.group(stripe.find(id, hash)?);
+        Some(group.live.as_ref().map(|live| live.roster.clone()).unwrap_or_default())
+    }
+
     /// A client's position in the current roster.
     pub(crate) fn position(&self, handle: &Handle, client: &ClientAddr, hint: u32) -> Option<u32> {
         let stripe = lock(&self.stripes[handle.stripe as usize]);

@@ -1,0 +1,54 @@
+//! What a shard should have counted.
+
+use engine::{CommandKind, DropReason, Event, Tally};
+use wire::Refusal;
+
+/// The model's own counters of one shard.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// Commands, by kind.
+    pub commands: [u64; CommandKind::LABELS.len()],
+    /// Refused requests, by code.
+    pub refusals: [u64; Refusal::CODES.len()],
+    /// Datagrams dropped in silence, by reason.
+    pub dropped: [u64; DropReason::LABELS.len()],
+    /// What happened to groups and members, by event.
+    pub events: [u64; Event::LABELS.len()],
+    /// Replies.
+    pub replies: u64,
+    /// Payloads, and the copies that they were meant for.
+    pub payloads: u64,
+    /// See above.
+    pub copies: u64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            commands: [0; _],
+            refusals: [0; _],
+            dropped: [0; _],
+            events: [0; _],
+            replies: 0,
+            payloads: 0,
+            copies: 0,
+        }
+    }
+}
+
+impl Counts {
+    /// What the relay has counted otherwise.
+    pub fn difference(&self, tally: &Tally) -> Option<String> {
+        let pairs = [
+            ("commands", &self.commands[..], &tally.commands[..]),
+            ("refusals", &self.refusals[..], &tally.refusals[..]),
+            ("dropped", &self.dropped[..], &tally.dropped[..]),
+            ("events", &self.events[..], &tally.events[..]),
+            ("replies", &[self.replies], &[tally.replies]),
+            ("payloads", &[self.payloads], &[tally.fanout.count]),
+            ("copies", &[self.copies], &[tally.fanout.sum]),
+        ];
+        let (what, own, counted) = pairs.into_iter().find(|(_, own, counted)| own != counted)?;
+        Some(format!("the relay has counted {what} {counted:?}, the model {own:?}"))
+    }
+}

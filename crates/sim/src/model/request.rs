@@ -1,0 +1,76 @@
+//! Reading a datagram as the protocol has it, byte by byte and without the relay's own decoder.
+
+use wire::GroupId;
+
+/// What a datagram asks for. The argument of a command is `None` if empty, and `Some(None)` if it can be no group's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// No bytes.
+    Nothing,
+    /// More than 4096 bytes.
+    TooLarge,
+    /// For the others in the group.
+    Payload,
+    /// `!CREATE`
+    Create,
+    /// `!JOIN`
+    Join(Option<Option<GroupId>>),
+    /// `!LEAVE`
+    Leave(Option<Option<GroupId>>),
+    /// `!PING`
+    Ping,
+    /// `!WHO`
+    Who,
+    /// Any other command.
+    Unknown,
+}
+
+/// Reads a datagram.
+pub fn parse(bytes: &[u8]) -> Request {
+    if bytes.is_empty() {
+        return Request::Nothing;
+    }
+    if bytes.len() > 4096 {
+        return Request::TooLarge;
+    }
+    if bytes[0] != b'!' {
+        return Request::Payload;
+    }
+    let mut words = bytes[1..].splitn(2, |byte| *byte == b' ');
+    let (command, argument) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    match command {
+        b"CREATE" => Request::Create,
+        b"JOIN" => Request::Join(group(argument)),
+        b"LEAVE" => Request::Leave(group(argument)),
+        b"PING" => Request::Ping,
+        b"WHO" => Request::Who,
+        _ => Request::Unknown,
+    }
+}
+
+fn group(argument: &[u8]) -> Option<Option<GroupId>> {
+    let is_space = |byte: &&u8| matches!(**byte, 9..=13 | 32);
+    let rest = argument.iter().skip_while(is_space).copied().collect::<Vec<u8>>();
+    let len = rest.len() - rest.iter().rev().take_while(is_space).count();
+    (len > 0).then(|| GroupId::parse(&rest[..len]).ok())
+}
+
+impl Request {
+    /// True if it is counted as a command.
+    pub fn is_command(self) -> bool {
+        !matches!(self, Self::Nothing | Self::TooLarge | Self::Payload)
+    }
+
+    /// Its place among the counted commands.
+    pub fn kind(self) -> usize {
+        use engine::CommandKind;
+        (match self {
+            Self::Create => CommandKind::Create,
+            Self::Join(_) => CommandKind::Join,
+            Self::Leave(_) => CommandKind::Leave,
+            Self::Ping => CommandKind::Ping,
+            Self::Who => CommandKind::Who,
+            _ => CommandKind::Unknown,
+        }) as usize
+    }
+}
