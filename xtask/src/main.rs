@@ -12,6 +12,7 @@ mod mutants;
 mod package;
 mod reference;
 mod sanitizers;
+mod sim;
 mod steps;
 mod tidy;
 
@@ -54,6 +55,8 @@ enum Task {
     Reference,
     /// Builds the Debian package.
     Package,
+    /// Simulates the relay under seeded faults, by the seed or for so long; or finds the planted bugs.
+    Sim(sim::Options),
     /// Checks the house rules that no compiler knows.
     Tidy,
 }
@@ -81,6 +84,7 @@ fn run() -> anyhow::Result<()> {
         Task::Mutants(options) => mutants::run(&shell, &options),
         Task::Reference => reference::write(&shell),
         Task::Package => package::build(&shell),
+        Task::Sim(options) => sim::run(&shell, &options),
         Task::Tidy => tidy::check(&shell),
     }
 }

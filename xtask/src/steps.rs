@@ -5,12 +5,12 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, tidy};
+use crate::{dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, sim, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
 /// In the order of their cost, so that what fails often fails early.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("machine", machine::prepare),
     ("format", |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?)),
     ("tidy", tidy::check),
@@ -26,6 +26,7 @@ const STEPS: [Step; 13] = [
         Ok(cmd!(shell, "cargo test --locked -p loadgen --lib --bins").run()?)
     }),
     ("loom", loom),
+    ("simulation: fixed and fresh seeds", sim::check),
     ("end to end, on the release binaries", end_to_end),
     ("watched: alerts and dashboards, with Prometheus", watched),
     ("installed: container, Kubernetes, compose", |shell| {

@@ -1,6 +1,6 @@
 //! What is compared with the model, and with the driver's side of the accounts.
 
-use engine::{ClientAddr, Event, Groups};
+use engine::{ClientAddr, Event, Groups, Roster};
 use net::Run;
 use relay::limits::{BACKLOG_COPIES, BUFFERS, TURN_ARRIVALS};
 use relay::meter::Counters;
@@ -51,7 +51,11 @@ fn account(counters: &Counters, seen: &Seen) -> Option<String> {
         ("refused by the kernel", failed, seen.refused),
         ("waiting", counters.waiting, seen.owed),
         ("dropped", counters.overflowed, seen.dropped),
-        ("meant", meant, counters.sent.packets + failed + counters.overflowed + counters.waiting + seen.queued),
+        (
+            "meant",
+            meant,
+            counters.sent.packets + failed + counters.overflowed + counters.waiting + seen.queued,
+        ),
     ];
     let (what, counted, seen) = accounts.into_iter().find(|(_, counted, seen)| counted != seen)?;
     Some(format!("{what}: counted {counted}, seen {seen}"))
@@ -131,8 +135,9 @@ pub fn all(fleet: &Fleet, world: &World) {
     });
     for (_, group) in model.groups().filter(|(_, group)| !group.deleted) {
         let roster = fleet.groups.roster(&group.id);
-        let members = roster.iter().flat_map(|roster| roster.members());
-        let mut members: Vec<_> = members.filter_map(|member| model.find(member.client.socket_addr())).collect();
+        let members = roster.iter().flat_map(Roster::members);
+        let mut members: Vec<_> =
+            members.filter_map(|member| model.find(member.client.socket_addr())).collect();
         members.sort_unstable();
         world.check(roster.is_some() && members == group.members(), || {
             format!("the roster of {} is {members:?}, in the model {:?}", group.id, group.members())

@@ -112,7 +112,9 @@ impl Client {
             Belief::Outside | Belief::Asked(_) if hearsay.is_closed => (Vec::new(), now + PATIENCE),
             Belief::Outside | Belief::Asked(_) => (vec![self.ask(world, hearsay)], now + PATIENCE),
             // It has gone, and nobody was told.
-            Belief::Inside(_) if self.kind == Kind::Mute && !hearsay.is_calm => (Vec::new(), now + 20 * self.heartbeat),
+            Belief::Inside(_) if self.kind == Kind::Mute && !hearsay.is_calm => {
+                (Vec::new(), now + 20 * self.heartbeat)
+            }
             Belief::Inside(group) => (self.stay(group, world, hearsay), self.next_beat.min(self.next_word)),
         }
     }
@@ -165,7 +167,9 @@ impl Client {
                 if let Belief::Asked(gone) = self.belief {
                     let declared = hearsay.declared;
                     let mut at = 0..hearsay.groups.len();
-                    hearsay.groups.retain(|group| at.next().is_some_and(|at| at < declared) || *group != gone);
+                    hearsay
+                        .groups
+                        .retain(|group| at.next().is_some_and(|at| at < declared) || *group != gone);
                 }
                 false
             }
@@ -210,7 +214,10 @@ impl Client {
             1 => b"!WHO".to_vec(),
             2 => format!("!LEAVE {group}").into_bytes(),
             3 => format!("!LEAVE {}", world.pick(&hearsay.groups)).into_bytes(),
-            4 | 5 => format!("!JOIN {}", world.pick(&hearsay.groups)).to_lowercase().replace("!join", "!JOIN").into(),
+            4 | 5 => format!("!JOIN {}", world.pick(&hearsay.groups))
+                .to_lowercase()
+                .replace("!join", "!JOIN")
+                .into(),
             _ => self.word(world, hearsay),
         }
     }

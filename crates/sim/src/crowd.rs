@@ -37,7 +37,15 @@ impl Crowd {
         let mut crowd =
             Self { clients: Vec::new(), hearsay, by_address: Map::default(), next_port: 10_000, locals };
         for number in 0..script.clients {
-            let kinds = [Kind::Talker, Kind::Talker, Kind::Talker, Kind::Listener, Kind::Wanderer, Kind::Mute, Kind::Fool];
+            let kinds = [
+                Kind::Talker,
+                Kind::Talker,
+                Kind::Talker,
+                Kind::Listener,
+                Kind::Wanderer,
+                Kind::Mute,
+                Kind::Fool,
+            ];
             let kind = *world.pick(&kinds);
             let address = crowd.fresh_address(world);
             let mut client = Client::new(number, address, kind, script.settings.heartbeat);

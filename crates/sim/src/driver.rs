@@ -124,7 +124,11 @@ impl SimDriver {
             return;
         }
         // The real drivers hand over what has come so far: now and then that is less than there is.
-        let most = if self.world.chance(0.1) { 1 + self.world.below(TURN_ARRIVALS as u64) as usize } else { TURN_ARRIVALS };
+        let most = if self.world.chance(0.1) {
+            1 + self.world.below(TURN_ARRIVALS as u64) as usize
+        } else {
+            TURN_ARRIVALS
+        };
         for _ in 0..most {
             let mut port = self.port.borrow_mut();
             if port.queue.is_empty() {
@@ -161,7 +165,11 @@ impl SimDriver {
             return;
         }
         let source = lease.packet.source;
-        self.world.note(What::Takes, [self.shard as u64, self.world.number_of(source), bytes.len() as u64], bytes);
+        self.world.note(
+            What::Takes,
+            [self.shard as u64, self.world.number_of(source), bytes.len() as u64],
+            bytes,
+        );
         let mut port = self.port.borrow_mut();
         let now = port.turn_at.as_millis() as u64;
         let taken = Taken { bytes, source, local: lease.packet.local, now };
@@ -218,7 +226,9 @@ impl SimDriver {
                     self.violated(|| format!("{len} bytes from {offset} of a payload of {}", bytes.len()));
                 }
                 if let Err(wrong) = self.pay(lease, run) {
-                    self.violated(|| format!("payload {} of {} to {}: {wrong}", lease.number, lease.packet.source, run.to));
+                    self.violated(|| {
+                        format!("payload {} of {} to {}: {wrong}", lease.number, lease.packet.source, run.to)
+                    });
                 }
                 bytes
             }

@@ -138,7 +138,11 @@ impl Simulation {
         fleet.reload(|settings: &mut Settings| match which {
             0 => settings.cap = *world.pick(&[Cap::Members(3), Cap::Members(128), Cap::Unlimited]),
             1 => settings.empty_ttl = *world.pick(&[Duration::from_secs(2), settings.empty_ttl * 2]),
-            2 => settings.sweep = (*world.pick(&[settings.sweep / 3, settings.sweep * 2])).max(Duration::from_millis(1)),
+            2 => {
+                let other = *world.pick(&[settings.sweep / 3, settings.sweep * 2]);
+                let most = 2 * self.script.settings.sweep;
+                settings.sweep = other.clamp(Duration::from_millis(1), most);
+            }
             3 => settings.coalesce = *world.pick(&[Duration::ZERO, Duration::from_millis(10)]),
             _ => {
                 let most = 2 * self.script.settings.heartbeat;

@@ -61,10 +61,13 @@ impl Simulation {
 
     fn check_everyone(&mut self, since: Duration) {
         if let Some(client) = self.crowd.lost(since) {
-            self.world.violated(|| format!("{} is in no group and was never told why: {:?}", client.address, client.belief));
+            self.world.violated(|| {
+                format!("{} is in no group and was never told why: {:?}", client.address, client.belief)
+            });
         }
         let is_unanswered = |asked: Duration| asked + ANSWERED < self.world.now();
-        if let Some(client) = self.crowd.clients.iter().find(|client| client.asked.is_some_and(is_unanswered)) {
+        if let Some(client) = self.crowd.clients.iter().find(|client| client.asked.is_some_and(is_unanswered))
+        {
             self.world.violated(|| format!("{} has had no answer since {:?}", client.address, client.asked));
         }
         for client in &self.crowd.clients {
@@ -80,8 +83,8 @@ impl Simulation {
     fn probe(&mut self) {
         let groups: Vec<Option<GroupIndex>> =
             (0..self.crowd.clients.len()).map(|number| self.group_of(number)).collect();
-        for number in 0..groups.len() {
-            if groups[number].is_some() {
+        for (number, group) in groups.iter().enumerate() {
+            if group.is_some() {
                 self.say(number, format!("?{number}").as_bytes());
                 // One after the other, because the smallest receive buffer must not lose any.
                 self.run_to(self.world.now() + Duration::from_millis(1));

@@ -105,7 +105,8 @@ impl Network {
         bytes: &[u8],
         world: &World,
     ) -> Vec<(Duration, Vec<u8>)> {
-        let lost = self.trouble_of(peer, world.now()) == Some(Trouble::CutOff) || world.chance(self.weather.loss);
+        let lost =
+            self.trouble_of(peer, world.now()) == Some(Trouble::CutOff) || world.chance(self.weather.loss);
         if lost {
             world.note(What::Loses, [world.number_of(peer), direction as u64, bytes.len() as u64], &[]);
             return Vec::new();

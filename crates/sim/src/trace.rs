@@ -111,7 +111,8 @@ impl Trace {
             let words = numbers.map(|number| number.to_string()).join(" ");
             let text = text[..end].escape_ascii();
             // Writing to a string cannot fail.
-            let _ = writeln!(lines, "{:>16.6} {:<9} {words:<18} {text}", at.as_secs_f64(), format!("{what:?}"));
+            let _ =
+                writeln!(lines, "{:>16.6} {:<9} {words:<18} {text}", at.as_secs_f64(), format!("{what:?}"));
         }
         lines
     }

@@ -65,7 +65,11 @@ impl Model {
         }
         let patient = if now < expiry.patience.1 { expiry.patience.0 } else { 0 };
         let limit = limit(settings).max(patient);
-        if silent <= limit { Err(format!("after {silent} ms of silence, {limit} are allowed")) } else { Ok(()) }
+        if silent <= limit {
+            Err(format!("after {silent} ms of silence, {limit} are allowed"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Sweeps a member out of the model.

@@ -61,7 +61,13 @@ impl Model {
         Ok(())
     }
 
-    fn add_group(&mut self, id: GroupId, declared: Option<Terms>, creator: Option<PeerIndex>, since: Option<u64>) {
+    fn add_group(
+        &mut self,
+        id: GroupId,
+        declared: Option<Terms>,
+        creator: Option<PeerIndex>,
+        since: Option<u64>,
+    ) {
         self.by_id.insert(id, GroupIndex(self.groups.len() as u32));
         self.groups.push(Group {
             id,
