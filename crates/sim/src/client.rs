@@ -58,6 +58,8 @@ pub struct Client {
     next_beat: Duration,
     next_word: Duration,
     words: u64,
+    /// What it was told to repeat.
+    proof: Option<String>,
 }
 
 /// What all clients know.
@@ -99,6 +101,7 @@ impl Client {
             next_beat: Duration::ZERO,
             next_word: Duration::ZERO,
             words: 0,
+            proof: None,
         }
     }
 
@@ -158,6 +161,10 @@ impl Client {
                 }
                 false
             }
+            Reply::Refused(Refusal::Retry(cookie)) => {
+                self.proof = Some(cookie.to_string());
+                matches!(self.belief, Belief::Asked(_))
+            }
             Reply::Refused(Refusal::NotJoined) => self.is_out(),
             Reply::Refused(Refusal::GroupFull(_) | Refusal::ServerFull) => {
                 self.full = Some(world.now());
@@ -183,9 +190,12 @@ impl Client {
     }
 
     fn ask(&mut self, world: &World, hearsay: &Hearsay) -> Vec<u8> {
+        self.asked = Some(world.now());
+        if let (Some(proof), Belief::Asked(group)) = (self.proof.take(), self.belief) {
+            return format!("!JOIN {group} {proof}").into_bytes();
+        }
         let group = *world.pick(&hearsay.groups);
         self.belief = Belief::Asked(group);
-        self.asked = Some(world.now());
         format!("!JOIN {group}").into_bytes()
     }
 

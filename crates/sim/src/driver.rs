@@ -1,12 +1,14 @@
 //! A driver without a kernel: it keeps the contract of `net::Driver`, and sees to it that the shard does.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{AdmissionMode, Groups};
 use net::{
     Arrival, BufferId, Driver, DriverStats, Failure, Full, Gather, Part, Run, SendReport, SocketIndex, Waker,
 };
@@ -14,7 +16,7 @@ use relay::limits::{TURN_ARRIVALS, TURN_UNITS};
 use wire::GroupId;
 
 use crate::lease::{Debt, Lease};
-use crate::model::{Effect, Expected, PeerIndex, Taken};
+use crate::model::{Effect, Expected, Maybe, PeerIndex, Taken};
 use crate::network::Map;
 use crate::port::{Sent, SharedPort};
 use crate::trace::What;
@@ -46,9 +48,8 @@ pub struct SimDriver {
     deaf: bool,
     parts: Vec<Part>,
     text: Vec<u8>,
-    /// Replies that the model expects, and those that were composed, by where.
+    /// Replies that the model expects.
     expected: RefCell<VecDeque<(SocketAddr, Expected)>>,
-    composed: BTreeMap<u32, SocketAddr>,
     queue: Vec<Queued>,
     used: usize,
     report: SendReport,
@@ -57,6 +58,9 @@ pub struct SimDriver {
     numbers: Rc<Cell<u64>>,
     /// The last datagram of each sender that each receiver was sent.
     order: Rc<RefCell<Map<(PeerIndex, PeerIndex), u64>>>,
+    groups: Arc<Groups>,
+    /// A request that the engine is deciding.
+    pending: RefCell<Option<Maybe>>,
 }
 
 struct Queued {
@@ -75,6 +79,8 @@ pub struct Common {
     pub numbers: Rc<Cell<u64>>,
     /// The last datagram of each sender that each receiver was sent.
     pub order: Rc<RefCell<Map<(PeerIndex, PeerIndex), u64>>>,
+    /// The relay's groups, to see what it has decided where the model cannot know.
+    pub groups: Arc<Groups>,
 }
 
 impl SimDriver {
@@ -92,7 +98,6 @@ impl SimDriver {
             parts: Vec::new(),
             text: Vec::new(),
             expected: RefCell::default(),
-            composed: BTreeMap::new(),
             queue: Vec::new(),
             used: 0,
             report: SendReport::default(),
@@ -100,6 +105,8 @@ impl SimDriver {
             waker: common.waker.clone(),
             numbers: Rc::clone(&common.numbers),
             order: Rc::clone(&common.order),
+            groups: Arc::clone(&common.groups),
+            pending: RefCell::new(None),
         }
     }
 
@@ -160,6 +167,7 @@ impl SimDriver {
 
     /// The shard reads a datagram: the model decides, too.
     fn judge(&self, lease: &Lease, bytes: &[u8]) {
+        self.settle();
         let mut debt = lease.debt.borrow_mut();
         if debt.is_some() {
             return;
@@ -177,6 +185,9 @@ impl SimDriver {
         *debt = Some(match effect {
             Effect::Nothing => Debt::default(),
             Effect::Reply(expected) => {
+                if let Expected::Any(maybe) = &expected {
+                    self.pending.replace(Some(maybe.clone()));
+                }
                 self.expected.borrow_mut().push_back((source, expected));
                 Debt::default()
             }
@@ -187,33 +198,48 @@ impl SimDriver {
         });
     }
 
-    fn check_reply(&mut self, text: &[u8]) {
-        let Some((to, expected)) = self.expected.borrow_mut().pop_front() else {
-            return self.violated(|| format!("a reply that nobody is owed: {}", text.escape_ascii()));
-        };
-        self.composed.insert(self.text.len() as u32, to);
-        let right = match expected {
-            Expected::Text(right) => (right.as_bytes() == text).then_some(()).ok_or(right),
-            Expected::Created(creator) => match text.strip_prefix(b"OK CREATED ").map(GroupId::parse) {
-                Some(Ok(id)) => {
-                    let now = self.port.borrow().turn_at.as_millis() as u64;
-                    self.world.model.borrow_mut().created(id, creator, now)
-                }
-                _ => Err("OK CREATED and an id".to_owned()),
-            },
-        };
-        if let Err(right) = right {
-            self.violated(|| format!("{to} gets {}, but should: {right}", text.escape_ascii()));
+    /// Sees what the engine has made of the last request, where the model could not know.
+    fn settle(&self) {
+        let Some(maybe) = self.pending.take() else { return };
+        let mut model = self.world.model.borrow_mut();
+        let address = model.peer(maybe.peer).address;
+        let roster = maybe.group.and_then(|(_, id)| self.groups.roster(&id));
+        let mut members = roster.iter().flat_map(engine::Roster::members);
+        let is_inside = members.any(|member| member.client.socket_addr() == address);
+        if let Err(wrong) = model.decided(&maybe, is_inside) {
+            self.violated(|| format!("{address}: {wrong}"));
         }
+    }
+
+    /// A reply is the next one that is expected, but for those that the relay need not give.
+    fn check_reply(&self, to: SocketAddr, start: u32, len: u16) {
+        let text = String::from_utf8_lossy(&self.text[start as usize..][..usize::from(len)]);
+        let now = self.port.borrow().turn_at.as_millis() as u64;
+        let mut model = self.world.model.borrow_mut();
+        while let Some((owed, expected)) = self.expected.borrow_mut().pop_front() {
+            let is_right = match &expected {
+                Expected::Any(maybe) if owed == to && model.answered(maybe, &text, self.shard, now) => return,
+                Expected::Any(_) => continue,
+                _ if owed != to => false,
+                Expected::Text(right) => *right == text,
+                Expected::Created(creator) => {
+                    let id = text.strip_prefix("OK CREATED ").and_then(|id| id.parse::<GroupId>().ok());
+                    id.is_some_and(|id| model.created(id, *creator, now).is_ok())
+                }
+            };
+            if !is_right {
+                self.violated(|| format!("{to} gets {text}, but {owed} should get {expected:?}"));
+            }
+            return;
+        }
+        self.violated(|| format!("{to} gets a reply that it is not owed: {text}"));
     }
 
     /// One datagram of a run: what it must be, and its bytes.
     fn check_part(&mut self, part: Part, run: &Run) -> Rc<[u8]> {
         match part {
             Part::Composed { start, len } => {
-                if self.composed.remove(&start) != Some(run.to) {
-                    self.violated(|| format!("a reply for somebody else goes to {}", run.to));
-                }
+                self.check_reply(run.to, start, len);
                 self.text[start as usize..][..usize::from(len)].into()
             }
             Part::Received { buffer, offset, len } => {
@@ -242,6 +268,9 @@ impl SimDriver {
         let to = model.find(run.to);
         debt.pay(to)?;
         self.port.borrow_mut().seen.owed -= 1;
+        if model.mode() == AdmissionMode::Strict && to.is_some_and(|to| !model.was_proved(to)) {
+            return Err("it has not proved its address".to_owned());
+        }
         if let (Some(sender), Some(to)) = (debt.sender, to) {
             let mut order = self.order.borrow_mut();
             let last = order.entry((sender, to)).or_default();
@@ -292,12 +321,12 @@ impl Driver for SimDriver {
         self.parts.clear();
         self.text.clear();
         self.used = 0;
-        if let Some((to, expected)) = self.expected.borrow_mut().pop_front() {
+        self.settle();
+        let is_owed = |(_, expected): &&(SocketAddr, Expected)| !matches!(expected, Expected::Any(_));
+        if let Some((to, expected)) = self.expected.borrow().iter().find(is_owed) {
             self.violated(|| format!("{to} gets no reply, but should: {expected:?}"));
         }
-        if let Some((_, to)) = self.composed.pop_first() {
-            self.violated(|| format!("a reply to {to} was composed and never sent"));
-        }
+        self.expected.borrow_mut().clear();
         self.port.borrow_mut().turn_at = self.world.now();
         Ok(())
     }
@@ -322,6 +351,9 @@ impl Driver for SimDriver {
             Some(debt) => {
                 port.seen.owed -= debt.left();
                 port.seen.dropped += debt.left();
+                let model = self.world.model.borrow();
+                port.seen.dropped_proved +=
+                    debt.unserved().filter(|peer| model.peer(*peer).proved).count() as u64;
             }
             None => self.violated(|| format!("a datagram of {} was never read", lease.packet.source)),
         }
@@ -329,7 +361,7 @@ impl Driver for SimDriver {
     }
 
     fn compose(&mut self, text: &[u8]) -> Part {
-        self.check_reply(text);
+        self.settle();
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text);
         Part::Composed { start, len: text.len() as u16 }
@@ -350,9 +382,9 @@ impl Driver for SimDriver {
     fn send(&mut self, run: &Run) -> Result<(), Full> {
         let count = usize::from(run.gather.count);
         if self.used + count > BUDGET {
-            let only = self.parts.get(run.gather.start as usize);
-            if let Some(Part::Composed { start, .. }) = only {
-                self.composed.remove(start);
+            let only = self.parts.get(run.gather.start as usize).copied();
+            if let Some(Part::Composed { start, len }) = only {
+                self.check_reply(run.to, start, len);
                 self.port.borrow_mut().seen.dropped += 1;
             }
             return Err(Full);

@@ -61,6 +61,7 @@ impl Fleet {
             waker: waker.clone(),
             numbers: Rc::new(Cell::new(0)),
             order: Rc::new(RefCell::new(Map::default())),
+            groups: Arc::clone(&groups),
         };
         let member = |number| {
             let mut dice = SmallRng::seed_from_u64(world.below(u64::MAX));

@@ -45,6 +45,13 @@ impl Debt {
         self.left
     }
 
+    /// Who has not got a copy.
+    pub fn unserved(&self) -> impl Iterator<Item = PeerIndex> {
+        let is_unserved = |at: &usize| self.served.get(at / 64).is_none_or(|word| word & 1 << (at % 64) == 0);
+        let others = (0..self.audience.len()).filter(is_unserved).map(|at| self.audience[at]);
+        others.filter(|peer| self.sender != Some(*peer))
+    }
+
     /// Pays one copy.
     ///
     /// # Errors

@@ -68,6 +68,8 @@ pub struct Seen {
     pub owed: u64,
     /// Copies that were never sent, of payloads whose buffers have come back; replies that did not fit a turn.
     pub dropped: u64,
+    /// Those of them that were for members who were proved.
+    pub dropped_proved: u64,
 }
 
 impl Port {

@@ -118,18 +118,23 @@ fn declared(dice: &mut SmallRng) -> Vec<(GroupId, Terms)> {
 
 fn settings(dice: &mut SmallRng, heartbeat: Duration, clients: usize) -> Settings {
     let clients = clients as u32;
+    let admission = *one(dice, &[AdmissionMode::Open, AdmissionMode::Auto, AdmissionMode::Strict]);
+    // What an evicted client loses, the model could only guess.
+    let is_open = admission == AdmissionMode::Open;
+    let few = |few: u32| if is_open { few } else { 10_000 };
     Settings {
         heartbeat,
         sweep: heartbeat.mul_f64(*one(dice, &[0.5, 0.5, 0.1, 0.013, 2.0])).max(Duration::from_millis(1)),
         empty_ttl: heartbeat.mul_f64(*one(dice, &[5.0, 5.0, 0.5, 1.0])).max(Duration::from_secs(2)),
         cap: *one(dice, &[Cap::Members(128), Cap::Members(16), Cap::Members(2), Cap::Unlimited]),
         coalesce: *one(dice, &[Duration::ZERO, Duration::ZERO, Duration::from_millis(20)]),
-        admission: AdmissionMode::Open,
+        admission,
+        unproved_egress: *one(dice, &[25_000_000, 25_000_000, 100_000, 5_000]),
         max_groups_per_client: *one(dice, &[3, 3, 1, 20]),
         ceilings: Ceilings {
-            clients: *one(dice, &[10_000, 10_000, clients.div_ceil(2)]),
-            groups: *one(dice, &[10_000, 10_000, 12]),
-            unjoined_groups: *one(dice, &[10_000, 10_000, 5]),
+            clients: *one(dice, &[10_000, 10_000, few(clients.div_ceil(2))]),
+            groups: *one(dice, &[10_000, 10_000, few(12)]),
+            unjoined_groups: *one(dice, &[10_000, 10_000, few(5)]),
         },
         ..Settings::default()
     }

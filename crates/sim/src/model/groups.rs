@@ -34,6 +34,11 @@ impl Group {
         &self.members
     }
 
+    /// True if only its creator can know of it, and this is who that is.
+    pub fn is_new_and_by(&self, peer: PeerIndex) -> bool {
+        !self.was_joined && self.creator == Some(peer)
+    }
+
     /// The common cap, unless it is declared.
     pub fn cap(&self, common: Cap) -> Cap {
         self.declared.map_or(common, |terms| terms.cap.unwrap_or(Cap::Unlimited))
@@ -107,7 +112,7 @@ impl Model {
             group.empty_since = Some(now);
         }
         let known = &mut self.peers[peer.0 as usize];
-        known.group = None;
+        (known.group, known.proved) = (None, false);
         self.shards[known.shard].members.retain(|other| *other != peer);
         self.clients -= 1;
     }

@@ -1,5 +1,6 @@
 //! What should be: membership as the replay of what was acknowledged, written from the protocol and not from the engine.
 
+mod admission;
 mod counts;
 mod expiry;
 mod groups;
@@ -13,6 +14,8 @@ use engine::{Cap, DropReason, Event, Settings};
 use wire::{GroupId, Refusal};
 
 use crate::network::Map;
+use admission::Cookie;
+pub use admission::Maybe;
 pub use counts::Counts;
 pub use groups::{Group, GroupIndex};
 use request::{Request, parse};
@@ -48,6 +51,12 @@ pub struct Peer {
     pub active: u64,
     /// The relay's address that it reached when it last joined.
     pub local: Option<IpAddr>,
+    /// It has shown that it receives what is sent to it, or is trusted.
+    pub proved: bool,
+    /// It once had.
+    pub was_proved: bool,
+    /// What it was told to repeat, and when.
+    cookies: Vec<(Cookie, u64)>,
 }
 
 /// What one shard should know.
@@ -73,12 +82,14 @@ pub enum Effect {
 }
 
 /// A reply that has to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Expected {
     /// This text.
     Text(String),
     /// `OK CREATED` and an id that the model does not know yet.
     Created(PeerIndex),
+    /// Whatever fits what the relay has decided.
+    Any(Maybe),
 }
 
 /// A datagram as the relay gets it.
@@ -157,7 +168,13 @@ impl Model {
             return self.drop(shard, DropReason::OwnAddress);
         }
         let peer = self.peer_of(shard, taken.source);
-        let result = match parse(taken.bytes) {
+        let request = parse(taken.bytes);
+        let is_said =
+            request == Request::Payload && (self.peer(peer).group.is_some() || looks_like_reply(taken.bytes));
+        if !is_said && request != Request::Nothing && self.is_uncertain(peer, request) {
+            return Effect::Reply(Expected::Any(self.maybe(peer, request, taken)));
+        }
+        let result = match request {
             Request::Nothing => return self.drop(shard, DropReason::Empty),
             Request::Payload => match self.peer(peer).group {
                 Some(group) => return self.payload(shard, peer, group, taken.now),
@@ -201,7 +218,7 @@ impl Model {
         let text = match request {
             Request::TooLarge => return Err((Refusal::TooLarge, "ERR TOO_LARGE PayloadTooLarge".to_owned())),
             Request::Create => return self.create(shard, peer),
-            Request::Join(argument) => self.join(shard, peer, argument, taken)?,
+            Request::Join(argument, _) => self.join(shard, peer, argument, taken)?,
             Request::Leave(argument) => self.leave(shard, peer, argument, taken.now)?,
             Request::Ping | Request::Who => {
                 let group = self.peer(peer).group.ok_or((Refusal::NotJoined, NOT_JOINED.to_owned()))?;
@@ -291,10 +308,23 @@ impl Model {
     }
 
     fn peer_of(&mut self, shard: usize, address: SocketAddr) -> PeerIndex {
-        *self.by_address.entry(address).or_insert_with(|| {
-            self.peers.push(Peer { address, group: None, shard, active: 0, local: None });
+        let trusted = self.is_trusted(address);
+        let peer = *self.by_address.entry(address).or_insert_with(|| {
+            let (proved, cookies) = (false, Vec::new());
+            self.peers.push(Peer {
+                address,
+                group: None,
+                shard,
+                active: 0,
+                local: None,
+                proved,
+                was_proved: false,
+                cookies,
+            });
             PeerIndex(self.peers.len() as u32 - 1)
-        })
+        });
+        self.peers[peer.0 as usize].proved |= trusted;
+        peer
     }
 }
 

@@ -13,8 +13,8 @@ pub enum Request {
     Payload,
     /// `!CREATE`
     Create,
-    /// `!JOIN`
-    Join(Option<Option<GroupId>>),
+    /// `!JOIN`, and what may be a cookie.
+    Join(Option<Option<GroupId>>, Option<[u8; 16]>),
     /// `!LEAVE`
     Leave(Option<Option<GroupId>>),
     /// `!PING`
@@ -40,11 +40,21 @@ pub fn parse(bytes: &[u8]) -> Request {
     let (command, argument) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     match command {
         b"CREATE" => Request::Create,
-        b"JOIN" => Request::Join(group(argument)),
+        b"JOIN" => join(argument),
         b"LEAVE" => Request::Leave(group(argument)),
         b"PING" => Request::Ping,
         b"WHO" => Request::Who,
         _ => Request::Unknown,
+    }
+}
+
+/// Only a client that was asked for a proof shows one; any other second word makes an id that no group has.
+fn join(argument: &[u8]) -> Request {
+    let text = argument.trim_ascii();
+    let end = text.iter().position(|byte| matches!(byte, b' ' | b'.')).unwrap_or(text.len());
+    match <[u8; 16]>::try_from(text.get(end + 1..).unwrap_or_default()) {
+        Ok(cookie) => Request::Join(group(&text[..end]), Some(cookie)),
+        Err(_) => Request::Join(group(argument), None),
     }
 }
 
@@ -66,7 +76,7 @@ impl Request {
         use engine::CommandKind;
         (match self {
             Self::Create => CommandKind::Create,
-            Self::Join(_) => CommandKind::Join,
+            Self::Join(..) => CommandKind::Join,
             Self::Leave(_) => CommandKind::Leave,
             Self::Ping => CommandKind::Ping,
             Self::Who => CommandKind::Who,
