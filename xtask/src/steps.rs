@@ -42,11 +42,12 @@ const STEPS: [Step; 14] = [
 ];
 
 /// What takes too long for every commit.
-const LONG: [Step; 4] = [
+const LONG: [Step; 5] = [
     ("AddressSanitizer", sanitizers::address),
     ("ThreadSanitizer", sanitizers::thread),
     ("fuzzing", fuzz::check),
     ("mutants", mutants::check),
+    ("planted bugs for the simulator", sim::find_bugs),
 ];
 
 /// Runs the steps; the first that fails ends the run.
