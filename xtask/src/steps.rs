@@ -57,6 +57,7 @@ pub fn run(shell: &Shell, long: bool, only: Option<&str>) -> anyhow::Result<()> 
     let _seed = shell.push_env("PROPTEST_RNG_SEED", seed);
     let _cases = long.then(|| shell.push_env("PROPTEST_CASES", "100000"));
     let steps = || STEPS.iter().chain(LONG.iter().filter(|_| long));
+    let _stories = long.then(|| shell.push_env("RELAY_LONG", "1"));
     let chosen: Vec<&Step> =
         steps().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).collect();
     if chosen.is_empty() {

@@ -1,5 +1,6 @@
 //! End to end: the release binary as its users meet it, on both backends.
 
+mod abuse;
 mod addresses;
 mod conservation;
 mod defects;
