@@ -11,16 +11,16 @@ mod generator;
 mod host;
 mod joins;
 mod latency;
-mod metrics;
+pub mod metrics;
 mod million;
 mod namespace;
 mod original;
 mod overload;
 mod pacing;
-mod process;
+pub mod process;
 mod profile;
 mod relay;
-mod report;
+pub mod report;
 mod rounds;
 mod sending;
 mod shards;
@@ -33,6 +33,8 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 use xshell::Shell;
+
+pub use crate::bench::binaries::release_folder;
 
 use crate::bench::binaries::Binaries;
 use crate::bench::host::Host;

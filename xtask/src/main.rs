@@ -13,6 +13,7 @@ mod package;
 mod reference;
 mod sanitizers;
 mod sim;
+mod soak;
 mod steps;
 mod tidy;
 
@@ -57,6 +58,8 @@ enum Task {
     Package,
     /// Simulates the relay under seeded faults, by the seed or for so long; or finds the planted bugs.
     Sim(sim::Options),
+    /// Lets a relay work under churn, attacks and reloads, and judges its memory, descriptors and latency.
+    Soak(soak::Options),
     /// Checks the house rules that no compiler knows.
     Tidy,
 }
@@ -85,6 +88,7 @@ fn run() -> anyhow::Result<()> {
         Task::Reference => reference::write(&shell),
         Task::Package => package::build(&shell),
         Task::Sim(options) => sim::run(&shell, &options),
+        Task::Soak(options) => soak::run(&shell, &options),
         Task::Tidy => tidy::check(&shell),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, sim, tidy};
+use crate::{dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, sim, soak, tidy};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
@@ -42,12 +42,13 @@ const STEPS: [Step; 14] = [
 ];
 
 /// What takes too long for every commit.
-const LONG: [Step; 5] = [
+const LONG: [Step; 6] = [
     ("AddressSanitizer", sanitizers::address),
     ("ThreadSanitizer", sanitizers::thread),
     ("fuzzing", fuzz::check),
     ("mutants", mutants::check),
     ("planted bugs for the simulator", sim::find_bugs),
+    ("soak: an hour of churn, attacks and reloads", soak::hour),
 ];
 
 /// Runs the steps; the first that fails ends the run.

@@ -36,10 +36,8 @@ impl Binaries {
             "cargo build --locked --release -p net --example ceiling --example bare --example inject"
         )
         .run()?;
-        let metadata = cmd!(shell, "cargo metadata --locked --no-deps --format-version 1").quiet().read()?;
-        let Metadata { target_directory } =
-            serde_json::from_str(&metadata).context("what cargo metadata says is not understood")?;
-        let (release, folder) = (target_directory.join("release"), target_directory.join("bench"));
+        let release = release_folder(shell)?;
+        let folder = release.with_file_name("bench");
         std::fs::create_dir_all(&folder)?;
         Ok(Binaries {
             relay: release.join("relay"),
@@ -50,4 +48,12 @@ impl Binaries {
             folder,
         })
     }
+}
+
+/// Where the release builds are.
+pub fn release_folder(shell: &Shell) -> anyhow::Result<PathBuf> {
+    let metadata = cmd!(shell, "cargo metadata --locked --no-deps --format-version 1").quiet().read()?;
+    let Metadata { target_directory } =
+        serde_json::from_str(&metadata).context("what cargo metadata says is not understood")?;
+    Ok(target_directory.join("release"))
 }

@@ -10,6 +10,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 const GROUPS: u8 = 2;
 
+/// What everybody says before the relay may catch up: a few hundred datagrams, which every buffer holds.
+const BURST: usize = 60;
+
 /// Somebody who speaks, and hears.
 pub struct Member {
     /// Who has vanished has none.
@@ -66,8 +69,23 @@ impl Cast {
         (0..self.members.len()).filter(|&at| self.members[at].client.is_some()).collect()
     }
 
-    /// Everybody who is there says so many payloads, of these sizes in turn.
+    /// Everybody who is there says so many payloads, of these sizes in turn; now and then the relay may catch up.
     pub fn speak(&mut self, rounds: usize, sizes: &[usize]) {
+        for begun in (0..rounds).step_by(BURST) {
+            self.shout(BURST.min(rounds - begun), sizes);
+            eventually("the relay has caught up", || {
+                let metrics = self.relay.metrics();
+                let of = |name: &str| {
+                    metrics.iter().filter(|(key, _)| key.starts_with(name)).all(|(_, value)| *value == 0.0)
+                };
+                (of("relay_socket_receive_queue_bytes") && of("relay_waiting_copies")).then_some(())
+            });
+            self.listen();
+        }
+    }
+
+    /// The same all at once.
+    pub fn shout(&mut self, rounds: usize, sizes: &[usize]) {
         for round in 0..rounds {
             for at in self.present() {
                 self.say(at, sizes[(round + at) % sizes.len()]);

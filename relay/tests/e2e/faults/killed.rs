@@ -20,7 +20,7 @@ fn a_relay_that_is_killed_and_started_again() {
             (cast.sent, cast.heard) = (0, 0);
             // What it has not read yet dies with it.
             while_stopped(cast.relay.pid(), || {
-                cast.speak(rounds() / 4, &SIZES);
+                cast.shout(rounds() / 4, &SIZES);
                 cast.relay.signal("KILL");
             });
             cast.relay.wait();
@@ -28,7 +28,7 @@ fn a_relay_that_is_killed_and_started_again() {
             eventually("nobody has the port", || (!is_bound(port)).then_some(()));
             let buried = cast.sent;
             // What comes then finds no port, and whose message came back may hear of it.
-            cast.speak(rounds() / 4, &SIZES);
+            cast.shout(rounds() / 4, &SIZES);
             let homeless = counted("Udp", "NoPorts");
             cast.relay = relay(backend).with(["--port", &port.to_string()]).start();
 

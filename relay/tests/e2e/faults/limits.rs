@@ -41,7 +41,7 @@ fn no_descriptor_is_left() {
                 let callers: Vec<TcpStream> =
                     (0..CALLERS).map(|_| TcpStream::connect(address).unwrap()).collect();
                 eventually("every descriptor is in use", || (files(pid) >= limit).then_some(()));
-                cast.speak(rounds(), &SIZES);
+                cast.shout(rounds(), &SIZES);
                 cast.all_are_answered("!WHO", "OK WHO ");
                 assert!(files(pid) >= limit, "the callers have waited all the time");
                 drop(callers);

@@ -118,7 +118,7 @@ fn a_full_receive_buffer() {
             let relay = super::relay(backend).with(["--receive-buffer", "64K"]).start();
             let mut cast = super::cast(cable, relay);
             let pid = cast.relay.pid();
-            while_stopped(pid, || cast.speak(rounds(), &SIZES));
+            while_stopped(pid, || cast.shout(rounds(), &SIZES));
             let figures = super::explained(&mut cast, |_| Lost::default());
             figures.report("stopped until its receive buffer is full", backend.name());
             assert!(figures.kernel > 0, "{figures:?}");

@@ -39,9 +39,9 @@ fn client(host: &str, relay: SocketAddr) -> Client {
     Client::from(SocketAddr::new(host.parse().unwrap(), 0), relay).roomy()
 }
 
-/// A relay at the near end.
+/// A relay at the near end, to which everybody has proved where they are: admission has its own stories.
 fn relay(backend: Backend) -> RelayOptions {
-    RelayOptions::new(backend).with(["--host", NEAR, "--pin"])
+    RelayOptions::new(backend).with(["--host", NEAR, "--pin", "--trust", "10.0.0.0/8"])
 }
 
 /// The relay at the near end of a cable, members at both ends.
@@ -62,9 +62,20 @@ fn cell(
     lost: impl Fn(&Cable, &Books) -> Lost + Sync,
     judge: impl Fn(&Figures) + Sync,
 ) {
+    cell_with(&[], name, story, lost, judge);
+}
+
+/// The same with these flags.
+fn cell_with(
+    flags: &[&str],
+    name: &str,
+    story: impl Fn(&Cable, &mut Cast) + Sync,
+    lost: impl Fn(&Cable, &Books) -> Lost + Sync,
+    judge: impl Fn(&Figures) + Sync,
+) {
     each_backend(|backend| {
         Cable::lay(|cable| {
-            let mut cast = cast(cable, relay(backend).start());
+            let mut cast = cast(cable, relay(backend).with(flags.iter().copied()).start());
             story(cable, &mut cast);
             let figures = explained(&mut cast, |books| lost(cable, books));
             cast.assert_order();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::cast::Cast;
 use super::figures::{Figures, Lost};
 use super::link::{counted, device_drops, filter};
-use super::{SIZES, cell, rounds};
+use super::{SIZES, cell, cell_with, rounds};
 use crate::conservation::Books;
 use crate::support::{Cable, FAR, NEAR, ip, tc};
 
@@ -88,7 +88,8 @@ fn a_cable_that_is_pulled_out() {
         after: device_drops("near", "tx") - earlier.load(Ordering::Relaxed),
         ..Lost::default()
     };
-    cell("the cable is pulled out and put in again", story, lost, |figures| {
+    // Two processors that share a queue may swap packets.
+    cell_with(&["--shards", "1"], "the cable is pulled out and put in again", story, lost, |figures| {
         assert!(figures.lost.after > 0 && figures.dropped.is_empty(), "{figures:?}");
     });
 }
