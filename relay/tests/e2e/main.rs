@@ -2,6 +2,7 @@
 
 mod abuse;
 mod addresses;
+mod admission;
 mod conservation;
 mod defects;
 mod fanout;
