@@ -15,6 +15,7 @@ mod sanitizers;
 mod sim;
 mod soak;
 mod steps;
+mod supply;
 mod tidy;
 
 use std::path::Path;

@@ -5,15 +5,18 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use crate::{dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, sim, soak, tidy};
+use crate::{
+    dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, sim, soak, supply, tidy,
+};
 
 type Step = (&'static str, fn(&Shell) -> anyhow::Result<()>);
 
 /// In the order of their cost, so that what fails often fails early.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("machine", machine::prepare),
     ("format", |shell| Ok(cmd!(shell, "cargo fmt --all --check").run()?)),
     ("tidy", tidy::check),
+    ("licences and sources of all crates", supply::check),
     ("clippy", |shell| {
         Ok(cmd!(shell, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
     }),
