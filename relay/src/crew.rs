@@ -143,7 +143,8 @@ fn run_shard(
         }
     };
     if let Err(error) = sandbox::settle(common.setup.sandbox) {
-        tracing::warn!(shard, error, "the shard keeps privileges");
+        // The main thread cannot give it up either, and says so once.
+        tracing::debug!(shard, error, "the shard keeps privileges");
     }
     let engine = Engine::new(
         (shard, shards),

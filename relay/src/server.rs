@@ -97,12 +97,7 @@ impl Relay {
         // Sockets are many with many shards. What is not granted shows when it lacks.
         let _ = net::raise_descriptor_limit();
         let cpus = net::available_cpus()?;
-        let options = SocketOptions {
-            receive_buffer: setup.receive_buffer,
-            send_buffer: setup.send_buffer,
-            report_queue_drops: true,
-            ..SocketOptions::default()
-        };
+        let options = options(loaded);
         let passed_metrics = passed.metrics.take();
         let (mut binding, is_passed) = bind(loaded, passed, options)?;
         let metrics = listener::listen(loaded, passed_metrics)?;
@@ -144,9 +139,8 @@ impl Relay {
             http::serve(listener, exporter, Arc::clone(&page), (Arc::clone(&ready), pulse.clone()))?;
             status = Some(page);
         }
-        let confinement = confinement.get_or_init(|| sandbox.seal());
-        confined(loaded, confinement)?;
-        crew.post(&News { sealed: confinement.system_calls, ..News::default() });
+        let sealed = seal(loaded, sandbox, &crew)?;
+        let confinement = confinement.get_or_init(|| sealed);
         // Only now, so that a relay that does not start says why in one line.
         warn_of_binding(&binding, options);
         if is_passed {
@@ -261,6 +255,16 @@ fn about(binding: &Binding, asked: SocketOptions, bound: SocketAddr, crew: &Crew
     }
 }
 
+/// What is asked of each socket.
+fn options(loaded: &Loaded) -> SocketOptions {
+    SocketOptions {
+        receive_buffer: loaded.setup.receive_buffer,
+        send_buffer: loaded.setup.send_buffer,
+        report_queue_drops: true,
+        ..SocketOptions::default()
+    }
+}
+
 fn cannot_start(loaded: &Loaded, cannot: CannotStart) -> Failure {
     match cannot {
         CannotStart::Backend(error) => Failure::Backend { place: loaded.place("backend"), error },
@@ -279,12 +283,14 @@ fn bind(loaded: &Loaded, passed: Passed, options: SocketOptions) -> Result<(Bind
     Ok((bound.map_err(|error| cannot_bind(loaded, error))?, false))
 }
 
-/// An error if all was to be given up and was not.
-fn confined(loaded: &Loaded, confinement: &Confinement) -> Result<(), Failure> {
+/// The last step, which the shards are told of; an error if all was to be given up and was not.
+fn seal(loaded: &Loaded, sandbox: Sandbox, crew: &Crew) -> Result<Confinement, Failure> {
+    let confinement = sandbox.seal();
     if loaded.setup.sandbox == SandboxMode::Require && !confinement.lacks.is_empty() {
         return Err(Failure::Sandbox { place: loaded.place("sandbox"), lacks: confinement.lacks.join("; ") });
     }
-    Ok(())
+    crew.post(&News { sealed: confinement.system_calls, ..News::default() });
+    Ok(confinement)
 }
 
 /// How it is, in one line of `systemctl status`.

@@ -1,6 +1,6 @@
 //! The system calls that a serving relay makes, and what their arguments may be; everything else answers ENOSYS.
 //!
-//! They are those of the relay itself, of Rust's standard library, of tokio, and of glibc and musl below. What is only
+//! They are those of the relay itself, of Rust's standard library, of tokio, and of glibc below. What is only
 //! called while the relay starts (threads, rings, listening, pinning) is not among them.
 
 use nix::libc::{self, c_long};
@@ -34,16 +34,14 @@ const FREE: &[Call] = calls! {
     SYS_close SYS_fcntl SYS_fstat SYS_fstatfs SYS_getcwd SYS_getdents64 SYS_lseek SYS_newfstatat SYS_pread64 SYS_read
     SYS_readlinkat SYS_readv SYS_statx SYS_write SYS_writev
     // Memory, and the process itself.
-    SYS_brk SYS_exit SYS_exit_group SYS_getcpu SYS_getegid SYS_geteuid SYS_getgid SYS_getpid SYS_getppid SYS_getrandom
+    SYS_brk SYS_exit SYS_exit_group SYS_getegid SYS_geteuid SYS_getgid SYS_getpid SYS_getppid SYS_getrandom
     SYS_getrusage SYS_gettid SYS_getuid SYS_madvise SYS_membarrier SYS_mremap SYS_munmap SYS_rseq SYS_sched_getaffinity
     SYS_set_robust_list SYS_sysinfo SYS_uname
     // A filter more makes the process no freer: each shard has one of its own.
     SYS_seccomp
     #[cfg(target_arch = "x86_64")] SYS_epoll_wait
-    #[cfg(target_arch = "x86_64")] SYS_lstat
     #[cfg(target_arch = "x86_64")] SYS_poll
     #[cfg(target_arch = "x86_64")] SYS_readlink
-    #[cfg(target_arch = "x86_64")] SYS_stat
 };
 
 /// What would write, make or empty a file: `O_ACCMODE`, `O_CREAT`, `O_TRUNC` and the bit of `O_TMPFILE` that is its own.
@@ -58,7 +56,7 @@ pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
     let any_of = |at: u8, values: &[u64]| values.iter().map(|value| vec![(at, Eq, *value)]).collect();
     let without = |at: u8, bits: u64| vec![vec![(at, MaskedEq(bits), 0)]];
     let prctl = [libc::PR_SET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_SET_VMA].map(|option| option as u64);
-    let mut all = vec![
+    vec![
         // `IORING_UNREGISTER_FILES` and `IORING_UNREGISTER_PBUF_RING`, when a shard ends.
         (call!(SYS_io_uring_register), any_of(1, &[3, 23])),
         (call!(SYS_ioctl), any_of(1, &[libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TCGETS])),
@@ -71,18 +69,11 @@ pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
         (SOCKET, sockets()),
         // An abort.
         (call!(SYS_tgkill), any_of(0, &[std::process::id().into()])),
-    ];
-    all.extend(OPEN.iter().map(|call| (*call, without(1, WRITES))));
-    all
+    ]
 }
 
 const OPENAT: Call = call!(SYS_openat);
 const SOCKET: Call = call!(SYS_socket);
-/// The older way to open a file, which musl uses.
-const OPEN: &[Call] = calls! {
-    #[cfg(target_arch = "x86_64")]
-    SYS_open
-};
 
 /// Datagrams, to clients and to a service manager, and the list of this machine's addresses.
 fn sockets() -> Vec<Vec<Condition>> {
@@ -99,8 +90,7 @@ pub fn free() -> impl Iterator<Item = Call> {
 
 /// What a shard does not need although the process does: opening files, and speaking to a service manager.
 pub fn not_of_shards() -> Vec<(Call, Vec<Vec<Condition>>)> {
-    let opens = OPEN.iter().chain([&OPENAT]).map(|call| (*call, Vec::new()));
-    opens.chain([(SOCKET, vec![vec![(0, Eq, libc::AF_UNIX as u64)]])]).collect()
+    vec![(OPENAT, Vec::new()), (SOCKET, vec![vec![(0, Eq, libc::AF_UNIX as u64)]])]
 }
 
 /// The names of all calls that a serving relay makes, sorted.

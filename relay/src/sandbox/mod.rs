@@ -11,15 +11,12 @@ mod privileges;
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::config::SandboxMode;
 
 /// What is in force, for the log, the metrics and the status page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confinement {
     /// What was asked for.
-    #[serde(skip)]
     pub mode: SandboxMode,
     /// The version of Landlock's interface that keeps files and TCP away; none where the kernel has no Landlock.
     pub landlock: Option<u32>,
@@ -59,7 +56,13 @@ impl Confinement {
     }
 
     fn note<T>(&mut self, what: &str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|error| self.lacks.push(format!("{what}: {error}"))).ok()
+        result.map_err(|error| self.lack(format!("{what}: {error}"))).ok()
+    }
+
+    fn lack(&mut self, what: String) {
+        if !self.lacks.contains(&what) {
+            self.lacks.push(what);
+        }
     }
 }
 

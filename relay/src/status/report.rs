@@ -15,6 +15,7 @@ use super::{Reading, Status, lock};
 use crate::config::Source;
 use crate::limits::{RATE_SAMPLES, SAMPLE_EVERY, VERDICT_SAMPLES, WORST_KEPT, WORST_SHOWN};
 use crate::metrics::FAILURES;
+use crate::sandbox::Confinement;
 use crate::worst::{Ranking, Worst, rank, recent_span};
 
 /// The number of the shape.
@@ -82,6 +83,7 @@ impl Status {
             fullest_queue: reading.sockets.iter().map(queue).fold(0.0, f64::max),
             guarded: is_guarded.then(|| admission.unproved()),
             fallback: self.sources.fallback.as_deref(),
+            unconfined: self.sources.confinement.get().map_or(&[], |now| &now.lacks[..]),
             small_buffers: self.about.receive_buffer.0 < self.about.receive_buffer.1
                 || self.about.send_buffer.0 < self.about.send_buffer.1,
         })
@@ -97,6 +99,7 @@ impl Status {
             "process": std::process::id(),
             "addresses": addresses,
             "backend": self.sources.backend,
+            "sandbox": self.sources.confinement.get().map(sandbox),
             "fallback": fallback.map(|reason| json!({ "reason": reason, "remedy": self.about.remedy })),
         })
     }
@@ -195,6 +198,16 @@ impl Status {
         let options: Vec<Value> = configuration.options.iter().map(option).collect();
         json!({ "options": options, "declared_groups": configuration.groups })
     }
+}
+
+fn sandbox(now: &Confinement) -> Value {
+    json!({
+        "state": now.state(),
+        "landlock": now.landlock,
+        "system_calls": now.system_calls,
+        "no_privileges": now.no_privileges,
+        "lacks": now.lacks,
+    })
 }
 
 fn clients(reading: &Reading) -> u64 {

@@ -132,6 +132,7 @@
     const buffer = ({ granted_bytes, asked_bytes }) =>
       granted_bytes < asked_bytes ? `${bytes(granted_bytes)}, asked for ${bytes(asked_bytes)}` : bytes(granted_bytes);
     const rows = [["backend", relay.backend]];
+    if (relay.sandbox) rows.push(["sandbox", [relay.sandbox.state].concat(relay.sandbox.lacks).join("; ")]);
     if (relay.fallback) rows.push(["not io_uring, because", relay.fallback.reason], ["what helps", relay.fallback.remedy || ""]);
     rows.push(["copies that wait", number(present.waiting_copies)], ["receive buffers free", number(driver.buffers_free)],
       ["found no receive buffer", number(driver.no_buffers)], ["receives armed again", number(driver.rearms)],

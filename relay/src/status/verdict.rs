@@ -45,6 +45,8 @@ pub struct Present<'a> {
     /// Unproved members, if the relay is guarded.
     pub guarded: Option<u32>,
     pub fallback: Option<&'a str>,
+    /// What the relay could not give up.
+    pub unconfined: &'a [String],
     pub small_buffers: bool,
 }
 
@@ -83,6 +85,10 @@ pub fn findings(present: &Present<'_>) -> Vec<Finding> {
     if let Some(reason) = present.fallback {
         let text = format!("io_uring was wanted and cannot be had ({reason}); recvmmsg and sendmmsg serve.");
         add(Level::Info, "relayfallbackbackend", text);
+    }
+    if !present.unconfined.is_empty() {
+        let text = format!("The relay is not confined as it should be ({}).", present.unconfined.join("; "));
+        add(Level::Info, "confinement", text);
     }
     if present.small_buffers {
         let text = "The kernel granted smaller socket buffers than were asked for.".to_owned();
@@ -200,6 +206,7 @@ mod tests {
             fullest_queue: 0.1,
             guarded: None,
             fallback: None,
+            unconfined: &[],
             small_buffers: false,
         }
     }

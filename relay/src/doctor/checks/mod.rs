@@ -20,6 +20,7 @@ mod port;
 mod processors;
 mod proxy;
 mod rp_filter;
+mod sandbox;
 mod steal;
 mod udp_memory;
 
@@ -30,7 +31,7 @@ use super::patient::Patient;
 type Check = fn(&Patient<'_>) -> Vec<Finding>;
 
 /// Every check.
-pub const ALL: [Check; 20] = [
+pub const ALL: [Check; 21] = [
     kernel::check,
     processors::check,
     steal::check,
@@ -39,6 +40,7 @@ pub const ALL: [Check; 20] = [
     memory::check,
     descriptors::check,
     io_uring::check,
+    sandbox::check,
     addresses::check,
     port::check,
     metrics::check,

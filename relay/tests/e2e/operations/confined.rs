@@ -10,6 +10,7 @@ use crate::support::{RelayOptions, each_backend};
 
 use super::tools::{ConfigFile, main_job};
 
+const PROFILE: &str = include_str!("../../../../deploy/container/relay-seccomp.json");
 const UNIT: &str = include_str!("../../../../deploy/systemd/relay.service");
 
 /// The members of a group of calls, as the systemd of this machine has it.
@@ -67,6 +68,21 @@ fn a_life(options: RelayOptions) {
     assert!(relay.wait().success());
     let log = relay.log();
     assert!(log.iter().all(|line| line.contains("INFO") || line.contains("buffer is smaller")), "{log:#?}");
+}
+
+#[test]
+fn unit_and_container_admit_what_the_relays_own_filter_does() {
+    let profile: serde_json::Value = serde_json::from_str(PROFILE).expect("JSON");
+    let rules = profile["syscalls"].as_array().expect("rules").iter();
+    let names = rules.flat_map(|rule| rule["names"].as_array().expect("names").iter());
+    let profile: BTreeSet<String> = names.map(|name| name.as_str().expect("a name").to_owned()).collect();
+    let own = relay::sandbox::calls::names();
+    assert!(own.len() > 50, "{own:?}");
+    let starting = ["capset", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self"];
+    for (what, calls) in [("the unit", admitted()), ("the container's profile", profile)] {
+        let lacks: Vec<_> = own.iter().chain(&starting).filter(|name| !calls.contains(**name)).collect();
+        assert!(lacks.is_empty(), "{what} lacks {lacks:?}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod logs;
 mod process;
 mod prometheus;
 mod reload;
+mod sandbox;
 mod signals;
 mod stalled;
 mod startup;

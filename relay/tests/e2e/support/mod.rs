@@ -9,6 +9,8 @@ mod pace;
 mod patience;
 mod process;
 mod prometheus;
+#[cfg(target_arch = "x86_64")]
+mod puppet;
 
 pub use client::Client;
 pub use denial::{IO_URING, without};
@@ -19,3 +21,5 @@ pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use patience::{PATIENCE, eventually};
 pub use process::{Backend, Relay, RelayOptions, each_backend, field, while_stopped};
 pub use prometheus::{Alert, Prometheus};
+#[cfg(target_arch = "x86_64")]
+pub use puppet::Puppet;
