@@ -55,7 +55,8 @@ const DATAGRAM: SeccompCmpOp = MaskedEq(KIND);
 pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
     let any_of = |at: u8, values: &[u64]| values.iter().map(|value| vec![(at, Eq, *value)]).collect();
     let without = |at: u8, bits: u64| vec![vec![(at, MaskedEq(bits), 0)]];
-    let prctl = [libc::PR_SET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_SET_VMA].map(|option| option as u64);
+    let options = [libc::PR_SET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_SET_VMA, GET_AUXILIARY];
+    let prctl = options.map(|option| option as u64);
     vec![
         // `IORING_UNREGISTER_FILES` and `IORING_UNREGISTER_PBUF_RING`, when a shard ends.
         (call!(SYS_io_uring_register), any_of(1, &[3, 23])),
@@ -72,6 +73,8 @@ pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
     ]
 }
 
+/// `PR_GET_AUXV`: what the kernel told the process at its start, the size of a page among it.
+const GET_AUXILIARY: i32 = 0x4155_5856;
 const OPENAT: Call = call!(SYS_openat);
 const SOCKET: Call = call!(SYS_socket);
 

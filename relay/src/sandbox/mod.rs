@@ -92,6 +92,8 @@ impl Sandbox {
     /// Gives up most system calls, for all threads. Nobody starts a thread or sets up a ring after this.
     pub fn seal(mut self) -> Confinement {
         if self.0.mode != SandboxMode::Off {
+            // Whoever reads /proc asks for them once, by calls that are not made otherwise.
+            let _ = (procfs::page_size(), procfs::ticks_per_second());
             self.0.system_calls = self.0.note("seccomp", filter::for_the_process()).is_some();
         }
         self.0

@@ -14,7 +14,10 @@ const PROGRAMS: [(&str, &[&str]); 4] = [
     ("relay", &["", "doctor"]),
     ("loadgen", &["", "run", "capacity", "worker", "merge"]),
     ("chat", &["", "send", "listen"]),
-    ("xtask", &["", "test", "bench", "gate", "fuzz", "mutants", "sim", "soak", "faults", "reference", "tidy"]),
+    (
+        "xtask",
+        &["", "test", "bench", "gate", "fuzz", "mutants", "sim", "soak", "faults", "reference", "tidy"],
+    ),
 ];
 
 /// Flags of podman and docker, which documents name without the program.
