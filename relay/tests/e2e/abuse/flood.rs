@@ -56,7 +56,7 @@ fn a_flood_of_creates_and_joins_at_the_ceilings_costs_no_more_memory() {
         let members = [(); 2].map(|()| Client::member(local, &id));
         let mut spoofer = Spoofer::over(cable, relay.addresses[0].port());
         let is_long = std::env::var_os("RELAY_LONG").is_some();
-        let (mut rounds, warm_up) = (0, if is_long { 40 } else { 5 });
+        let (mut rounds, warm_up) = (0, if is_long { 40 } else { 12 });
         let mut flood = |spoofer: &mut Spoofer| {
             round(spoofer, &relay, &id, rounds);
             // They are there, and stay.

@@ -8,7 +8,7 @@ use crate::support::{Backend, Client, RelayOptions, each_backend};
 use super::tools::{ConfigFile, assert_says, main_job, refused};
 
 /// A value that is not the default, for every option that may stand in the file.
-const OTHERS: [(&str, &str); 20] = [
+const OTHERS: [(&str, &str); 27] = [
     ("host", "127.0.0.5"),
     ("port", "5005"),
     ("empty-ttl", "301"),
@@ -17,6 +17,13 @@ const OTHERS: [(&str, &str); 20] = [
     ("cap", "129"),
     ("coalesce", "0.005"),
     ("max-groups-per-client", "4"),
+    ("gid-length", "12"),
+    ("max-rate", "1000"),
+    ("admission", "strict"),
+    ("unproved-egress", "5M"),
+    ("trust", "10.0.0.0/8"),
+    ("allow", "10.1.0.0/16"),
+    ("deny", "10.1.2.3/32"),
     ("max-clients", "1000"),
     ("max-groups", "2000"),
     ("max-unjoined-groups", "500"),
