@@ -74,11 +74,20 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     ///
     /// # Errors
     /// What made the driver unusable.
-    pub fn run(mut self) -> io::Result<D> {
+    pub fn run(self) -> io::Result<D> {
+        self.run_watched(|_| ())
+    }
+
+    /// The same, for whoever looks at it after every turn.
+    ///
+    /// # Errors
+    /// What made the driver unusable.
+    pub fn run_watched(mut self, mut watch: impl FnMut(&mut Self)) -> io::Result<D> {
         while !self.stopping {
             self.turn()?;
+            watch(&mut self);
         }
-        self.finish()?;
+        self.finish(watch)?;
         Ok(self.driver)
     }
 
@@ -271,21 +280,23 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     }
 
     /// A turn of a shard that stops: nothing waits for company any more.
-    fn last_turn(&mut self) -> io::Result<bool> {
+    fn last_turn(&mut self, watch: &mut impl FnMut(&mut Self)) -> io::Result<bool> {
         self.fanout.hurry();
-        self.turn()
+        let arrived = self.turn()?;
+        watch(self);
+        Ok(arrived)
     }
 
     /// Goes on while there is something to take or to send, for a bounded time, and gives every buffer back.
-    fn finish(&mut self) -> io::Result<()> {
+    fn finish(&mut self, mut watch: impl FnMut(&mut Self)) -> io::Result<()> {
         let patience = self.clock.now() + STOP_PATIENCE;
-        while (self.last_turn()? || !self.fanout.is_idle()) && self.clock.now() < patience {}
+        while (self.last_turn(&mut watch)? || !self.fanout.is_idle()) && self.clock.now() < patience {}
         // What its sockets get from now on is whoever's has them next, if anybody has; all that was taken is done.
         self.driver.stop_receiving()?;
         // Whoever has the sockets next, if anybody has, decides for itself.
         let _ = self.driver.sift(None);
         for _ in 0..=COALESCING_BUFFERS / TURN_ARRIVALS {
-            if !self.last_turn()? && self.fanout.is_idle() {
+            if !self.last_turn(&mut watch)? && self.fanout.is_idle() {
                 break;
             }
         }

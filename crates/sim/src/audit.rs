@@ -1,27 +1,34 @@
 //! What is compared with the model, and with the driver's side of the accounts.
 
-use engine::{AdmissionMode, ClientAddr, Event, Groups, Roster};
+use engine::{AdmissionMode, ClientAddr, Engine, Event, Groups, Roster};
 use net::Run;
 use relay::limits::{BACKLOG_COPIES, BUFFERS, TURN_ARRIVALS};
 use relay::meter::Counters;
 
 use crate::driver::SimDriver;
-use crate::fleet::{Fleet, Member};
+use crate::fleet::{Fleet, SimShard};
 use crate::model::{GroupIndex, Model, PeerIndex};
 use crate::port::{Seen, SharedPort};
 use crate::trace::What;
 use crate::world::{SharedWorld, World};
 
 /// After every turn of a shard: who was swept, what was counted, what waits.
-pub fn after_turn(shard: usize, member: &mut Member, late: bool, groups: &Groups, world: &SharedWorld) {
-    let turn = member.port.borrow().turn_at.as_millis() as u64;
+pub fn after_turn(
+    shard: usize,
+    turned: &mut SimShard,
+    port: &SharedPort,
+    late: bool,
+    groups: &Groups,
+    world: &SharedWorld,
+) {
+    let turn = port.borrow().turn_at.as_millis() as u64;
     world.model.borrow_mut().begin_turn(shard, turn, late);
-    sweep_members(shard, member, turn, world);
-    sweep_groups(shard, member, groups, turn, world);
-    let seen = member.port.borrow().seen;
-    let asleep = member.port.borrow().asleep.is_some();
-    let clients = member.shard.engine().clients();
-    let counters = member.shard.counters();
+    sweep_members(shard, turned.engine(), turn, world);
+    sweep_groups(shard, turned.engine(), groups, turn, world);
+    let seen = port.borrow().seen;
+    let asleep = port.borrow().asleep.is_some();
+    let clients = turned.engine().clients();
+    let counters = turned.counters();
     if let Some(wrong) = account(counters, &seen) {
         world.violated(|| format!("shard {shard}: {wrong}"));
     }
@@ -79,8 +86,7 @@ fn beyond(counters: &Counters, seen: &Seen, asleep: bool) -> Option<String> {
 }
 
 /// Whoever the shard has swept in this turn is swept from the model, if that is right.
-fn sweep_members(shard: usize, member: &Member, turn: u64, world: &World) {
-    let engine = member.shard.engine();
+fn sweep_members(shard: usize, engine: &Engine, turn: u64, world: &World) {
     let swept = engine.tally().events[Event::Expire as usize];
     let mut model = world.model.borrow_mut();
     let before = model.shard(shard).counts.events[Event::Expire as usize];
@@ -105,8 +111,8 @@ fn sweep_members(shard: usize, member: &Member, turn: u64, world: &World) {
 }
 
 /// The same for groups.
-fn sweep_groups(shard: usize, member: &Member, groups: &Groups, turn: u64, world: &World) {
-    let deleted = member.shard.engine().tally().events[Event::Delete as usize];
+fn sweep_groups(shard: usize, engine: &Engine, groups: &Groups, turn: u64, world: &World) {
+    let deleted = engine.tally().events[Event::Delete as usize];
     let mut model = world.model.borrow_mut();
     let before = model.shard(shard).counts.events[Event::Delete as usize];
     world.check(deleted - before <= engine::limits::SWEEP_GROUPS_PER_TURN as u64, || {

@@ -48,8 +48,8 @@ pub struct Client {
     pub belief: Belief,
     /// When its last request was made, and whether there was any answer since.
     pub asked: Option<Duration>,
-    /// The last refusal that says that there is no room.
-    pub full: Option<Duration>,
+    /// When it was last told why it may not join: there is no room, or no such group.
+    pub refused: Option<Duration>,
     /// What it has heard of the others when everyone was to say something.
     pub probes: Vec<usize>,
     /// Its timer: entries of others than the last one are out of date.
@@ -94,7 +94,7 @@ impl Client {
             kind,
             belief: Belief::Outside,
             asked: None,
-            full: None,
+            refused: None,
             probes: Vec::new(),
             timer: 0,
             heartbeat,
@@ -142,7 +142,8 @@ impl Client {
         match reply {
             Reply::Joined(group) => {
                 self.belief = Belief::Inside(group);
-                self.next_beat = world.now() + self.heartbeat;
+                self.next_beat =
+                    world.now() + if self.asks_at_once(hearsay) { Duration::ZERO } else { self.heartbeat };
                 self.next_word = world.now() + self.pause(world, hearsay);
                 true
             }
@@ -167,10 +168,11 @@ impl Client {
             }
             Reply::Refused(Refusal::NotJoined) => self.is_out(),
             Reply::Refused(Refusal::GroupFull(_) | Refusal::ServerFull) => {
-                self.full = Some(world.now());
+                self.refused = Some(world.now());
                 false
             }
             Reply::Refused(Refusal::NoSuchGroup) => {
+                self.refused = Some(world.now());
                 if let Belief::Asked(gone) = self.belief {
                     let declared = hearsay.declared;
                     let mut at = 0..hearsay.groups.len();
@@ -182,6 +184,17 @@ impl Client {
             }
             Reply::Who(..) | Reply::Refused(_) => false,
         }
+    }
+
+    /// Asks for the heartbeat when next there is time: what it has heard may be out of date, or damaged.
+    pub fn behave(&mut self, now: Duration) {
+        self.next_beat = now;
+    }
+
+    /// The original's client keeps to the heartbeat that it last heard of, and is swept for ever if that is three times the
+    /// relay's; ours asks whenever it has joined. In calm all do.
+    fn asks_at_once(&self, hearsay: &Hearsay) -> bool {
+        hearsay.is_calm || self.number.is_multiple_of(2)
     }
 
     fn is_out(&mut self) -> bool {

@@ -70,10 +70,11 @@ impl Crowd {
         self.clients[number].local = *world.pick(&self.locals);
     }
 
-    /// Everyone who wants to be in a group and is in none, as far as it knows, and was not told that there is no room.
+    /// Everyone who wants to be in a group and is in none, as far as it knows, and was not told why.
     pub fn lost(&self, since: std::time::Duration) -> Option<&Client> {
         self.clients.iter().find(|client| {
-            !matches!(client.belief, Belief::Inside(_)) && client.full.is_none_or(|full| full < since)
+            !matches!(client.belief, Belief::Inside(_))
+                && client.refused.is_none_or(|refused| refused < since)
         })
     }
 

@@ -193,7 +193,7 @@ impl SimDriver {
             }
             Effect::FanOut(sender, audience) => {
                 port.seen.owed += audience.len() as u64 - 1;
-                Debt::to(sender, audience)
+                Debt::to(sender, audience, now)
             }
         });
     }
@@ -352,8 +352,9 @@ impl Driver for SimDriver {
                 port.seen.owed -= debt.left();
                 port.seen.dropped += debt.left();
                 let model = self.world.model.borrow();
-                port.seen.dropped_proved +=
-                    debt.unserved().filter(|peer| model.peer(*peer).proved).count() as u64;
+                let was_proved =
+                    |peer: &PeerIndex| model.peer(*peer).proved.is_some_and(|since| since < debt.at);
+                port.seen.dropped_proved += debt.unserved().filter(was_proved).count() as u64;
             }
             None => self.violated(|| format!("a datagram of {} was never read", lease.packet.source)),
         }

@@ -21,7 +21,7 @@ use crate::network::Map;
 use crate::port::{Port, Sent, SharedPort};
 use crate::script::Script;
 use crate::trace::What;
-use crate::world::{SharedWorld, SimClock};
+use crate::world::{SharedWorld, SimClock, World};
 
 /// Turned later than this, a shard is late.
 const LATE: Duration = Duration::from_millis(20);
@@ -34,9 +34,12 @@ pub struct Fleet {
     settings: Settings,
 }
 
+/// The relay's shard, in a simulation.
+pub type SimShard = Shard<SimDriver, SimClock>;
+
 /// One shard, and what surrounds it.
 pub struct Member {
-    pub(crate) shard: Shard<SimDriver, SimClock>,
+    pub(crate) shard: SimShard,
     pub(crate) port: SharedPort,
     postbox: Postbox,
     news: Option<Settings>,
@@ -103,14 +106,12 @@ impl Fleet {
         let member = &mut self.members[shard];
         world.note(What::Turns, [shard as u64, 0, 0], &[]);
         let late = world.now() > member.wanted + LATE;
-        if let Some(settings) = member.news.take() {
-            world.model.borrow_mut().reload(shard, &settings);
-        }
+        member.read_news(shard, world);
         member.port.borrow_mut().asleep = None;
         if let Err(error) = member.shard.turn() {
             world.violated(|| format!("shard {shard}: {error}"));
         }
-        audit::after_turn(shard, member, late, &self.groups, world);
+        audit::after_turn(shard, &mut member.shard, &member.port, late, &self.groups, world);
         let mut port = member.port.borrow_mut();
         let until = port.asleep.filter(|_| port.queue.is_empty()).unwrap_or_default();
         (std::mem::take(&mut port.sent), until)
@@ -134,14 +135,28 @@ impl Fleet {
     /// Stops as a relay does that is told to; what it still sent.
     pub fn stop(self) -> Vec<Sent> {
         let mut sent = Vec::new();
-        for (number, member) in self.members.into_iter().enumerate() {
+        for (number, mut member) in self.members.into_iter().enumerate() {
+            member.read_news(number, &self.world);
             member.postbox.post(&News { stop: true, ..News::default() });
-            match member.shard.run() {
+            // It may have stood still until now.
+            let watch = |shard: &mut SimShard| {
+                audit::after_turn(number, shard, &member.port, true, &self.groups, &self.world);
+            };
+            match member.shard.run_watched(watch) {
                 Ok(driver) => audit::at_end(number, &driver, &member.port, &self.world),
                 Err(error) => self.world.violated(|| format!("shard {number}: {error}")),
             }
             sent.append(&mut member.port.borrow_mut().sent);
         }
         sent
+    }
+}
+
+impl Member {
+    /// What it will read of new settings, the model has read.
+    fn read_news(&mut self, shard: usize, world: &World) {
+        if let Some(settings) = self.news.take() {
+            world.model.borrow_mut().reload(shard, &settings);
+        }
     }
 }

@@ -21,6 +21,8 @@ pub struct Lease {
 pub struct Debt {
     /// Nobody, unless it is a payload.
     pub sender: Option<PeerIndex>,
+    /// When it was taken, in milliseconds.
+    pub at: u64,
     audience: Rc<[PeerIndex]>,
     served: Vec<u64>,
     left: u64,
@@ -35,9 +37,9 @@ impl Lease {
 
 impl Debt {
     /// A copy for each of them but the sender.
-    pub fn to(sender: PeerIndex, audience: Rc<[PeerIndex]>) -> Self {
+    pub fn to(sender: PeerIndex, audience: Rc<[PeerIndex]>, at: u64) -> Self {
         let left = audience.len() as u64 - 1;
-        Self { sender: Some(sender), served: vec![0; audience.len().div_ceil(64)], audience, left }
+        Self { sender: Some(sender), at, served: vec![0; audience.len().div_ceil(64)], audience, left }
     }
 
     /// Copies that were not sent yet.

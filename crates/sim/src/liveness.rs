@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::{Belief, Kind};
+use crate::client::Belief;
 use crate::model::GroupIndex;
 use crate::simulation::Simulation;
 use crate::trace::What;
@@ -51,11 +51,10 @@ impl Simulation {
         }
         // Who was silent or worse begins to behave.
         for number in 0..self.crowd.clients.len() {
-            let client = &self.crowd.clients[number];
-            if matches!(client.kind, Kind::Mute | Kind::Fool) || !matches!(client.belief, Belief::Inside(_)) {
-                let soon = self.world.now() + self.world.between(Duration::ZERO, ANSWERED);
-                self.plan_timer(number, soon);
-            }
+            let now = self.world.now();
+            self.crowd.clients[number].behave(now);
+            let soon = now + self.world.between(Duration::ZERO, ANSWERED);
+            self.plan_timer(number, soon);
         }
     }
 
@@ -93,7 +92,7 @@ impl Simulation {
         self.run_to(self.world.now() + ANSWERED);
         let model = self.world.model.borrow();
         for client in &mut self.crowd.clients {
-            let is_proved = model.find(client.address).is_some_and(|peer| model.peer(peer).proved);
+            let is_proved = model.find(client.address).is_some_and(|peer| model.peer(peer).proved.is_some());
             let own = groups[client.number];
             let others = (0..groups.len()).filter(|other| *other != client.number);
             let right: Vec<usize> = others.filter(|other| own.is_some() && groups[*other] == own).collect();

@@ -19,6 +19,9 @@ use crate::script::Script;
 use crate::trace::What;
 use crate::world::{SharedWorld, World};
 
+/// What a client has to do about an answer is done within this time; no idle limit is shorter than three of it.
+const SOON: Duration = Duration::from_millis(100);
+
 /// A run that is under way.
 pub struct Simulation {
     pub(crate) script: Script,
@@ -209,7 +212,7 @@ impl Simulation {
         self.world.note(What::Hears, [self.world.number_of(sent.to), len, 0], &sent.bytes);
         let client = &mut self.crowd.clients[number];
         if client.hear(&sent.bytes, &self.world, &mut self.crowd.hearsay) {
-            let soon = self.world.now() + self.world.between(Duration::ZERO, Duration::from_millis(300));
+            let soon = self.world.now() + self.world.between(Duration::ZERO, SOON);
             self.plan_timer(number, soon);
         }
     }

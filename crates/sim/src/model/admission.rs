@@ -49,7 +49,7 @@ impl Model {
             return false;
         }
         let is_owed = known.group.is_some() && matches!(request, Request::Ping | Request::Who);
-        !is_owed && (!known.proved || matches!(request, Request::Join(..) | Request::Create))
+        !is_owed && (known.proved.is_none() || matches!(request, Request::Join(..) | Request::Create))
     }
 
     pub(super) fn maybe(&self, peer: PeerIndex, request: Request, taken: &Taken<'_>) -> Maybe {
@@ -63,14 +63,14 @@ impl Model {
             Request::Join(_, Some(cookie)) => self.is_valid(peer, cookie, taken.now),
             _ => false,
         };
-        let proves = shown || self.peer(peer).proved || group.is_some_and(is_creator);
+        let proves = shown || self.peer(peer).proved.is_some() || group.is_some_and(is_creator);
         Maybe { peer, request, group, proves, local: taken.local, now: taken.now }
     }
 
     /// A cookie is good in the half minute in which it was told, and in the next.
     fn is_valid(&self, peer: PeerIndex, cookie: Cookie, now: u64) -> bool {
-        let cookies = &self.peer(peer).cookies;
-        cookies.iter().any(|(other, told)| *other == cookie && now / 30_000 <= told / 30_000 + 1)
+        let (cookies, cookie) = (&self.peer(peer).cookies, cookie.to_ascii_uppercase());
+        cookies.iter().any(|(other, told)| other[..] == cookie[..] && now / 30_000 <= told / 30_000 + 1)
     }
 
     /// A request was decided, and this is whether the peer is now in the group that it named.
@@ -89,8 +89,10 @@ impl Model {
                 self.enter(shard, maybe.peer, group);
                 self.shards[shard].counts.events[Event::Join as usize] += 1;
                 let known = &mut self.peers[maybe.peer.0 as usize];
-                (known.active, known.local, known.proved) = (maybe.now, maybe.local, maybe.proves);
-                known.was_proved |= maybe.proves;
+                (known.active, known.local) = (maybe.now, maybe.local);
+                if maybe.proves {
+                    known.prove(maybe.now);
+                }
                 if self.mode() == AdmissionMode::Strict && !maybe.proves {
                     return Err(format!("it is in {id} without a proof"));
                 }
@@ -129,14 +131,16 @@ impl Model {
                 // It may have gone elsewhere in the same turn.
                 if known.group == maybe.group.map(|(group, _)| group) {
                     known.active = known.active.max(maybe.now);
-                    known.proved |= maybe.proves;
-                    known.was_proved |= maybe.proves;
+                    if maybe.proves {
+                        known.prove(maybe.now);
+                    }
                 }
                 true
             }
+            Request::Join(..) if text == "ERR BAD_ARG NoSuchGroup" => maybe.group.is_none(),
             Request::Join(..) => {
-                let refusals = ["ERR BAD_ARG NoSuchGroup", "ERR SERVER_FULL TryLater"];
-                refusals.contains(&text) || text == format!("ERR GROUP_FULL {id}")
+                maybe.group.is_some()
+                    && (text == "ERR SERVER_FULL TryLater" || text == format!("ERR GROUP_FULL {id}"))
             }
             Request::Nothing => false,
         }

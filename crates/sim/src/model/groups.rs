@@ -112,7 +112,7 @@ impl Model {
             group.empty_since = Some(now);
         }
         let known = &mut self.peers[peer.0 as usize];
-        (known.group, known.proved) = (None, false);
+        (known.group, known.proved) = (None, None);
         self.shards[known.shard].members.retain(|other| *other != peer);
         self.clients -= 1;
     }

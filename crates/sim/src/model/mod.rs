@@ -51,8 +51,8 @@ pub struct Peer {
     pub active: u64,
     /// The relay's address that it reached when it last joined.
     pub local: Option<IpAddr>,
-    /// It has shown that it receives what is sent to it, or is trusted.
-    pub proved: bool,
+    /// Since when it has shown, or is trusted, that it receives what is sent to it, in milliseconds.
+    pub proved: Option<u64>,
     /// It once had.
     pub was_proved: bool,
     /// What it was told to repeat, and when.
@@ -102,6 +102,13 @@ pub struct Taken<'a> {
     pub local: Option<IpAddr>,
     /// The beginning of the turn, in milliseconds.
     pub now: u64,
+}
+
+impl Peer {
+    fn prove(&mut self, now: u64) {
+        self.proved.get_or_insert(now);
+        self.was_proved = true;
+    }
 }
 
 const NOT_JOINED: &str = "ERR NOT_IN_GROUP JoinFirstUseJOIN";
@@ -167,7 +174,7 @@ impl Model {
         if taken.source == self.own {
             return self.drop(shard, DropReason::OwnAddress);
         }
-        let peer = self.peer_of(shard, taken.source);
+        let peer = self.peer_of(shard, taken.source, taken.now);
         let request = parse(taken.bytes);
         let is_said =
             request == Request::Payload && (self.peer(peer).group.is_some() || looks_like_reply(taken.bytes));
@@ -307,10 +314,10 @@ impl Model {
         Ok(format!("OK LEFT {id}"))
     }
 
-    fn peer_of(&mut self, shard: usize, address: SocketAddr) -> PeerIndex {
+    fn peer_of(&mut self, shard: usize, address: SocketAddr, now: u64) -> PeerIndex {
         let trusted = self.is_trusted(address);
         let peer = *self.by_address.entry(address).or_insert_with(|| {
-            let (proved, cookies) = (false, Vec::new());
+            let (proved, cookies) = (None, Vec::new());
             self.peers.push(Peer {
                 address,
                 group: None,
@@ -323,7 +330,9 @@ impl Model {
             });
             PeerIndex(self.peers.len() as u32 - 1)
         });
-        self.peers[peer.0 as usize].proved |= trusted;
+        if trusted {
+            self.peers[peer.0 as usize].prove(now);
+        }
         peer
     }
 }

@@ -52,9 +52,10 @@ pub fn parse(bytes: &[u8]) -> Request {
 fn join(argument: &[u8]) -> Request {
     let text = argument.trim_ascii();
     let end = text.iter().position(|byte| matches!(byte, b' ' | b'.')).unwrap_or(text.len());
+    let is_letter = |byte: &u8| matches!(byte.to_ascii_uppercase(), b'1'..=b'9' | b'A'..=b'N' | b'P'..=b'Z');
     match <[u8; 16]>::try_from(text.get(end + 1..).unwrap_or_default()) {
-        Ok(cookie) => Request::Join(group(&text[..end]), Some(cookie)),
-        Err(_) => Request::Join(group(argument), None),
+        Ok(cookie) if cookie.iter().all(is_letter) => Request::Join(group(&text[..end]), Some(cookie)),
+        _ => Request::Join(group(argument), None),
     }
 }
 
