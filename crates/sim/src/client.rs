@@ -81,6 +81,10 @@ pub struct Hearsay {
 /// Groups that clients remember, at most.
 const REMEMBERED: usize = 40;
 
+/// The shortest heartbeat that a client keeps to, whatever a damaged answer says: half of what a reload can set. The
+/// original's client never goes under a second.
+const FASTEST: Duration = Duration::from_millis(50);
+
 /// How long a client waits for an answer before it asks again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -149,7 +153,7 @@ impl Client {
             }
             Reply::Left(_) => self.is_out(),
             Reply::Pong(hint) => {
-                self.heartbeat = Duration::from_millis(hint.0);
+                self.heartbeat = Duration::from_millis(hint.0).max(FASTEST);
                 self.next_beat = self.next_beat.min(world.now() + self.heartbeat);
                 false
             }

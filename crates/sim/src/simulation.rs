@@ -22,6 +22,9 @@ use crate::world::{SharedWorld, World};
 /// What a client has to do about an answer is done within this time; no idle limit is shorter than three of it.
 const SOON: Duration = Duration::from_millis(100);
 
+/// More events than a run of 300 clients ever has to come: some 1 GB of them.
+const UNDER_WAY: usize = 4_000_000;
+
 /// A run that is under way.
 pub struct Simulation {
     pub(crate) script: Script,
@@ -94,7 +97,7 @@ impl Simulation {
 
     /// Lets everything happen up to a time, or to the first violation.
     pub fn run_to(&mut self, end: Duration) {
-        while !self.world.is_violated()
+        while !self.is_violated()
             && let Some(next) = self.events.peek().map(|Reverse(entry)| entry.at)
             && next.max(self.world.now()) <= end
             && let Some(Reverse(entry)) = self.events.pop()
@@ -103,6 +106,12 @@ impl Simulation {
             self.happen(entry.event, entry.at);
         }
         self.world.pass_to(end);
+    }
+
+    /// Something did not hold; or somebody goes on for ever, which must end before the memory does.
+    fn is_violated(&self) -> bool {
+        self.world.check(self.events.len() < UNDER_WAY, || format!("{UNDER_WAY} events are under way"));
+        self.world.is_violated()
     }
 
     /// Plans an event.
