@@ -61,7 +61,7 @@ pub fn find_bugs(shell: &Shell) -> anyhow::Result<()> {
     for patch in &patches {
         let name = patch.file_stem().context("a name")?.to_string_lossy().into_owned();
         let found = find_bug(shell, copy.path(), &fs::canonicalize(patch)?)?;
-        let verdict = found.map_or("NOT FOUND".to_owned(), |seeds| format!("found by seed {seeds}"));
+        let verdict = found.as_deref().unwrap_or("NOT FOUND");
         println!("{name:<20} {verdict}");
         missed.extend(found.is_none().then_some(name));
     }
@@ -71,8 +71,8 @@ pub fn find_bugs(shell: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first seed, from 1 on, that fails in a copy of the tree with this patch.
-fn find_bug(shell: &Shell, copy: &Path, patch: &Path) -> anyhow::Result<Option<u64>> {
+/// What does not hold in a copy of the tree with this patch, and by which seed from 1 on that is found.
+fn find_bug(shell: &Shell, copy: &Path, patch: &Path) -> anyhow::Result<Option<String>> {
     // What is committed or about to be, without what was built.
     let listed = cmd!(shell, "git ls-files --cached --others --exclude-standard").quiet().read()?;
     let files = listed.lines().filter(|file| Path::new(file).is_file());
@@ -86,5 +86,6 @@ fn find_bug(shell: &Shell, copy: &Path, patch: &Path) -> anyhow::Result<Option<u
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let failing = text.lines().find_map(|line| line.strip_prefix("seed ")?.split_once(" fails;"));
-    Ok(failing.and_then(|(seed, _)| seed.parse().ok()))
+    let violation = text.lines().find(|line| line.starts_with("at ")).unwrap_or_default();
+    Ok(failing.map(|(seed, _)| format!("found by seed {seed}, {violation}")))
 }

@@ -50,8 +50,8 @@ pub fn parse(bytes: &[u8]) -> Request {
 
 /// Only a client that was asked for a proof shows one; any other second word makes an id that no group has.
 fn join(argument: &[u8]) -> Request {
-    let text = argument.trim_ascii();
-    let end = text.iter().position(|byte| matches!(byte, b' ' | b'.')).unwrap_or(text.len());
+    let text = trimmed(argument);
+    let end = text.iter().position(|byte| matches!(byte, 9..=13 | b' ' | b'.')).unwrap_or(text.len());
     let is_letter = |byte: &u8| matches!(byte.to_ascii_uppercase(), b'1'..=b'9' | b'A'..=b'N' | b'P'..=b'Z');
     match <[u8; 16]>::try_from(text.get(end + 1..).unwrap_or_default()) {
         Ok(cookie) if cookie.iter().all(is_letter) => Request::Join(group(&text[..end]), Some(cookie)),
@@ -60,10 +60,15 @@ fn join(argument: &[u8]) -> Request {
 }
 
 fn group(argument: &[u8]) -> Option<Option<GroupId>> {
-    let is_space = |byte: &&u8| matches!(**byte, 9..=13 | 32);
-    let rest = argument.iter().skip_while(is_space).copied().collect::<Vec<u8>>();
-    let len = rest.len() - rest.iter().rev().take_while(is_space).count();
-    (len > 0).then(|| GroupId::parse(&rest[..len]).ok())
+    let id = trimmed(argument);
+    (!id.is_empty()).then(|| GroupId::parse(id).ok())
+}
+
+fn trimmed(argument: &[u8]) -> &[u8] {
+    let is_ink = |byte: &u8| !matches!(byte, 9..=13 | 32);
+    let Some(first) = argument.iter().position(is_ink) else { return &[] };
+    let last = argument.iter().rposition(is_ink).unwrap_or(first);
+    &argument[first..=last]
 }
 
 impl Request {
