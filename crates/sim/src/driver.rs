@@ -16,7 +16,8 @@ use relay::limits::{TURN_ARRIVALS, TURN_UNITS};
 use wire::GroupId;
 
 use crate::lease::{Debt, Lease};
-use crate::model::{Effect, Expected, Maybe, PeerIndex, Taken};
+use crate::ledger::Ledger;
+use crate::model::{Effect, Expected, GroupIndex, Maybe, PeerIndex, Taken};
 use crate::network::Map;
 use crate::port::{Sent, SharedPort};
 use crate::trace::What;
@@ -56,9 +57,9 @@ pub struct SimDriver {
     stats: DriverStats,
     waker: Waker,
     numbers: Rc<Cell<u64>>,
-    /// The last datagram of each sender that each receiver was sent.
-    order: Rc<RefCell<Map<(PeerIndex, PeerIndex), u64>>>,
+    order: Rc<RefCell<Order>>,
     groups: Arc<Groups>,
+    ledger: Rc<RefCell<Ledger>>,
     /// A request that the engine is deciding.
     pending: RefCell<Option<Maybe>>,
 }
@@ -67,6 +68,10 @@ struct Queued {
     to: SocketAddr,
     datagrams: Vec<Rc<[u8]>>,
 }
+
+/// The last datagram that a receiver was sent of a sender, by the group where it was said: when a turn has no time left for
+/// those who leave, what waits in the old group may come after what is said in the new one.
+type Order = Map<(PeerIndex, PeerIndex, Option<GroupIndex>), u64>;
 
 /// What the drivers of all shards share.
 #[derive(Clone)]
@@ -78,9 +83,11 @@ pub struct Common {
     /// Counts the datagrams that were received.
     pub numbers: Rc<Cell<u64>>,
     /// The last datagram of each sender that each receiver was sent.
-    pub order: Rc<RefCell<Map<(PeerIndex, PeerIndex), u64>>>,
+    pub order: Rc<RefCell<Order>>,
     /// The relay's groups, to see what it has decided where the model cannot know.
     pub groups: Arc<Groups>,
+    /// What goes to addresses that never proved themselves.
+    pub ledger: Rc<RefCell<Ledger>>,
 }
 
 impl SimDriver {
@@ -106,6 +113,7 @@ impl SimDriver {
             numbers: Rc::clone(&common.numbers),
             order: Rc::clone(&common.order),
             groups: Arc::clone(&common.groups),
+            ledger: Rc::clone(&common.ledger),
             pending: RefCell::new(None),
         }
     }
@@ -182,6 +190,7 @@ impl SimDriver {
         let now = port.turn_at.as_millis() as u64;
         let taken = Taken { bytes, source, local: lease.packet.local, now };
         let effect = self.world.model.borrow_mut().take(self.shard, &taken);
+        self.book(source, bytes.len(), &effect);
         *debt = Some(match effect {
             Effect::Nothing => Debt::default(),
             Effect::Reply(expected) => {
@@ -193,9 +202,17 @@ impl SimDriver {
             }
             Effect::FanOut(sender, audience) => {
                 port.seen.owed += audience.len() as u64 - 1;
-                Debt::to(sender, audience, now)
+                Debt::to(sender, self.world.model.borrow().peer(sender).group, audience, now)
             }
         });
+    }
+
+    /// The ledger hears of a datagram that was taken.
+    fn book(&self, source: SocketAddr, len: usize, effect: &Effect) {
+        let copies = if let Effect::FanOut(_, audience) = effect { audience.len() as u64 } else { 0 };
+        if let Some(peer) = self.world.model.borrow().find(source) {
+            self.ledger.borrow_mut().take(peer, source, len, copies);
+        }
     }
 
     /// Sees what the engine has made of the last request, where the model could not know.
@@ -271,9 +288,13 @@ impl SimDriver {
         if model.mode() == AdmissionMode::Strict && to.is_some_and(|to| !model.was_proved(to)) {
             return Err("it has not proved its address".to_owned());
         }
+        if let Some(to) = to.filter(|to| model.mode() == AdmissionMode::Auto && !model.was_proved(*to)) {
+            let (len, now) = (lease.packet.bytes.len(), self.world.now());
+            self.ledger.borrow_mut().send(to, run.to, len, debt.at, now)?;
+        }
         if let (Some(sender), Some(to)) = (debt.sender, to) {
             let mut order = self.order.borrow_mut();
-            let last = order.entry((sender, to)).or_default();
+            let last = order.entry((sender, to, debt.group)).or_default();
             if *last > lease.number {
                 return Err(format!("after payload {last} of the same sender"));
             }
@@ -303,6 +324,7 @@ impl SimDriver {
 impl Driver for SimDriver {
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
         self.end_turn()?;
+        self.ledger.borrow_mut().begin_turn(self.world.now().as_millis() as u64);
         if !self.deaf {
             self.receive(arrivals);
         }

@@ -16,6 +16,7 @@ use relay::shard::Shard;
 
 use crate::audit;
 use crate::driver::{Common, SimDriver};
+use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::network::Map;
 use crate::port::{Port, Sent, SharedPort};
@@ -65,6 +66,7 @@ impl Fleet {
             numbers: Rc::new(Cell::new(0)),
             order: Rc::new(RefCell::new(Map::default())),
             groups: Arc::clone(&groups),
+            ledger: Rc::new(RefCell::new(Ledger::new(Arc::clone(&admission), world.now()))),
         };
         let member = |number| {
             let mut dice = SmallRng::seed_from_u64(world.below(u64::MAX));

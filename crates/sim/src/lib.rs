@@ -10,6 +10,7 @@ mod driver;
 mod faults;
 mod fleet;
 mod lease;
+mod ledger;
 mod liveness;
 pub mod model;
 pub mod network;
