@@ -290,7 +290,9 @@ impl SimDriver {
         }
         if let Some(to) = to.filter(|to| model.mode() == AdmissionMode::Auto && !model.was_proved(*to)) {
             let (len, now) = (lease.packet.bytes.len(), self.world.now());
-            self.ledger.borrow_mut().send(to, run.to, len, debt.at, now)?;
+            // Whoever is gone has no budget any more, and what waited for it finds a new one.
+            let taken = model.peer(to).group.map(|_| debt.at);
+            self.ledger.borrow_mut().send(to, run.to, len, taken, now)?;
         }
         if let (Some(sender), Some(to)) = (debt.sender, to) {
             let mut order = self.order.borrow_mut();

@@ -68,7 +68,7 @@ impl Ledger {
         self.overdraft = self.overdraft.max(copies * (len as u64 + 48));
     }
 
-    /// Sends somebody who never proved itself what was taken at this time, in milliseconds.
+    /// Sends somebody who never proved itself what was taken at this time, in milliseconds; none if it is no member.
     ///
     /// # Errors
     /// What that is too much for.
@@ -77,7 +77,7 @@ impl Ledger {
         peer: PeerIndex,
         to: SocketAddr,
         len: usize,
-        taken: u64,
+        taken: Option<u64>,
         now: Duration,
     ) -> Result<(), String> {
         let bytes = cost(to, len);
@@ -88,7 +88,10 @@ impl Ledger {
             return Err(format!("{} bytes went to the unproved, {most:.0} at most", self.sent));
         }
         let alarm = self.alarm();
-        if self.guarded.is_some_and(|(since, own)| taken > since && alarm == Some(own)) {
+        if self
+            .guarded
+            .is_some_and(|(since, own)| taken.is_some_and(|taken| taken > since) && alarm == Some(own))
+        {
             let account = self.accounts.entry(peer).or_default();
             account.heard += bytes;
             let most = BUDGET_GRANT + BUDGET_FACTOR * account.said;
