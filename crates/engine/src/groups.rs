@@ -28,8 +28,6 @@ pub struct Groups {
     unjoined: AtomicU32,
     /// Those of the unjoined that nobody proved has made.
     spare: AtomicU32,
-    /// The stripe in which the next group is looked for that makes room.
-    evicting: AtomicU32,
 }
 
 /// A new group.
@@ -97,7 +95,6 @@ impl Groups {
             groups: AtomicU32::new(0),
             unjoined: AtomicU32::new(0),
             spare: AtomicU32::new(0),
-            evicting: AtomicU32::new(0),
         }
     }
 
@@ -180,15 +177,16 @@ impl Groups {
     ) -> Result<Created, CannotCreate> {
         let max = settings.max_groups_per_client;
         self.quotas.take(creator, max).map_err(|used| CannotCreate::ClientLimit { used })?;
+        let mut id = entropy.group_id(settings.gid_length);
         let has_room = || self.reserve_group(&settings.ceilings);
         let is_full = !has_room();
-        let evicted = is_full && self.evict();
+        // One goes where one comes, or chance would fill some stripes and empty others without end.
+        let evicted = is_full && self.evict(self.stripe_of(self.hash(&id)));
         if is_full && !(evicted && has_room()) {
             self.quotas.give_back(creator);
             return Err(CannotCreate::ServerFull);
         }
         loop {
-            let id = entropy.group_id(settings.gid_length);
             let hash = self.hash(&id);
             let mut stripe = self.stripe(hash);
             if stripe.find(&id, hash).is_none() {
@@ -196,6 +194,7 @@ impl Groups {
                 self.spare.fetch_add(u32::from(!creator.proved), Ordering::Relaxed);
                 return Ok(Created { id, evicted });
             }
+            id = entropy.group_id(settings.gid_length);
         }
     }
 
@@ -210,12 +209,11 @@ impl Groups {
         has_room
     }
 
-    /// Deletes one group that makes room; false if there is none.
-    fn evict(&self) -> bool {
+    /// Deletes one group that makes room, in this stripe if it has one; false if there is none.
+    fn evict(&self, first: usize) -> bool {
         self.spare.load(Ordering::Relaxed) > 0
-            && (0..STRIPES).any(|_| {
-                let at = self.evicting.fetch_add(1, Ordering::Relaxed) as usize % STRIPES;
-                let mut stripe = lock(&self.stripes[at]);
+            && (first..first + STRIPES).any(|at| {
+                let mut stripe = lock(&self.stripes[at % STRIPES]);
                 let Some(slot) = stripe.oldest_spare() else { return false };
                 let hash = self.hash(&stripe.group(slot).id);
                 let group = stripe.remove(slot, hash);

@@ -137,7 +137,7 @@ fn loom_a_group_is_joined_or_deleted_never_both() {
         let (groups, settings) = (Arc::new(groups()), Settings::default());
         let creator = Creator::new(&member(9).client, true);
         let mut entropy = Entropy::new(|bytes| bytes.fill(0));
-        let id = groups.create(creator, &settings, &mut entropy, Tick(0)).unwrap();
+        let id = groups.create(creator, &settings, &mut entropy, Tick(0)).unwrap().id;
         let shard = Arc::clone(&groups);
         let sweeper = thread::spawn(move || shard.sweep(&mut 0, 1, Tick(1), Duration::from_millis(1), 9));
         let joined = groups.join(&id, member(2), DOOR);
