@@ -18,7 +18,7 @@ fn far(cable: &Cable, relay: &Relay) -> Client {
 fn routes_that_refuse() {
     each_backend(|backend| {
         Cable::lay(|cable| {
-            let relay = RelayOptions::new(backend).with(["--host", NEAR]).start();
+            let relay = RelayOptions::new(backend).with(["--host", NEAR, "--admission", "open"]).start();
             let group = Client::from(near(), relay.address()).create();
             let members = [(); 3].map(|()| Client::from(near(), relay.address()).roomy());
             let far = [far(cable, &relay), far(cable, &relay)];
@@ -59,7 +59,7 @@ fn routes_that_refuse() {
 fn a_full_send_buffer() {
     each_backend(|backend| {
         Cable::lay(|cable| {
-            let flags = ["--host", NEAR, "--send-buffer", "16K"];
+            let flags = ["--host", NEAR, "--send-buffer", "16K", "--admission", "open"];
             let relay = RelayOptions::new(backend).with(flags).start();
             let creator = Client::from(near(), relay.address());
             let group = creator.create();

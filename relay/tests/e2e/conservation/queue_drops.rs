@@ -41,7 +41,7 @@ fn heard(payloads: &[Vec<u8>]) -> [Vec<u32>; SENDERS] {
 fn behind_a_short_queue(backend: Backend, near: &'static str, far: &'static str, sizes: &[usize]) {
     Cable::lay(|cable| {
         stay_here();
-        let flags = ["--host", near, "--shards", "1"];
+        let flags = ["--host", near, "--shards", "1", "--admission", "open"];
         let relay = RelayOptions::new(backend).with(flags).start();
         let senders = [(); SENDERS].map(|()| client(near, &relay));
         let listener = client(near, &relay);

@@ -88,7 +88,8 @@ fn all_sizes_reach_a_member_behind_a_small_mtu() {
     each_backend(|backend| {
         Cable::lay(|cable| {
             for (near, far, largest) in [(NEAR, FAR, 1472), ("fd09::1", "fd09::2", 1452)] {
-                let relay = RelayOptions::new(backend).with(["--host", near, "--pin"]).start();
+                let relay =
+                    RelayOptions::new(backend).with(["--host", near, "--pin", "--admission", "open"]).start();
                 let cast = Cast::of(cable, relay, near, far);
                 let mut speech = Speech::new(0);
                 for size in (1..=4096).step_by(91).chain([4095, 4096]) {
@@ -117,7 +118,8 @@ fn all_sizes_reach_a_member_behind_a_small_mtu() {
 fn what_fits_is_segmented() {
     each_backend(|backend| {
         Cable::lay(|cable| {
-            let relay = RelayOptions::new(backend).with(["--host", NEAR, "--pin"]).start();
+            let relay =
+                RelayOptions::new(backend).with(["--host", NEAR, "--pin", "--admission", "open"]).start();
             let cast = Cast::of(cable, relay, NEAR, FAR);
             let mut speech = Speech::new(0);
             // At most 64 segments, and 65,507 bytes in all: 40 are one message.
@@ -133,7 +135,8 @@ fn what_fits_is_segmented() {
 fn an_mtu_that_shrinks_loses_nothing() {
     each_backend(|backend| {
         Cable::lay(|cable| {
-            let relay = RelayOptions::new(backend).with(["--host", NEAR, "--pin"]).start();
+            let relay =
+                RelayOptions::new(backend).with(["--host", NEAR, "--pin", "--admission", "open"]).start();
             let cast = Cast::of(cable, relay, NEAR, FAR);
             let mut speech = Speech::new(0);
             for mtu in [1500, 1000, 600, 1500, 700] {
@@ -154,7 +157,8 @@ fn an_mtu_that_shrinks_loses_nothing() {
 fn a_route_that_changes_under_traffic_loses_nothing() {
     each_backend(|backend| {
         Cable::lay(|cable| {
-            let relay = RelayOptions::new(backend).with(["--host", NEAR, "--pin"]).start();
+            let relay =
+                RelayOptions::new(backend).with(["--host", NEAR, "--pin", "--admission", "open"]).start();
             let cast = Cast::of(cable, relay, NEAR, FAR);
             let mut speech = Speech::new(0);
             for mtu in [1500, 1000, 1500, 700] {
@@ -180,7 +184,9 @@ fn a_route_that_changes_under_traffic_loses_nothing() {
 fn what_fits_again_is_segmented_again() {
     each_backend(|backend| {
         Cable::lay(|cable| {
-            let relay = RelayOptions::new(backend).with(["--host", NEAR, "--shards", "1"]).start();
+            let relay = RelayOptions::new(backend)
+                .with(["--host", NEAR, "--shards", "1", "--admission", "open"])
+                .start();
             let cast = Cast::of(cable, relay, NEAR, FAR);
             let mut speech = Speech::new(0);
             assert_eq!(cast.messages(&mut speech, &[1400; 40]), 3.0);
