@@ -154,8 +154,10 @@ impl Client {
             Reply::Left(_) => self.is_out(),
             Reply::Pong(hint) => {
                 self.heartbeat = Duration::from_millis(hint.0).max(FASTEST);
-                self.next_beat = self.next_beat.min(world.now() + self.heartbeat);
-                false
+                let last = self.next_beat;
+                self.next_beat = last.min(world.now() + self.heartbeat);
+                // Its timer was set for the longer one.
+                self.next_beat < last && matches!(self.belief, Belief::Inside(_))
             }
             Reply::Created(group) => {
                 if hearsay.groups.len() < REMEMBERED {

@@ -9,7 +9,7 @@ use super::watch::{Watch, relay_at};
 use crate::support::{PATIENCE, Prometheus, alone, eventually};
 
 /// What may be 0 all the time, or absent, with the reason why no trouble is made for it.
-const MAY_BE_ZERO: [(&str, &str, &str); 19] = [
+const MAY_BE_ZERO: [(&str, &str, &str); 21] = [
     ("Requests refused, by reason", "B", "loopback is trusted; the stories of abuse exhaust a prefix"),
     ("Relays", "B", "every relay serves; the alerts' tests stop one"),
     ("Relays", "C", "every shard turns; the alerts' tests halt one"),
@@ -19,6 +19,8 @@ const MAY_BE_ZERO: [(&str, &str, &str); 19] = [
     ("Unproved members", "B", "everyone speaks; the alerts' tests make the relay guarded"),
     ("Guarded", "A", "nobody attacks; the alerts' tests do"),
     ("Guarded", "B", "the same"),
+    ("Overloaded", "A", "nobody asks for more than a shard can do; the stories of overload do"),
+    ("Dropped by the kernel, by shard", "B", "the same, and a filter is the last resort"),
     ("Copies that wait", "A", "a scrape must fall between two turns"),
     ("Ring events", "A", "a receive is armed again when the ring has overflowed"),
     ("Ring events", "B", "1024 buffers are more than a small socket holds"),
