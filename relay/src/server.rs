@@ -103,12 +103,13 @@ impl Relay {
         let metrics = listener::listen(loaded, passed_metrics)?;
         // What bound these takes privileges and a look at other processes; no thread runs yet.
         let own = Arc::new(own_addresses(&binding.addresses));
+        // These draw random numbers, whose source a static build opens as a file, once.
+        let groups = Arc::new(Groups::new());
+        let admission = crew::admission(&clock);
         let mut sandbox = Sandbox::enter(setup.sandbox, loaded.files());
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
-        let groups = Arc::new(Groups::new());
         groups.declare(&setup.groups, tick(clock.now()));
-        let admission = crew::admission(&clock);
         let common = Common { setup: Arc::new(setup.clone()), groups, admission, own, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
