@@ -39,7 +39,7 @@ pub const MIN_GID_LENGTH: u8 = wire::GroupId::GENERATED_LEN as u8;
 pub const MAX_GID_LENGTH: u8 = wire::GroupId::MAX_LEN as u8;
 
 /// The highest rate of payloads that can be configured for one client, per second: no single one sends as many, and
-/// the interval is still 160 units of [`crate::pace`].
+/// the interval is still 160 units of `crate::pace`.
 pub const MAX_RATE: u32 = 100_000;
 
 /// How much of a second's payloads a client may send at once: the frames of a game that a stall of its network held

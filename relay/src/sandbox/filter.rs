@@ -1,4 +1,4 @@
-//! Filters of system calls (seccomp), made from the list of [`calls`](super::calls).
+//! Filters of system calls (seccomp), made from the list of [`calls`].
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
