@@ -387,7 +387,7 @@ impl Engine {
         self.exit_group(key);
         let session = self.sessions.remove(key);
         if !session.proved {
-            self.admission.exit_unproved(&session.client, session.silent);
+            self.admission.exit_unproved(session.silent);
         }
         self.groups.release_client();
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use common::{Answer, Relay, client, text};
 use engine::limits::{BUDGET_GRANT, COOKIE_EPOCH, SILENT_MEMBERS};
 use engine::{
-    AdmissionMode, Audience, Cap, Cause, ClientAddr, CopyDrop, Gate, Offer, Prefixes, Settings, Stance, Tick,
+    AdmissionMode, Audience, Cap, Cause, ClientAddr, CopyDrop, Gate, LocalAddr, Member, Offer, Prefixes,
+    Settings, Stance, Tick, Treatment,
 };
 
 const HEARTBEAT: u64 = 10_000;
@@ -257,6 +258,19 @@ fn a_budget_is_the_grant_and_three_times_what_was_sent_to_the_byte() {
     let got_then = got(&mut relay);
     assert!(got_then <= earned && earned < got_then + HEADERS + 1, "{got_then} of {earned}");
     assert!(gate.dropped()[CopyDrop::UnprovedBudget as usize] > 0);
+}
+
+#[test]
+fn who_leaves_has_no_second_budget_for_copies_that_still_wait() {
+    let (mut relay, id) = guarded();
+    let mut gate = relay.engines[0].gate();
+    let large = vec![b'x'; 4000];
+    while hear(&mut relay, &mut gate, client(0), &large).contains(&client(1)) {}
+    assert!(relay.say(client(1), &text(&["!LEAVE ", &id])).starts_with("OK LEFT"));
+    let gone = ClientAddr::new(client(1)).unwrap();
+    let member = Member { client: gone, local: LocalAddr::new(0, None), proved: false };
+    let offer = Offer { count: 1, size: 4000, bytes: 4000 };
+    assert_eq!(gate.admit(&member, Treatment::Budgeted, offer), 0);
 }
 
 #[test]

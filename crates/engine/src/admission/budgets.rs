@@ -72,11 +72,6 @@ impl Budgets {
         is_heard
     }
 
-    /// A member is gone, or proved.
-    pub fn remove(&self, client: &ClientAddr) {
-        self.stripe(client).remove(client);
-    }
-
     /// No budgets any more.
     pub fn clear(&self) {
         for stripe in &self.stripes {
@@ -142,10 +137,6 @@ mod tests {
                     0 => {
                         budgets.credit(&client(number), each);
                         *left += 3 * each;
-                    }
-                    1 => {
-                        budgets.remove(&client(number));
-                        *left = BUDGET_GRANT;
                     }
                     _ => {
                         // The last one is shorter.

@@ -111,14 +111,12 @@ impl Admission {
         self.unproved.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An unproved member is gone, or proved.
-    pub(crate) fn exit_unproved(&self, client: &ClientAddr, silent: bool) {
+    /// An unproved member is gone, or proved. What it had of its budget stays until there is peace, or copies that still
+    /// wait for it would have a new one; nobody becomes an unproved member meanwhile.
+    pub(crate) fn exit_unproved(&self, silent: bool) {
         self.unproved.fetch_sub(1, Ordering::Relaxed);
         if silent {
             self.silent.fetch_sub(1, Ordering::Relaxed);
-        }
-        if self.stance() == Stance::Guarded {
-            self.budgets.remove(client);
         }
     }
 

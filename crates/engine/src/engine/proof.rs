@@ -86,7 +86,7 @@ impl Engine {
         let session = self.sessions.get_mut(key);
         if !session.proved {
             session.proved = true;
-            self.admission.exit_unproved(&session.client, std::mem::take(&mut session.silent));
+            self.admission.exit_unproved(std::mem::take(&mut session.silent));
         }
     }
 
