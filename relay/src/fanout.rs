@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use engine::{Audience, Delivery, Gate, Member, Outbox, Payload};
+use engine::{Audience, Delivery, Departure, Gate, Member, Outbox, Payload};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
 
 use crate::clock::{Clock, tick};
 use crate::flows::{Bound, FlowIndex, Flows, Load};
 use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, OVERLOAD_STANDING, TURN_ARRIVALS, TURN_UNITS};
+use crate::movers::Movers;
 use crate::work::{Allowance, Queued, Taken};
 
 /// The fan-out of one shard: the payloads of each group, served in turns, bounded by the turn's allowance and the
 /// backlog.
 pub struct Fanout {
     flows: Flows,
+    movers: Movers,
     /// Number of this turn.
     turn: u64,
     /// What this turn may still send, and what of it because somebody leaves a group.
@@ -50,6 +52,7 @@ impl Fanout {
         let most = Load { payloads: buffers / 2, bytes: usize::MAX, copies: BACKLOG_COPIES };
         Self {
             flows: Flows::default(),
+            movers: Movers::default(),
             turn: 0,
             allowance: Allowance(0),
             for_leavers: Allowance(0),
@@ -81,10 +84,14 @@ impl Fanout {
         self.completed.clear();
         self.kept.clear();
         self.kept.resize(arrivals.len(), false);
+        self.movers.forget(&self.flows);
         for (number, epoch) in outbox.epochs().enumerate() {
             self.take(now, epoch, outbox, arrivals, driver);
-            if let Some(at) = outbox.ended_by(number).and_then(|group| self.flows.of(group)) {
+            if let Some(Departure { client, group }) = outbox.ended_by(number)
+                && let Some(at) = self.flows.of(group)
+            {
                 self.serve_leaver(at, clock, driver);
+                self.movers.note(client, at, &self.flows);
             }
         }
         for (arrival, _) in arrivals.iter().zip(&self.kept).filter(|(_, kept)| !**kept) {
@@ -183,7 +190,9 @@ impl Fanout {
                     if let Payload::Received(number) = payload {
                         self.kept[*number as usize] = true;
                     }
-                    self.flows.push(outbox.listed(*roster), Queued { part, sender: *sender }, now);
+                    let listed = outbox.listed(*roster);
+                    let at = self.movers.follow(listed, *sender, &self.flows);
+                    self.flows.push(at, listed, Queued { part, sender: *sender }, now);
                 }
             }
         }

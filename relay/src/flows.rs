@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use engine::{GroupKey, Listed};
+use engine::{ClientAddr, GroupKey, Listed};
 use net::Run;
 
 use crate::work::{Queued, Work};
@@ -32,6 +32,8 @@ pub struct Flows {
     spare_flows: Vec<FlowIndex>,
     works: Vec<Work>,
     spare_works: Vec<WorkIndex>,
+    /// Batches that there have been.
+    opened: u64,
     /// Those that have sent nothing since they came.
     fresh: VecDeque<FlowIndex>,
     /// The others, of which some may have become empty: who comes back is not fresh again before its turn.
@@ -90,9 +92,9 @@ enum Place {
 }
 
 impl Flows {
-    /// Adds a payload of this group, taken at the beginning of this turn.
-    pub fn push(&mut self, listed: &Listed, payload: Queued, now: Duration) {
-        let at = self.flow_of(listed.group);
+    /// Adds a payload of this group, taken at the beginning of this turn, to its flow or to another one.
+    pub fn push(&mut self, at: Option<FlowIndex>, listed: &Listed, payload: Queued, now: Duration) {
+        let at = at.unwrap_or_else(|| self.flow_of(listed.group));
         let work = self.open_work(at, listed);
         let copies = self.works[work.0 as usize].push(payload, now);
         let load = Load { payloads: 1, bytes: payload.part.len(), copies };
@@ -191,6 +193,22 @@ impl Flows {
         Some(&mut self.works[work.0 as usize])
     }
 
+    /// The number of the first batch of a flow.
+    pub fn first_number(&self, at: FlowIndex) -> Option<u64> {
+        self.flows[at.0 as usize].works.front().map(|work| self.works[work.0 as usize].number())
+    }
+
+    /// The number of the last batch of a flow that has a payload by this client.
+    pub fn last_of(&self, at: FlowIndex, client: &ClientAddr) -> Option<u64> {
+        let works = self.flows[at.0 as usize].works.iter().rev().map(|work| &self.works[work.0 as usize]);
+        works.filter(|work| work.is_by(client)).map(Work::number).next()
+    }
+
+    /// The highest number of the batch to which the next payload goes.
+    pub fn newest(&self) -> u64 {
+        self.opened + 1
+    }
+
     /// So many copies of a flow have been handed to the driver.
     pub fn sent(&mut self, at: FlowIndex, copies: u64) {
         self.flows[at.0 as usize].load.copies -= copies;
@@ -208,7 +226,7 @@ impl Flows {
             gone.bytes += payload.part.len();
             leave(*payload);
         }
-        work.reset(None);
+        work.reset();
         self.spare_works.push(index);
         flow.load.subtract(gone);
         self.load.subtract(gone);
@@ -249,7 +267,7 @@ impl Flows {
         }
         gone.copies -= work.copies();
         if work.payloads().is_empty() {
-            work.reset(None);
+            work.reset();
             self.spare_works.push(index);
             self.flows[at.0 as usize].works.remove(waiting);
         }
@@ -349,7 +367,8 @@ impl Flows {
             self.works.push(Work::default());
             WorkIndex(self.works.len() as u32 - 1)
         });
-        self.works[new.0 as usize].reset(Some(listed));
+        self.opened += 1;
+        self.works[new.0 as usize].open(listed, self.opened);
         flow.works.push_back(new);
         new
     }

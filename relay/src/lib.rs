@@ -20,6 +20,7 @@ mod listener;
 pub mod logging;
 pub mod meter;
 pub mod metrics;
+mod movers;
 mod overload;
 mod own;
 mod plan;

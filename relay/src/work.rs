@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Gate, Listed, Member, Offer, Roster, Treatment};
+use engine::{ClientAddr, Gate, Listed, Member, Offer, Roster, Treatment};
 use net::{Driver, Full, Gather, Part, Run, SocketIndex};
 
 use crate::limits::{BATCH_COPIES, BATCH_PAYLOADS};
@@ -16,6 +16,7 @@ pub struct Work {
     /// What those of its members get who are not proved.
     unproved: Treatment,
     payloads: Vec<Queued>,
+    number: u64,
     taken: Vec<Taken>,
     /// Copies that have not been handed to the driver.
     copies: u64,
@@ -76,10 +77,15 @@ impl Allowance {
 }
 
 impl Work {
-    /// Begins a new batch, or an empty one for the pool, keeping allocations.
-    pub fn reset(&mut self, listed: Option<&Listed>) {
-        self.roster = listed.map(|listed| listed.roster.clone());
-        self.unproved = listed.map_or(Treatment::Served, |listed| listed.unproved);
+    /// Begins a batch of this number.
+    pub fn open(&mut self, listed: &Listed, number: u64) {
+        self.roster = Some(listed.roster.clone());
+        (self.unproved, self.number) = (listed.unproved, number);
+    }
+
+    /// Empties it for the pool, keeping allocations.
+    pub fn reset(&mut self) {
+        (self.roster, self.unproved) = (None, Treatment::Served);
         self.payloads.clear();
         self.taken.clear();
         (self.copies, self.round, self.member, self.planned) = (0, 0, 0, 0);
@@ -125,6 +131,17 @@ impl Work {
     /// Copies of one payload.
     pub fn others(&self) -> u64 {
         self.roster.as_ref().map_or(0, |roster| roster.len() as u64 - 1)
+    }
+
+    /// Counts all batches of the shard.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// True if it has a payload by this client.
+    pub fn is_by(&self, client: &ClientAddr) -> bool {
+        let by = |payload: &Queued| self.roster.as_ref().is_some_and(|own| own.is_at(client, payload.sender));
+        self.payloads.iter().any(by)
     }
 
     /// The payloads, in the order in which they were received.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::views::View;
-use crate::{Member, Roster, Treatment};
+use crate::{ClientAddr, Member, Roster, Treatment};
 
 /// One answer: some bytes for some receivers. One for each datagram at most, however large its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,15 @@ pub struct Listed {
     pub unproved: Treatment,
 }
 
+/// Somebody leaves a group, for another one or for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Who.
+    pub client: ClientAddr,
+    /// Which.
+    pub group: GroupKey,
+}
+
 /// This turn's answers, in the order of the datagrams that caused them.
 ///
 /// They fall into epochs. Within an epoch replies may go first and payloads may be gathered by receiver; whatever
@@ -69,8 +78,8 @@ pub struct Outbox {
     deliveries: Vec<Delivery>,
     text: Vec<u8>,
     rosters: Vec<Listed>,
-    /// Where each epoch but the first begins, and which group ended the one before.
-    seals: Vec<(usize, GroupKey)>,
+    /// Where each epoch but the first begins, and what ended the one before.
+    seals: Vec<(usize, Departure)>,
     payloads: u64,
     /// Changes with every turn and epoch.
     stamp: u64,
@@ -85,9 +94,9 @@ impl Outbox {
         starts.zip(ends).map(|(start, end)| &self.deliveries[start..end])
     }
 
-    /// The group that somebody left, which ended the epoch of this number; `None` for the last one.
-    pub fn ended_by(&self, epoch: usize) -> Option<GroupKey> {
-        self.seals.get(epoch).map(|(_, group)| *group)
+    /// Who ended the epoch of this number by leaving a group; `None` for the last one.
+    pub fn ended_by(&self, epoch: usize) -> Option<Departure> {
+        self.seals.get(epoch).map(|(_, departure)| *departure)
     }
 
     /// A roster that a delivery names.
@@ -120,12 +129,10 @@ impl Outbox {
         self.stamp += 1;
     }
 
-    /// Ends the epoch, because somebody left this group; `holds` tells whether payloads of earlier turns may wait there.
-    pub(crate) fn seal(&mut self, group: GroupKey, holds: bool) {
-        if holds || self.deliveries.len() > self.seals.last().map_or(0, |(at, _)| *at) {
-            self.seals.push((self.deliveries.len(), group));
-            self.stamp += 1;
-        }
+    /// Ends the epoch, be it empty: what earlier turns have taken may wait.
+    pub(crate) fn seal(&mut self, departure: Departure) {
+        self.seals.push((self.deliveries.len(), departure));
+        self.stamp += 1;
     }
 
     pub(crate) fn reply(&mut self, to: Member, text: &[u8]) {

@@ -22,7 +22,8 @@ use crate::sessions::{Session, Sessions};
 use crate::tally::{CommandKind, DropReason, Event};
 use crate::views::Views;
 use crate::{
-    ClientAddr, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Settings, Tally, Tick,
+    ClientAddr, Departure, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Settings,
+    Tally, Tick,
 };
 use strangers::Hearing;
 
@@ -394,9 +395,8 @@ impl Engine {
 
     /// What was said before a client leaves its group is sent before what is said from now on.
     fn seal(&self, key: usize, outbox: &mut Outbox) {
-        let view = self.sessions.get(key).view;
-        let holds = self.views.coalesce(view).unwrap_or(self.settings.coalesce) > Duration::ZERO;
-        outbox.seal(GroupKey(view), holds);
+        let Session { client, view, .. } = *self.sessions.get(key);
+        outbox.seal(Departure { client, group: GroupKey(view) });
     }
 
     fn exit_group(&mut self, key: usize) {

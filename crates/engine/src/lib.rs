@@ -37,7 +37,7 @@ mod wheel;
 
 pub use address::{ClientAddr, LocalAddr};
 pub use admission::{Admission, Cause, CopyDrop, Gate, Offer, Stance, Standing, Treatment};
-pub use delivery::{Audience, Delivery, GroupKey, Listed, Outbox, Payload, RosterIndex};
+pub use delivery::{Audience, Delivery, Departure, GroupKey, Listed, Outbox, Payload, RosterIndex};
 pub use engine::{Datagram, Engine};
 pub use entropy::Entropy;
 pub use groups::Groups;

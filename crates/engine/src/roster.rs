@@ -118,7 +118,7 @@ impl Roster {
 
     /// True if the client is the member at a position.
     #[inline]
-    pub(crate) fn is_at(&self, client: &ClientAddr, position: u32) -> bool {
+    pub fn is_at(&self, client: &ClientAddr, position: u32) -> bool {
         self.get(position).is_some_and(|member| member.client == *client)
     }
 

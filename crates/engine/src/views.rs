@@ -92,11 +92,6 @@ impl Views {
         self.slab[key as usize].handle.id
     }
 
-    /// How long the group's payloads may wait for company, if it says so itself, as last seen.
-    pub fn coalesce(&self, key: u32) -> Option<Duration> {
-        self.slab[key as usize].coalesce
-    }
-
     pub fn handle(&self, key: u32) -> &Arc<Handle> {
         &self.slab[key as usize].handle
     }

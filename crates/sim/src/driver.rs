@@ -17,7 +17,7 @@ use wire::GroupId;
 
 use crate::lease::{Debt, Lease};
 use crate::ledger::Ledger;
-use crate::model::{Effect, Expected, GroupIndex, Maybe, PeerIndex, Taken};
+use crate::model::{Effect, Expected, Maybe, PeerIndex, Taken};
 use crate::network::Map;
 use crate::port::{Sent, SharedPort};
 use crate::trace::What;
@@ -69,9 +69,8 @@ struct Queued {
     datagrams: Vec<Rc<[u8]>>,
 }
 
-/// The last datagram that a receiver was sent of a sender, by the group where it was said: when a turn has no time left for
-/// those who leave, what waits in the old group may come after what is said in the new one.
-type Order = Map<(PeerIndex, PeerIndex, Option<GroupIndex>), u64>;
+/// The last datagram that a receiver was sent of a sender, in whichever group.
+type Order = Map<(PeerIndex, PeerIndex), u64>;
 
 /// What the drivers of all shards share.
 #[derive(Clone)]
@@ -202,7 +201,7 @@ impl SimDriver {
             }
             Effect::FanOut(sender, audience) => {
                 port.seen.owed += audience.len() as u64 - 1;
-                Debt::to(sender, self.world.model.borrow().peer(sender).group, audience, now)
+                Debt::to(sender, audience, now)
             }
         });
     }
@@ -296,7 +295,7 @@ impl SimDriver {
         }
         if let (Some(sender), Some(to)) = (debt.sender, to) {
             let mut order = self.order.borrow_mut();
-            let last = order.entry((sender, to, debt.group)).or_default();
+            let last = order.entry((sender, to)).or_default();
             if *last > lease.number {
                 return Err(format!("after payload {last} of the same sender"));
             }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::model::{GroupIndex, PeerIndex};
+use crate::model::PeerIndex;
 use crate::port::Packet;
 
 /// A datagram in a receive buffer.
@@ -21,8 +21,6 @@ pub struct Lease {
 pub struct Debt {
     /// Nobody, unless it is a payload.
     pub sender: Option<PeerIndex>,
-    /// Where it was said.
-    pub group: Option<GroupIndex>,
     /// When it was taken, in milliseconds.
     pub at: u64,
     audience: Rc<[PeerIndex]>,
@@ -39,9 +37,9 @@ impl Lease {
 
 impl Debt {
     /// A copy for each of them but the sender.
-    pub fn to(sender: PeerIndex, group: Option<GroupIndex>, audience: Rc<[PeerIndex]>, at: u64) -> Self {
+    pub fn to(sender: PeerIndex, audience: Rc<[PeerIndex]>, at: u64) -> Self {
         let left = audience.len() as u64 - 1;
-        Self { sender: Some(sender), group, at, served: vec![0; audience.len().div_ceil(64)], audience, left }
+        Self { sender: Some(sender), at, served: vec![0; audience.len().div_ceil(64)], audience, left }
     }
 
     /// Copies that were not sent yet.

@@ -3,6 +3,7 @@
 mod coalescing;
 mod fairness;
 mod hall;
+mod moving;
 mod overload;
 mod paper;
 
