@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{Argument, Command, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode};
+use wire::{
+    Argument, Command, GroupId, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode, looks_like_reply,
+};
 
 use crate::address::Creator;
 use crate::admission::{Admission, Payer, Stance};
@@ -38,6 +40,18 @@ pub struct Datagram<'a> {
     pub local: LocalAddr,
     /// Its number in this turn.
     pub number: u32,
+}
+
+/// Who has sent a datagram, looked up once for all that it causes.
+struct Sender<'a> {
+    datagram: &'a Datagram<'a>,
+    client: &'a ClientAddr,
+    /// Its session, if it is in a group.
+    session: Option<usize>,
+    /// It is in a prefix that is trusted.
+    is_trusted: bool,
+    /// For that, or by its session, it is proved.
+    is_proved: bool,
 }
 
 /// Decides for the clients of one shard. A client's datagrams must always come to the same one.
@@ -114,20 +128,11 @@ impl Engine {
         if self.own.contains(&client) {
             return self.tally.drop(DropReason::OwnAddress);
         }
-        let from = Member { client, local: datagram.local, proved: false };
-        let command = match decode(datagram.bytes) {
-            Message::Empty => return self.tally.drop(DropReason::Empty),
-            Message::Payload(payload) => return self.payload(payload, datagram.number, from, outbox),
-            Message::TooLarge => None,
-            Message::Command(command) => Some(command),
-        };
-        let answer = match (self.hear(command.as_ref(), &client), command) {
-            (Hearing::Ignored, _) => return,
-            (Hearing::Asked, _) => Err(self.ask(&client)),
-            (Hearing::Heard, None) => Err(Refusal::TooLarge),
-            (Hearing::Heard, Some(command)) => self.command(&command, datagram.bytes.len(), from, outbox),
-        };
-        self.answer(answer, from, outbox);
+        let session = self.sessions.find(&client);
+        match (decode(datagram.bytes), session) {
+            (Message::Payload(payload), Some(key)) => self.payload(payload, datagram.number, key, outbox),
+            (message, _) => self.request(&message, &self.sender(datagram, &client, session), outbox),
+        }
     }
 
     /// Sweeps idle clients, then empty groups; a bounded part of them each turn.
@@ -175,14 +180,11 @@ impl Engine {
     }
 
     /// The group that a client of this shard is in, for whoever checks the engine from outside.
-    pub fn group_of(&self, client: &ClientAddr) -> Option<wire::GroupId> {
+    pub fn group_of(&self, client: &ClientAddr) -> Option<GroupId> {
         self.sessions.find(client).map(|key| self.views.id(self.sessions.get(key).view))
     }
 
-    fn payload(&mut self, payload: &[u8], number: u32, from: Member, outbox: &mut Outbox) {
-        let Some(key) = self.sessions.find(&from.client) else {
-            return self.payload_of_stranger(payload, from, outbox);
-        };
+    fn payload(&mut self, payload: &[u8], number: u32, key: usize, outbox: &mut Outbox) {
         let session = self.sessions.get_mut(key);
         session.active = self.now;
         if let Some(pace) = &self.pace
@@ -190,15 +192,15 @@ impl Engine {
         {
             return self.tally.drop(DropReason::MaxRate);
         }
-        let (group, is_proved) = (GroupKey(session.view), session.proved);
+        let group = GroupKey(session.view);
         let view = self.views.current(session.view, &self.groups);
-        let Some(position) = view.position(&from.client, session.position, &self.groups) else {
+        let Some(position) = view.position(&session.client, session.position, &self.groups) else {
             debug_assert!(false, "a session's group does not know it");
             return;
         };
         session.position = position;
         if view.roster.unproved() > 0 {
-            let sender = (!is_proved).then_some(&from.client);
+            let sender = (!session.proved).then_some(&session.client);
             let unproved = view.roster.unproved_bytes(payload.len());
             view.treat(self.admission.treat(&mut self.payer, unproved, (sender, payload.len()), self.now));
         }
@@ -209,15 +211,45 @@ impl Engine {
         }
     }
 
+    fn sender<'a>(
+        &self,
+        datagram: &'a Datagram<'a>,
+        client: &'a ClientAddr,
+        session: Option<usize>,
+    ) -> Sender<'a> {
+        let is_trusted = self.settings.trust.contains(client.ip());
+        let is_proved = is_trusted || session.is_some_and(|key| self.sessions.get(key).proved);
+        Sender { datagram, client, session, is_trusted, is_proved }
+    }
+
+    /// Takes whatever is not a member's payload, which had better not find room made for it on its way.
+    fn request(&mut self, message: &Message<'_>, from: &Sender<'_>, outbox: &mut Outbox) {
+        let command = match message {
+            Message::Empty => return self.tally.drop(DropReason::Empty),
+            Message::Payload(payload) if looks_like_reply(payload) => {
+                return self.tally.drop(DropReason::ReplyFromStranger);
+            }
+            Message::Command(command) => Some(command),
+            Message::Payload(_) | Message::TooLarge => None,
+        };
+        let answer = match (self.hear(command, from), message) {
+            (Hearing::Ignored, _) => return,
+            (Hearing::Asked, _) => Err(self.ask(from.client)),
+            (Hearing::Heard, Message::Command(command)) => self.command(command, from, outbox),
+            (Hearing::Heard, Message::TooLarge) => Err(Refusal::TooLarge),
+            (Hearing::Heard, _) => Err(Refusal::NotJoined),
+        };
+        self.answer(answer, from, outbox);
+    }
+
     fn command(
         &mut self,
         command: &Command<'_>,
-        len: usize,
-        from: Member,
+        from: &Sender<'_>,
         outbox: &mut Outbox,
     ) -> Result<Reply, Refusal> {
         self.tally.commands[CommandKind::of(command) as usize] += 1;
-        self.credit(&from.client, len);
+        self.credit(from);
         match *command {
             Command::Create(argument) => self.create(argument, from),
             Command::Join(argument) => self.join(argument, from, outbox),
@@ -228,12 +260,11 @@ impl Engine {
         }
     }
 
-    fn create(&mut self, argument: Argument<'_>, from: Member) -> Result<Reply, Refusal> {
+    fn create(&mut self, argument: Argument<'_>, from: &Sender<'_>) -> Result<Reply, Refusal> {
         let proof = argument.cookie().map_or(Proof::None, Proof::Cookie);
-        let session = self.sessions.find(&from.client);
         // A wrong cookie is none: this command takes whatever stands behind it.
-        let proved = self.check_proof(session, &from.client, proof).unwrap_or(false);
-        let creator = Creator::new(&from.client, proved || self.admission.stance() == Stance::Open);
+        let proved = self.check_proof(from, proof).unwrap_or(false);
+        let creator = Creator::new(from.client, proved || self.admission.stance() == Stance::Open);
         let created = self.groups.create(creator, &self.settings, &mut self.entropy, self.now);
         let created = created.map_err(|cannot| match cannot {
             CannotCreate::ClientLimit { used } => {
@@ -248,45 +279,49 @@ impl Engine {
         Ok(Reply::Created(created.id))
     }
 
-    fn join(&mut self, argument: Argument<'_>, from: Member, outbox: &mut Outbox) -> Result<Reply, Refusal> {
+    fn join(
+        &mut self,
+        argument: Argument<'_>,
+        from: &Sender<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<Reply, Refusal> {
         let (id, proof) = argument.group_and_proof().map_err(Refusal::MissingGroup)?;
-        let session = self.sessions.find(&from.client);
-        let from = Member { proved: self.check_proof(session, &from.client, proof)?, ..from };
+        let member = from.as_member(self.check_proof(from, proof)?);
         let id = id.ok_or(Refusal::NoSuchGroup)?;
-        if let Some(key) = session.filter(|&key| self.views.id(self.sessions.get(key).view) == id) {
-            return self.join_again(key, from).map(|()| Reply::Joined(id));
+        if let Some(key) = from.session.filter(|&key| self.is_in(key, &id)) {
+            return self.join_again(key, member).map(|()| Reply::Joined(id));
         }
-        self.check_guesses(&from)?;
-        let (joined, admit) = self.enter(&id, from, session.is_some(), outbox);
+        self.check_guesses(from, member.proved)?;
+        let (joined, admit) = self.enter(&id, member, from.session.is_some(), outbox);
         let joined = joined.map_err(|cannot| {
-            if admit && session.is_none() {
+            if admit && from.session.is_none() {
                 self.groups.release_client();
             }
             match cannot {
-                CannotJoin::NoSuchGroup => self.note_guess(&from),
+                CannotJoin::NoSuchGroup => self.note_guess(from, member.proved),
                 CannotJoin::GroupFull => Refusal::GroupFull(id),
                 CannotJoin::ServerFull => Refusal::ServerFull,
-                CannotJoin::NeedsProof => self.ask(&from.client),
+                CannotJoin::NeedsProof => self.ask(from.client),
             }
         })?;
-        match session {
+        match from.session {
             Some(key) => self.move_session(key, joined, outbox),
-            None => self.new_session(from.client, joined),
+            None => self.new_session(*from.client, joined),
         }
         self.tally.count(Event::Join);
         Ok(Reply::Joined(id))
     }
 
-    fn join_again(&mut self, key: usize, from: Member) -> Result<(), Refusal> {
-        if !from.proved && self.admission.stance() == Stance::Strict {
-            return Err(self.ask(&from.client));
+    fn join_again(&mut self, key: usize, member: Member) -> Result<(), Refusal> {
+        if !member.proved && self.admission.stance() == Stance::Strict {
+            return Err(self.ask(&member.client));
         }
-        if from.proved {
+        if member.proved {
             self.prove(key);
         }
         let session = self.sessions.get_mut(key);
         session.active = self.now;
-        self.groups.update(self.views.handle(session.view), from, session.position);
+        self.groups.update(self.views.handle(session.view), member, session.position);
         Ok(())
     }
 
@@ -316,13 +351,16 @@ impl Engine {
         self.tally.count(Event::Leave);
     }
 
-    fn leave(&mut self, argument: Argument<'_>, from: Member, outbox: &mut Outbox) -> Result<Reply, Refusal> {
+    fn leave(
+        &mut self,
+        argument: Argument<'_>,
+        from: &Sender<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<Reply, Refusal> {
         let id =
             argument.group(Usage::Leave).map_err(Refusal::MissingGroup)?.ok_or(Refusal::NotInThatGroup)?;
-        let key = self.sessions.find(&from.client).ok_or(Refusal::NotInThatGroup)?;
-        if self.views.id(self.sessions.get(key).view) != id {
-            return Err(Refusal::NotInThatGroup);
-        }
+        let in_it = from.session.filter(|&key| self.is_in(key, &id));
+        let key = in_it.ok_or(Refusal::NotInThatGroup)?;
         self.seal(key, outbox);
         self.expiry.wheel.remove(key);
         self.end_session(key);
@@ -330,11 +368,11 @@ impl Engine {
         Ok(Reply::Left(id))
     }
 
-    fn ping(&mut self, from: Member) -> Result<Reply, Refusal> {
-        let key = self.sessions.find(&from.client).ok_or(Refusal::NotJoined)?;
+    fn ping(&mut self, from: &Sender<'_>) -> Result<Reply, Refusal> {
+        let key = from.session.ok_or(Refusal::NotJoined)?;
         let session = self.sessions.get_mut(key);
         session.active = self.now;
-        if !session.proved {
+        if from.is_proved && !session.proved {
             self.trust_again(key, from);
         }
         // Rounded, as the protocol has it.
@@ -342,19 +380,19 @@ impl Engine {
         Ok(Reply::Pong(Heartbeat(heartbeat.as_millis() as u64)))
     }
 
-    fn who(&mut self, from: Member) -> Result<Reply, Refusal> {
-        let key = self.sessions.find(&from.client).ok_or(Refusal::NotJoined)?;
+    fn who(&mut self, from: &Sender<'_>) -> Result<Reply, Refusal> {
+        let key = from.session.ok_or(Refusal::NotJoined)?;
         let handle = self.views.handle(self.sessions.get(key).view);
         Ok(Reply::Who(handle.id, self.groups.members(handle)))
     }
 
-    fn answer(&mut self, answer: Result<Reply, Refusal>, to: Member, outbox: &mut Outbox) {
+    fn answer(&mut self, answer: Result<Reply, Refusal>, to: &Sender<'_>, outbox: &mut Outbox) {
         let reply = answer.unwrap_or_else(|refusal| {
             self.tally.refusals[refusal.index()] += 1;
             Reply::Refused(refusal)
         });
         self.tally.replies += 1;
-        outbox.reply(to, reply.encode().as_bytes());
+        outbox.reply(to.as_member(false), reply.encode().as_bytes());
     }
 
     fn sweep_clients(&mut self) {
@@ -393,6 +431,10 @@ impl Engine {
         self.groups.release_client();
     }
 
+    fn is_in(&self, key: usize, id: &GroupId) -> bool {
+        self.views.handle(self.sessions.get(key).view).id == *id
+    }
+
     /// What was said before a client leaves its group is sent before what is said from now on.
     fn seal(&self, key: usize, outbox: &mut Outbox) {
         let Session { client, view, .. } = *self.sessions.get(key);
@@ -403,5 +445,11 @@ impl Engine {
         let session = self.sessions.get(key);
         self.groups.leave(self.views.handle(session.view), &session.client, session.position, self.now);
         self.views.exit(session.view);
+    }
+}
+
+impl Sender<'_> {
+    fn as_member(&self, proved: bool) -> Member {
+        Member { client: *self.client, local: self.datagram.local, proved }
     }
 }

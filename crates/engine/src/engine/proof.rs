@@ -8,7 +8,9 @@ use wire::{Proof, Refusal};
 use crate::admission::{Gate, Stance};
 use crate::limits::{LOOK_EVERY, SILENT_HALF_HEARTBEATS};
 use crate::sessions::Session;
-use crate::{AdmissionMode, ClientAddr, Engine, Member, Settings, Tick};
+use crate::{AdmissionMode, ClientAddr, Engine, Settings, Tick};
+
+use super::Sender;
 
 impl Engine {
     /// The gate of the fan-out that belongs to this engine.
@@ -36,17 +38,11 @@ impl Engine {
 
     /// Whether a client that joins is proved: by what it is, where it is, or what it shows. An unproved one that shows
     /// something wants to be, and is told how.
-    pub(super) fn check_proof(
-        &self,
-        session: Option<usize>,
-        client: &ClientAddr,
-        proof: Proof,
-    ) -> Result<bool, Refusal> {
+    pub(super) fn check_proof(&self, from: &Sender<'_>, proof: Proof) -> Result<bool, Refusal> {
+        let client = from.client;
         let is_valid =
             matches!(proof, Proof::Cookie(cookie) if self.admission.is_valid(cookie, client, self.now));
-        let is_proved = is_valid
-            || session.is_some_and(|key| self.sessions.get(key).proved)
-            || self.settings.trust.contains(client.ip());
+        let is_proved = is_valid || from.is_proved;
         let is_asked = !is_proved && self.admission.stance() != Stance::Open;
         match proof {
             Proof::None => Ok(is_proved),
@@ -67,10 +63,10 @@ impl Engine {
     }
 
     /// A client has sent a command of so many bytes, which counts for its budget if it is an unproved member.
-    pub(super) fn credit(&self, client: &ClientAddr, len: usize) {
-        let has_budget = || self.sessions.find(client).is_some_and(|key| !self.sessions.get(key).proved);
+    pub(super) fn credit(&self, from: &Sender<'_>) {
+        let has_budget = || from.session.is_some_and(|key| !self.sessions.get(key).proved);
         if self.admission.stance() == Stance::Guarded && has_budget() {
-            self.admission.credit(client, len);
+            self.admission.credit(from.client, from.datagram.bytes.len());
         }
     }
 
@@ -90,14 +86,11 @@ impl Engine {
         }
     }
 
-    /// The trust may have been extended since a member joined.
-    pub(super) fn trust_again(&mut self, key: usize, from: Member) {
-        if self.settings.trust.contains(from.client.ip()) {
-            self.prove(key);
-            let session = self.sessions.get(key);
-            let member = Member { proved: true, ..from };
-            self.groups.update(self.views.handle(session.view), member, session.position);
-        }
+    /// The trust has been extended since a member joined.
+    pub(super) fn trust_again(&mut self, key: usize, from: &Sender<'_>) {
+        self.prove(key);
+        let session = self.sessions.get(key);
+        self.groups.update(self.views.handle(session.view), from.as_member(true), session.position);
     }
 
     /// Looks whether an unproved member has ever sent anything after its JOIN.
