@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU16;
 
 /// A client: its source address and port. IPv4 is kept v4-mapped, so that a host has one form only.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
-    ip: [u8; 16],
+    ip: Words,
     /// The interface of a link-local address, else 0.
     scope: u32,
     port: NonZeroU16,
@@ -18,11 +18,14 @@ pub struct ClientAddr {
 /// As small as the address, because there is one for each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Creator {
-    ip: [u8; 16],
+    ip: Words,
     scope: u32,
     port: NonZeroU16,
     pub proved: bool,
 }
+
+/// The octets of an address, in words, so that nobody who moves or compares them does so one by one.
+type Words = [u32; 4];
 
 /// The relay's side of a conversation: the socket that a client reached, and under a wildcard also the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +68,13 @@ impl ClientAddr {
     /// True if it is not reached by IPv4.
     #[inline]
     pub(crate) fn is_v6(&self) -> bool {
-        self.ip[..12] != [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+        self.ip[..3] != MAPPED
     }
 
     /// All that tells it from others.
     pub(crate) fn octets(&self) -> [u8; 22] {
         let mut octets = [0; 22];
-        octets[..16].copy_from_slice(&self.ip);
+        octets[..16].copy_from_slice(&octets_of(self.ip));
         octets[16..20].copy_from_slice(&self.scope.to_le_bytes());
         octets[20..].copy_from_slice(&self.port.get().to_le_bytes());
         octets
@@ -98,7 +101,7 @@ impl Creator {
 impl LocalAddr {
     /// The relay's side: the index of the socket, and the address that was reached under a wildcard.
     pub fn new(socket: u8, reached: Option<IpAddr>) -> Self {
-        Self { ip: reached.map_or([0; 16], mapped), socket }
+        Self { ip: reached.map_or([0; 16], |ip| octets_of(mapped(ip))), socket }
     }
 
     /// Index of the socket to answer from.
@@ -108,26 +111,43 @@ impl LocalAddr {
 
     /// The address to answer from, where the socket has more than one.
     pub fn reached(&self) -> Option<IpAddr> {
-        (self.ip != [0; 16]).then(|| unmapped(self.ip))
+        (self.ip != [0; 16]).then(|| unmapped(words_of(self.ip)))
     }
 }
 
-fn mapped(ip: IpAddr) -> [u8; 16] {
+/// What an IPv4 address begins with in its v4-mapped form.
+const MAPPED: [u32; 3] = [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff])];
+
+fn mapped(ip: IpAddr) -> Words {
     match ip {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
+        IpAddr::V4(v4) => {
+            let [first, second, third] = MAPPED;
+            [first, second, third, u32::from_ne_bytes(v4.octets())]
+        }
+        IpAddr::V6(v6) => words_of(v6.octets()),
     }
 }
 
-fn unmapped(ip: [u8; 16]) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from(ip)).to_canonical()
+fn unmapped(ip: Words) -> IpAddr {
+    match ip[..3] == MAPPED {
+        true => IpAddr::V4(ip[3].to_ne_bytes().into()),
+        false => IpAddr::V6(octets_of(ip).into()),
+    }
+}
+
+fn words_of(octets: [u8; 16]) -> Words {
+    std::array::from_fn(|word| u32::from_ne_bytes(std::array::from_fn(|at| octets[4 * word + at])))
+}
+
+fn octets_of(ip: Words) -> [u8; 16] {
+    std::array::from_fn(|at| ip[at / 4].to_ne_bytes()[at % 4])
 }
 
 impl Hash for ClientAddr {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [high, low] = [0, 8].map(|at| u64::from_ne_bytes(std::array::from_fn(|i| self.ip[at + i])));
-        state.write_u64(high);
-        state.write_u64(low);
+        let pair = |first, second| u64::from(self.ip[first]) | u64::from(self.ip[second]) << 32;
+        state.write_u64(pair(0, 1));
+        state.write_u64(pair(2, 3));
         state.write_u64(u64::from(self.scope) << 16 | u64::from(self.port.get()));
     }
 }
