@@ -69,8 +69,29 @@ impl Reply {
     pub fn encode(&self) -> Text {
         let mut text = Text::new();
         // Cannot fail: `Text` has room for the longest reply.
-        let _ = write!(text, "{self}");
+        let _ = self.write_to(&mut text);
         text
+    }
+
+    /// Writes the text piece by piece: with formats it takes three times as many instructions.
+    fn write_to(&self, to: &mut impl Write) -> fmt::Result {
+        match self {
+            Self::Created(id) => put(to, ["OK CREATED ", id.as_str()]),
+            Self::Joined(id) => put(to, ["OK JOINED ", id.as_str()]),
+            Self::Left(id) => put(to, ["OK LEFT ", id.as_str()]),
+            Self::Pong(heartbeat) => {
+                to.write_str("PONG ")?;
+                heartbeat.write_to(to)
+            }
+            Self::Who(id, count) => {
+                put(to, ["OK WHO ", id.as_str(), " "])?;
+                put_number(to, u64::from(*count), 1)
+            }
+            Self::Refused(refusal) => {
+                put(to, ["ERR ", Refusal::CODES[refusal.index()], " "])?;
+                refusal.write_to(to)
+            }
+        }
     }
 
     /// Reads an answer; `None` for anything that is none of this protocol's.
@@ -118,6 +139,23 @@ impl Refusal {
         }
     }
 
+    /// Writes the detail behind the code.
+    fn write_to(&self, to: &mut impl Write) -> fmt::Result {
+        to.write_str(match self {
+            Self::TooLarge => "PayloadTooLarge",
+            Self::UnknownCommand => "UnknownCommand",
+            Self::MissingGroup(Usage::Join) => "Usage:!JOIN <GROUPID>",
+            Self::MissingGroup(Usage::Leave) => "Usage:!LEAVE <GROUPID>",
+            Self::NoSuchGroup => "NoSuchGroup",
+            Self::GroupFull(id) => id.as_str(),
+            Self::NotJoined => "JoinFirstUseJOIN",
+            Self::NotInThatGroup => "NotInThatGroup",
+            Self::ClientLimit { used, max } => return write!(to, "{used}/{max}"),
+            Self::ServerFull => "TryLater",
+            Self::Retry(cookie) => cookie.as_str(),
+        })
+    }
+
     fn parse(code: &str, detail: &str) -> Option<Self> {
         Some(match (code, detail) {
             ("TOO_LARGE", _) => Self::TooLarge,
@@ -140,6 +178,17 @@ impl Refusal {
 }
 
 impl Heartbeat {
+    fn write_to(self, to: &mut impl Write) -> fmt::Result {
+        let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
+        put_number(to, seconds, 1)?;
+        to.write_str(".")?;
+        match millis {
+            _ if millis % 100 == 0 => put_number(to, millis / 100, 1),
+            _ if millis % 10 == 0 => put_number(to, millis / 10, 2),
+            _ => put_number(to, millis, 3),
+        }
+    }
+
     fn parse(seconds: &str) -> Option<Self> {
         let seconds: f64 = seconds.parse().ok()?;
         (0.0..=1e12).contains(&seconds).then_some(Self((seconds * 1000.0 + 0.5) as u64))
@@ -148,46 +197,38 @@ impl Heartbeat {
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Created(id) => write!(f, "OK CREATED {id}"),
-            Self::Joined(id) => write!(f, "OK JOINED {id}"),
-            Self::Left(id) => write!(f, "OK LEFT {id}"),
-            Self::Pong(heartbeat) => write!(f, "PONG {heartbeat}"),
-            Self::Who(id, count) => write!(f, "OK WHO {id} {count}"),
-            Self::Refused(refusal) => write!(f, "ERR {} {refusal}", Refusal::CODES[refusal.index()]),
-        }
+        self.write_to(f)
     }
 }
 
 /// The detail behind the code.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge => f.write_str("PayloadTooLarge"),
-            Self::UnknownCommand => f.write_str("UnknownCommand"),
-            Self::MissingGroup(Usage::Join) => f.write_str("Usage:!JOIN <GROUPID>"),
-            Self::MissingGroup(Usage::Leave) => f.write_str("Usage:!LEAVE <GROUPID>"),
-            Self::NoSuchGroup => f.write_str("NoSuchGroup"),
-            Self::GroupFull(id) => write!(f, "{id}"),
-            Self::NotJoined => f.write_str("JoinFirstUseJOIN"),
-            Self::NotInThatGroup => f.write_str("NotInThatGroup"),
-            Self::ClientLimit { used, max } => write!(f, "{used}/{max}"),
-            Self::ServerFull => f.write_str("TryLater"),
-            Self::Retry(cookie) => write!(f, "{cookie}"),
-        }
+        self.write_to(f)
     }
 }
 
 /// Seconds as the shortest decimal with at least one digit behind the point: `60.0`, `0.5`, `12.346`.
 impl fmt::Display for Heartbeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
-        match millis {
-            _ if millis % 100 == 0 => write!(f, "{seconds}.{}", millis / 100),
-            _ if millis % 10 == 0 => write!(f, "{seconds}.{:02}", millis / 10),
-            _ => write!(f, "{seconds}.{millis:03}"),
-        }
+        self.write_to(f)
     }
+}
+
+fn put<const N: usize>(to: &mut impl Write, pieces: [&str; N]) -> fmt::Result {
+    pieces.into_iter().try_for_each(|piece| to.write_str(piece))
+}
+
+/// Writes a number in so many digits at least.
+fn put_number(to: &mut impl Write, mut number: u64, least: usize) -> fmt::Result {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    while number > 0 || digits.len() - start < least {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    to.write_str(core::str::from_utf8(&digits[start..]).unwrap_or_default())
 }
 
 #[cfg(test)]
