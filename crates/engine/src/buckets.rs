@@ -4,6 +4,8 @@
 //! is ever evicted, so a flood of other keys cannot make anybody's bucket full again: no key gets more than one bucket's worth. To make
 //! a key get less, others have to empty its buckets in all rows, and a datagram empties none by more than one.
 
+use std::array;
+
 use crate::Tick;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
@@ -50,16 +52,17 @@ impl Buckets {
             due: (0..ROWS * row).map(|_| AtomicU64::new(0)).collect(),
             row,
             rate,
-            turns: std::array::from_fn(|_| Mutex::new(())),
+            turns: array::from_fn(|_| Mutex::new(())),
         }
     }
 
     /// Takes a token of the key with this hash; false if there is none.
     pub fn take(&self, hash: u64, now: Tick) -> bool {
         let now = micros(now);
+        let places = self.places(hash);
         let _turn = lock(&self.turns[hash as usize % TURNS]);
         loop {
-            let (fullest, seen) = self.fullest(hash);
+            let (fullest, seen) = self.fullest(places);
             let due = seen.max(now);
             if due > now + self.rate.slack() {
                 return false;
@@ -68,7 +71,7 @@ impl Buckets {
             // Other keys share the bucket.
             if self.due[fullest].compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 // Those that others have emptied further stay as they are.
-                self.places(hash).for_each(|place| _ = self.due[place].fetch_max(next, Ordering::Relaxed));
+                places.iter().for_each(|&place| _ = self.due[place].fetch_max(next, Ordering::Relaxed));
                 return true;
             }
         }
@@ -76,18 +79,17 @@ impl Buckets {
 
     /// True if the key with this hash has no token.
     pub fn is_empty(&self, hash: u64, now: Tick) -> bool {
-        self.fullest(hash).1 > micros(now) + self.rate.slack()
+        self.fullest(self.places(hash)).1 > micros(now) + self.rate.slack()
     }
 
-    fn fullest(&self, hash: u64) -> (usize, u64) {
-        let all = self.places(hash).map(|place| (place, self.due[place].load(Ordering::Relaxed)));
-        all.min_by_key(|(_, due)| *due).unwrap_or_default()
+    fn fullest(&self, places: [usize; ROWS]) -> (usize, u64) {
+        let all = places.map(|place| (place, self.due[place].load(Ordering::Relaxed)));
+        all.into_iter().min_by_key(|(_, due)| *due).unwrap_or_default()
     }
 
     /// Where a key's buckets are: a row goes by 16 bits of the hash.
-    fn places(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
-        let row = self.row;
-        (0..ROWS).map(move |number| number * row + (hash >> (16 * number)) as u16 as usize % row)
+    fn places(&self, hash: u64) -> [usize; ROWS] {
+        array::from_fn(|number| number * self.row + (hash >> (16 * number)) as u16 as usize % self.row)
     }
 }
 

@@ -154,10 +154,8 @@ pub const RELOAD_PATIENCE: Duration = Duration::from_secs(600);
 /// somebody adds no more than a home connection or two could.
 pub const DEFAULT_UNPROVED_EGRESS: u64 = 25_000_000;
 
-/// Bytes that a shard takes of that at once, at most: at the default 380 times a second, for all shards together.
-pub const EGRESS_CHUNK: u64 = 64 << 10;
-
-/// Chunks that a second's worth is divided into, at least: what a shard has taken and does not use is under half a percent.
+/// Chunks that a second's worth is divided into, of which a shard takes one at once: the shards meet at the common bucket
+/// as often as this a second, whatever the rate, and what a shard has taken and does not use is under half a percent.
 pub const EGRESS_CHUNKS: u64 = 256;
 
 /// How long a cookie is new; it is good for this long and then for as long again.

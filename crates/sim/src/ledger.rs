@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::limits::{BUDGET_FACTOR, BUDGET_GRANT, EGRESS_CHUNK};
+use engine::limits::{BUDGET_FACTOR, BUDGET_GRANT, EGRESS_CHUNKS};
 use engine::{Admission, Stance};
 use net::Run;
 
@@ -40,7 +40,7 @@ impl Ledger {
             admission,
             began,
             sent: 0,
-            overdraft: (longest as u64).max(EGRESS_CHUNK),
+            overdraft: longest as u64,
             guarded: None,
             accounts: Map::default(),
             recent: Vec::new(),
@@ -83,7 +83,9 @@ impl Ledger {
         let bytes = cost(to, len);
         self.sent += bytes;
         let time = now.saturating_sub(self.began) + Duration::from_secs(1);
-        let most = time.as_secs_f64() * self.admission.egress_limit() as f64 + self.overdraft as f64;
+        let rate = self.admission.egress_limit();
+        let overdraft = self.overdraft.max(rate / EGRESS_CHUNKS);
+        let most = time.as_secs_f64() * rate as f64 + overdraft as f64;
         if self.sent as f64 > most {
             return Err(format!("{} bytes went to the unproved, {most:.0} at most", self.sent));
         }

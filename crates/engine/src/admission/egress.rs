@@ -1,7 +1,7 @@
 //! How much goes to unproved members in all: one bucket of the relay, from which shards take by the chunk.
 
 use crate::Tick;
-use crate::limits::{EGRESS_CHUNK, EGRESS_CHUNKS};
+use crate::limits::EGRESS_CHUNKS;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// The relay's bucket. It holds what one second brings.
@@ -90,8 +90,7 @@ impl Lease {
 
     #[cold]
     fn renew(&mut self, bytes: u64, egress: &Egress, now: Tick) -> bool {
-        let chunk = (egress.rate() / EGRESS_CHUNKS).clamp(1, EGRESS_CHUNK);
-        let more = chunk.max(bytes - self.left);
+        let more = (egress.rate() / EGRESS_CHUNKS).max(bytes - self.left);
         let is_granted = egress.take(more, now);
         if is_granted {
             self.left += more;
