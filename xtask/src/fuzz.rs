@@ -24,8 +24,11 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// Longest inputs in bytes: several times what the shortest interesting one takes.
 const LONGEST: &str = "512";
 
-/// Seconds that one input may take: thousands of times the usual.
-const TIMEOUT: &str = "20";
+/// Seconds that one input may take: more than a machine that is busy, or stopped for a while, makes of the usual millisecond.
+const TIMEOUT: &str = "600";
+
+/// Inputs that reach rare places are not preferred: to keep count of how rare each place is took half of the time.
+const ENTROPIC: &str = "0";
 
 /// What is searched, and for how long.
 #[derive(clap::Args)]
@@ -78,7 +81,7 @@ fn search(shell: &Shell, target: &str, options: &Options) -> anyhow::Result<()> 
     let dictionary = format!("fuzz/dictionaries/{target}.txt");
     let dictionary = Path::new(&dictionary).exists().then(|| format!("-dict={dictionary}"));
     let runs = options.executions.to_string();
-    let bounds = ["-max_len=", LONGEST, "-timeout=", TIMEOUT];
+    let bounds = ["-max_len=", LONGEST, "-timeout=", TIMEOUT, "-entropic=", ENTROPIC];
     let bounds: Vec<String> = bounds.chunks(2).map(<[&str]>::concat).collect();
     cmd!(shell, "{program} -runs={runs} -print_final_stats=1 -artifact_prefix={findings} {bounds...} {dictionary...} {found}")
         .run()?;

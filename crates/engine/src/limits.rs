@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::buckets::Rate;
 
+/// Loom and the fuzzer make a whole relay for each case, of a dozen clients: the tables for millions would take most of their time.
+const SMALL: bool = cfg!(any(loom, fuzzing));
+
 /// Clients at most, unless configured: 2^20. A client costs about 130 bytes resident, in groups of 100 (`tests/memory.rs`).
 pub const MAX_CLIENTS: u32 = 1 << 20;
 
@@ -53,13 +56,13 @@ pub(crate) const REPLIES_OF_PREFIX: Rate = Rate { each_second: 100, burst: 400 }
 
 /// Buckets in each of the rows for them, 1 MiB in all: together they allow 3.3 million answers a second, which is more than
 /// a core takes, so that a flood from whatever prefixes empties only a part of them.
-pub(crate) const REPLIES_ROW: usize = if cfg!(loom) { 1 } else { 1 << 15 };
+pub(crate) const REPLIES_ROW: usize = if SMALL { 1 } else { 1 << 15 };
 
 /// Questions for a proof that one address gets instead of them: one is enough, and any can be lost.
 pub(crate) const RETRIES_OF_ADDRESS: Rate = Rate { each_second: 5, burst: 10 };
 
 /// Buckets in each of the rows for them, half a MiB: together they allow more than [`RETRIES`], which so comes first.
-pub(crate) const RETRIES_ROW: usize = if cfg!(loom) { 1 } else { 1 << 14 };
+pub(crate) const RETRIES_ROW: usize = if SMALL { 1 } else { 1 << 14 };
 
 /// Questions for a proof instead of answers, of the whole relay: 2.7 MB a second with 54 IP bytes each, a tenth of what
 /// unproved members may get by default.
@@ -74,7 +77,7 @@ pub(crate) const GUESSES_OF_ADDRESS: Rate = Rate { each_second: 1, burst: 30 };
 
 /// Buckets in each of the rows for both, a quarter of a MiB each: all prefixes together try 8,000 ids a second, then
 /// everybody who is not proved has to be.
-pub(crate) const GUESSES_ROW: usize = if cfg!(loom) { 1 } else { 1 << 13 };
+pub(crate) const GUESSES_ROW: usize = if SMALL { 1 } else { 1 << 13 };
 
 /// Clients at which a JOIN looks for one that makes room, at most; the next JOIN goes on behind them. Of a flood's members each
 /// part holds some, and 256 looks take about a microsecond.
@@ -99,14 +102,20 @@ pub const MAX_COALESCE: Duration = Duration::from_secs(1);
 
 /// Lock stripes of the group map: if 16 shards want one at the same moment, each finds its own taken in 6 % of cases,
 /// and only joins, leaves and re-read rosters want one at all.
-pub const STRIPES: usize = if cfg!(loom) { 2 } else { 256 };
+pub const STRIPES: usize = if cfg!(loom) {
+    2
+} else if SMALL {
+    16
+} else {
+    256
+};
 
 /// Lock stripes of the creators' quotas; only creates and deletions touch them.
-pub const QUOTA_STRIPES: usize = if cfg!(loom) { 2 } else { 64 };
+pub const QUOTA_STRIPES: usize = if SMALL { 2 } else { 64 };
 
 /// Parts of the index of a shard's clients. The largest growth of a part hashes a 256th of all addresses again: of a
 /// million clients 4,096, some 0.2 ms.
-pub const SESSION_PARTS: usize = 256;
+pub const SESSION_PARTS: usize = if SMALL { 16 } else { 256 };
 
 /// Members from which on a group keeps an index of its members' positions. Below, a scan of at most 64 addresses of
 /// 44 bytes stays within 44 cache lines and costs less than the index's upkeep.
@@ -169,7 +178,7 @@ pub const BUDGET_GRANT: u64 = 16 << 10;
 pub const BUDGET_FACTOR: u64 = 3;
 
 /// Lock stripes of the budgets; only a guarded relay touches them.
-pub const BUDGET_STRIPES: usize = if cfg!(loom) { 2 } else { 64 };
+pub const BUDGET_STRIPES: usize = if SMALL { 2 } else { 64 };
 
 /// How long after a send an ICMP error about it is heard: no path takes longer, and a forger has to know the moment.
 pub const ICMP_MEMORY: Duration = Duration::from_secs(1);
@@ -205,7 +214,6 @@ const _: () = assert!(MAX_UNJOINED_GROUPS < MAX_GROUPS && MAX_GROUPS < CEILING &
 const _: () = assert!(STRIPES.is_power_of_two() && QUOTA_STRIPES.is_power_of_two());
 const _: () = assert!(ROSTER_CHUNK.is_power_of_two() && ROSTER_CHUNK >= INDEXED_MEMBERS);
 const _: () = assert!(ROSTER_BRANCHES.is_power_of_two());
-const _: () =
-    assert!(RETRIES_ROW as u32 * RETRIES_OF_ADDRESS.each_second > RETRIES.each_second || cfg!(loom));
+const _: () = assert!(RETRIES_ROW as u32 * RETRIES_OF_ADDRESS.each_second > RETRIES.each_second || SMALL);
 const _: () = assert!(MIN_GID_LENGTH < MAX_GID_LENGTH);
 const _: () = assert!(WHEEL_SLOTS.is_power_of_two() && WHEEL_SLOTS.ilog2() * WHEEL_LEVELS < u64::BITS);

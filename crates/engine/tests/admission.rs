@@ -326,3 +326,36 @@ fn what_is_made_without_a_proof_does_not_use_up_the_quota_of_who_has_one() {
     (0..3).for_each(|_| assert!(relay.say(client(1), &with).starts_with("OK CREATED")));
     assert_eq!(relay.say(client(1), &with), "ERR CLIENT_LIMIT 3/3");
 }
+
+#[test]
+fn what_unproved_members_get_in_peace_is_booked_to_the_byte_without_the_senders_own() {
+    let mut relay = relay(AdmissionMode::Auto);
+    assert_eq!(relay.admission.egress_limit(), Settings::default().unproved_egress);
+    let id = relay.create(client(0));
+    (0..4).for_each(|number| relay.join(client(number), &id));
+    relay.ask(client(0), &[b'x'; 100]);
+    assert_eq!(relay.engines[0].unproved_bytes(), 3 * (100 + HEADERS));
+    relay.ask(client(1), &[b'x'; 10]);
+    assert_eq!(relay.engines[0].unproved_bytes(), 3 * (100 + HEADERS) + 2 * (10 + HEADERS));
+}
+
+#[test]
+fn budgets_end_with_the_guard() {
+    let budgeted = || {
+        let (mut relay, _) = guarded();
+        let mut gate = relay.engines[0].gate();
+        assert_eq!((hear(&mut relay, &mut gate, client(0), b"x").len(), relay.admission.budgets()), (3, 3));
+        relay
+    };
+    let mut relay = budgeted();
+    relay.engines[0].reload(Arc::new(settings(AdmissionMode::Auto)));
+    assert_eq!(relay.admission.budgets(), 3);
+    relay.engines[0].reload(Arc::new(settings(AdmissionMode::Open)));
+    assert_eq!(relay.admission.budgets(), 0);
+    let mut relay = budgeted();
+    for second in 0..=HEARTBEAT / 1000 {
+        assert_eq!((relay.admission.stance(), relay.admission.budgets()), (Stance::Guarded, 3), "{second}");
+        relay.begin_turn(1000);
+    }
+    assert_eq!((relay.admission.stance(), relay.admission.budgets()), (Stance::Peace, 0));
+}

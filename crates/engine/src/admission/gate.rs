@@ -116,3 +116,93 @@ impl Offer {
         u64::from(count) * header + bytes
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::limits::BUDGET_GRANT;
+    use crate::{ClientAddr, LocalAddr, Settings};
+
+    const NOTHING: [u64; CopyDrop::LABELS.len()] = [0; CopyDrop::LABELS.len()];
+
+    fn gate(unproved_egress: u64) -> Gate {
+        let admission = Admission::seeded(5000, Tick(0));
+        admission.configure(&Settings { unproved_egress, ..Settings::default() });
+        Gate::new(Arc::new(admission), Tick(0))
+    }
+
+    fn member(number: u8) -> Member {
+        let client = ClientAddr::new(([10, 0, 0, number], 9).into()).unwrap();
+        Member { client, local: LocalAddr::new(0, None), proved: false }
+    }
+
+    fn dropped(gate: &Gate, reason: CopyDrop) -> u64 {
+        let dropped = gate.dropped();
+        assert_eq!(dropped.iter().sum::<u64>(), dropped[reason as usize]);
+        dropped[reason as usize]
+    }
+
+    /// 64 datagrams of 1000 bytes, the last one of 10.
+    const RUN: Offer = Offer { count: 64, size: 1000, bytes: 63 * 1000 + 10 };
+    /// IPv4 and UDP.
+    const EACH: u64 = 28 + RUN.size as u64;
+    /// How many of them a grant is good for.
+    const FIT: u16 = (BUDGET_GRANT / EACH) as u16;
+
+    #[test]
+    fn what_is_taken_back_is_as_if_it_had_never_passed() {
+        let mut gate = gate(1 << 30);
+        for _ in 0..3 {
+            assert_eq!(gate.admit(&member(1), Treatment::Budgeted, RUN), FIT);
+            assert_eq!(gate.paid(), u64::from(FIT) * EACH);
+            assert_eq!(dropped(&gate, CopyDrop::UnprovedBudget), u64::from(RUN.count - FIT));
+            gate.take_back(&member(1), RUN, FIT);
+            assert_eq!((gate.paid(), gate.dropped()), (0, NOTHING));
+        }
+        let short = Offer { count: 2, size: 500, bytes: 510 };
+        for _ in 0..3 {
+            assert_eq!(gate.admit(&member(2), Treatment::Budgeted, short), 2);
+            assert_eq!(gate.paid(), 510 + 2 * 28, "the last one is shorter");
+            gate.take_back(&member(2), short, 2);
+            assert_eq!((gate.paid(), gate.dropped()), (0, NOTHING));
+        }
+    }
+
+    #[test]
+    fn a_budget_is_spent_to_the_byte_and_every_copy_is_counted() {
+        let mut gate = gate(1 << 30);
+        assert_eq!(gate.admit(&member(1), Treatment::Budgeted, RUN), FIT);
+        let left = BUDGET_GRANT - gate.paid() - 28;
+        let last = Offer { count: 1, size: left as u16, bytes: left as u32 };
+        assert_eq!(gate.admit(&member(1), Treatment::Budgeted, Offer { bytes: last.bytes + 1, ..last }), 0);
+        assert_eq!(gate.admit(&member(1), Treatment::Budgeted, last), 1);
+        assert_eq!(gate.admit(&member(1), Treatment::Budgeted, Offer { count: 1, size: 0, bytes: 0 }), 0);
+        assert_eq!(gate.paid(), BUDGET_GRANT);
+        assert_eq!(dropped(&gate, CopyDrop::UnprovedBudget), u64::from(RUN.count - FIT) + 2);
+    }
+
+    #[test]
+    fn all_budgets_together_are_capped_and_the_cap_comes_back_with_the_time() {
+        let mut gate = gate(1000);
+        let one = Offer { count: 1, size: 972, bytes: 972 };
+        assert_eq!(gate.admit(&member(1), Treatment::Budgeted, one), 1);
+        assert_eq!(gate.admit(&member(2), Treatment::Budgeted, Offer { count: 3, bytes: 3 * 972, ..one }), 0);
+        assert_eq!(dropped(&gate, CopyDrop::UnprovedEgress), 3);
+        gate.begin_turn(Tick(1));
+        gate.begin_turn(Tick(0));
+        assert_eq!(gate.admit(&member(2), Treatment::Budgeted, one), 1, "a turn that is late is none before");
+    }
+
+    #[test]
+    fn the_treatment_tells_who_gets_nothing_and_why() {
+        let mut gate = gate(0);
+        assert_eq!(gate.admit(&member(1), Treatment::Served, RUN), 64);
+        assert_eq!((gate.paid(), gate.dropped()), (0, NOTHING));
+        assert_eq!(gate.admit(&member(1), Treatment::OverCap, RUN), 0);
+        assert_eq!(gate.admit(&member(1), Treatment::Refused, Offer { count: 2, ..RUN }), 0);
+        let mut expected = NOTHING;
+        expected[CopyDrop::UnprovedEgress as usize] = 64;
+        expected[CopyDrop::Unproved as usize] = 2;
+        assert_eq!(gate.dropped(), expected);
+    }
+}
