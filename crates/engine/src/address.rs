@@ -158,9 +158,19 @@ impl fmt::Debug for ClientAddr {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    use crate::seeded;
+    use proptest::prelude::*;
+
+    fn mapped_octets(ip: IpAddr) -> [u8; 16] {
+        match ip {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        }
+    }
 
     fn client(text: &str) -> ClientAddr {
         ClientAddr::new(text.parse().unwrap()).unwrap()
@@ -180,6 +190,21 @@ mod tests {
         assert_eq!(ClientAddr::new(at(2)).unwrap().socket_addr().to_string(), "[fe80::1%2]:9");
         let global = |scope| SocketAddr::from(SocketAddrV6::new("2001:db8::1".parse().unwrap(), 9, 0, scope));
         assert_eq!(ClientAddr::new(global(1)), ClientAddr::new(global(2)));
+    }
+
+    proptest! {
+        #![proptest_config(seeded::config())]
+
+        #[test]
+        fn addresses_are_given_back_as_they_came(ip: [u8; 16], port in 1u16..) {
+            for ip in [IpAddr::from(ip), <[u8; 4]>::try_from(&ip[..4]).unwrap().into()] {
+                let client = ClientAddr::new((ip, port).into()).unwrap();
+                prop_assert_eq!((client.ip(), client.port()), (ip.to_canonical(), port));
+                prop_assert_eq!(client.is_v6(), ip.to_canonical().is_ipv6());
+                prop_assert_eq!(&client.octets()[..16], mapped_octets(ip));
+                prop_assert_eq!(LocalAddr::new(0, Some(ip)).reached(), Some(ip.to_canonical()));
+            }
+        }
     }
 
     #[test]

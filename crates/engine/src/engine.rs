@@ -222,7 +222,7 @@ impl Engine {
         Sender { datagram, client, session, is_trusted, is_proved }
     }
 
-    /// Takes whatever is not a member's payload, which had better not find room made for it on its way.
+    /// Takes whatever is not a member's payload.
     fn request(&mut self, message: &Message<'_>, from: &Sender<'_>, outbox: &mut Outbox) {
         let command = match message {
             Message::Empty => return self.tally.drop(DropReason::Empty),

@@ -138,6 +138,20 @@ fn open_asks_nobody_and_trust_is_as_good_as_a_proof() {
 }
 
 #[test]
+fn a_member_whose_prefix_becomes_trusted_is_proved_by_its_next_heartbeat() {
+    let mut relay = relay(AdmissionMode::Auto);
+    let mut gate = relay.engines[0].gate();
+    let id = relay.create(client(0));
+    (0..3).for_each(|number| relay.join(client(number), &id));
+    let trust = Prefixes::new([client(1).ip().into()]);
+    relay.engines[0].reload(Arc::new(Settings { trust, ..settings(AdmissionMode::Strict) }));
+    assert!(hear(&mut relay, &mut gate, client(0), b"nobody").is_empty());
+    [1, 2].into_iter().for_each(|number| assert_eq!(relay.say(client(number), b"!PING"), "PONG 10.0"));
+    assert_eq!(hear(&mut relay, &mut gate, client(0), b"one"), [client(1)]);
+    assert_eq!(relay.admission.unproved(), 1);
+}
+
+#[test]
 fn after_a_reload_to_strict_unproved_members_get_nothing_until_they_are_proved() {
     let mut relay = relay(AdmissionMode::Open);
     let mut gate = relay.engines[0].gate();
