@@ -185,7 +185,7 @@ mod tests {
     fn each_line_waits_for_the_answer_before_it() {
         let (mut talk, now) = talk(&["join home", "hello", "leave", "hello?"]);
         talk.end(now);
-        assert_eq!(sent(&mut talk), ["!JOIN HOME"]);
+        assert_eq!(sent(&mut talk), ["!JOIN HOME AAAAAAAAAAAAAAAA"]);
         assert!(!talk.is_settled(now));
         answer(&mut talk, "OK JOINED HOME", now);
         assert_eq!(sent(&mut talk), ["!PING", "hello", "!LEAVE HOME"]);
@@ -198,7 +198,7 @@ mod tests {
     fn create_and_join_joins_what_was_created() {
         let (mut talk, now) = talk(&["create --join", "hello"]);
         answer(&mut talk, "OK CREATED ABCD1234", now);
-        assert_eq!(sent(&mut talk), ["!CREATE", "!JOIN ABCD1234"]);
+        assert_eq!(sent(&mut talk), ["!CREATE", "!JOIN ABCD1234 AAAAAAAAAAAAAAAA"]);
         answer(&mut talk, "OK JOINED ABCD1234", now);
         assert_eq!(sent(&mut talk).last().unwrap(), "hello");
     }

@@ -48,6 +48,9 @@ pub struct Plan {
     pub churn: f64,
     /// Part of the clients that join and then say nothing, 0 to 1.
     pub silent: f64,
+    /// Clients prove their addresses only where they have to, as those do that know no proofs.
+    #[serde(default)]
+    pub unproved: bool,
     /// Over how long the clients join.
     pub ramp: Duration,
     /// Traffic that is not counted, before the measurement.
@@ -291,6 +294,7 @@ pub(crate) fn example() -> Plan {
         heartbeat: Heartbeat::Auto,
         churn: 0.0,
         silent: 0.0,
+        unproved: false,
         ramp: Duration::from_secs(1),
         warm_up: Duration::ZERO,
         duration: Duration::from_secs(10),

@@ -30,10 +30,14 @@ impl Client {
     }
 
     fn reply(&mut self, reply: Reply, datagram: &[u8], now: Instant) {
-        if let Reply::Refused(Refusal::Retry(cookie)) = reply
+        if let Reply::Refused(refusal @ (Refusal::Retry(_) | Refusal::NoSuchGroup)) = reply
             && let Some(asked) = self.asked.as_mut().filter(|asked| asked.request.is_answered_by(reply))
         {
-            match asked.prove(cookie, now) {
+            let next = match refusal {
+                Refusal::Retry(cookie) => asked.prove(cookie, now),
+                _ => asked.is_unknown(now),
+            };
+            match next {
                 Next::Again => return self.transmit(now),
                 Next::Wait => return,
                 Next::Refused => {}

@@ -43,7 +43,7 @@ impl Past {
     /// Remembers a request, with its outcome if it was answered.
     pub(super) fn retire(&mut self, asked: Option<Asked>, outcome: Option<Reply>, now: Instant) {
         let Some(asked) = asked else { return };
-        let unanswered = asked.tries - u32::from(outcome.is_some());
+        let unanswered = asked.sent - u32::from(outcome.is_some());
         self.entries.truncate(REMEMBERED - 1);
         self.entries.push_front(Entry {
             request: asked.request,

@@ -37,7 +37,19 @@ pub(super) enum Cause {
     Goodbye,
 }
 
-/// What to do about an answer that asks for a proof.
+/// What a request shows to the relay, so that it believes in this client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Showing {
+    /// Nothing. So many answers may still come to what was asked for before, of a relay that took the question for a part of
+    /// the group's name.
+    Nothing { strays: u32 },
+    /// Only that it would like to be asked.
+    Question,
+    /// What the relay wants to see.
+    Cookie(Cookie),
+}
+
+/// What to do about an answer that is not the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Again,
@@ -50,11 +62,12 @@ pub(super) enum Next {
 pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) cause: Cause,
-    /// How often it was sent.
+    /// How often it was sent, not counting that it was sent again with another proof.
     pub(super) tries: u32,
+    /// How often it was sent in all.
+    pub(super) sent: u32,
     pub(super) deadline: Instant,
-    /// What the relay wants to see, to believe in this client's address.
-    cookie: Option<Cookie>,
+    proof: Showing,
     last_sent: Instant,
     max_tries: u32,
     patience: Duration,
@@ -119,30 +132,54 @@ impl Asked {
         now: Instant,
     ) -> Self {
         let (tries, deadline, last_sent) = (1, now + patience, now);
-        Self { request, cause, tries, deadline, cookie: None, last_sent, max_tries, patience }
+        let proof = match request {
+            Request::Join(_) => Showing::Question,
+            _ => Showing::Nothing { strays: 0 },
+        };
+        Self { request, cause, tries, sent: 1, deadline, proof, last_sent, max_tries, patience }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        match self.cookie {
-            Some(cookie) => format!("!{} {cookie}", self.request).into_bytes(),
-            None => format!("!{}", self.request).into_bytes(),
-        }
+        let text = match self.proof {
+            Showing::Cookie(cookie) => format!("!{} {cookie}", self.request),
+            Showing::Question => format!("!{} {}", self.request, Cookie::ASK),
+            Showing::Nothing { .. } => format!("!{}", self.request),
+        };
+        text.into_bytes()
     }
 
     /// What an answer that asks for a proof means: the request is to be sent again with the cookie; once only, because a
     /// cookie that is not believed is no use.
     pub(super) fn prove(&mut self, cookie: Cookie, now: Instant) -> Next {
-        match self.cookie {
-            None => {
-                self.cookie = Some(cookie);
-                self.last_sent = now;
-                self.deadline = now + self.patience;
-                Next::Again
-            }
+        match self.proof {
             // The answer to a try of before.
-            Some(known) if known == cookie => Next::Wait,
-            Some(_) => Next::Refused,
+            Showing::Cookie(known) if known == cookie => Next::Wait,
+            Showing::Cookie(_) => Next::Refused,
+            _ => self.show(Showing::Cookie(cookie), now),
         }
+    }
+
+    /// What it means that there is no such group: perhaps only that the relay knows no proofs, such as the original server.
+    pub(super) fn is_unknown(&mut self, now: Instant) -> Next {
+        match &mut self.proof {
+            Showing::Question => {
+                let strays = self.tries - 1;
+                self.show(Showing::Nothing { strays }, now)
+            }
+            Showing::Nothing { strays } if *strays > 0 => {
+                *strays -= 1;
+                Next::Wait
+            }
+            _ => Next::Refused,
+        }
+    }
+
+    fn show(&mut self, proof: Showing, now: Instant) -> Next {
+        self.proof = proof;
+        self.sent += 1;
+        self.last_sent = now;
+        self.deadline = now + self.patience;
+        Next::Again
     }
 
     /// Counts one more try, if there is one.
@@ -150,6 +187,7 @@ impl Asked {
         let again = self.tries < self.max_tries;
         if again {
             self.tries += 1;
+            self.sent += 1;
             self.last_sent = now;
             self.deadline = now + self.patience;
         }

@@ -30,7 +30,7 @@ fn what_cannot_be_sent_is_told() {
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(problems[0].contains("in no group") && problems[1].contains("`join GROUP`"), "{problems:?}");
     assert!(problems[2].contains("4097 bytes"), "{problems:?}");
-    assert_eq!(server.received()[2..], ["fine", "!LEAVE HOME"]);
+    assert_eq!(server.received()[3..], ["fine", "!LEAVE HOME"]);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn create_and_join_in_one() {
         String::from_utf8(output.stdout).unwrap(),
         "* created NEW11111\n* joined NEW11111\n* left NEW11111\n"
     );
-    assert_eq!(server.received()[3..], ["hello", "!LEAVE NEW11111"]);
+    assert_eq!(server.received()[4..], ["hello", "!LEAVE NEW11111"]);
 }
 
 #[test]

@@ -23,6 +23,10 @@ impl Cookie {
     /// Length in bytes.
     pub const LEN: usize = 16;
 
+    /// What a client shows that has no cookie and wants one: it is as good as never the right one, and whoever needs none
+    /// ignores it.
+    pub const ASK: Self = Self([GroupId::ALPHABET[0]; Self::LEN]);
+
     /// Makes a cookie of the low digits of a number, which count in [`GroupId::ALPHABET`]. Of 128 random bits no letter
     /// is likelier than another by more than 2^-46.
     pub fn of(mut number: u128) -> Self {

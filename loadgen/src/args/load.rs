@@ -62,6 +62,9 @@ pub struct LoadArgs {
     /// Part of the clients that join and then say nothing until the relay forgets them
     #[arg(long, value_name = "FRACTION", value_parser = parse::percent, default_value = "0")]
     pub silent: f64,
+    /// Do not prove the clients' addresses before the relay insists: as clients of the base protocol, who know no proofs
+    #[arg(long)]
+    pub unproved: bool,
     /// How clients are many
     #[arg(long, value_enum, default_value = "auto", help_heading = "How")]
     pub sockets: Sockets,
@@ -170,6 +173,7 @@ impl LoadArgs {
             heartbeat: self.heartbeat,
             churn: self.churn,
             silent: self.silent,
+            unproved: self.unproved,
             ramp: self.ramp.unwrap_or(preset.ramp),
             warm_up: self.warm_up,
             duration: self.duration,

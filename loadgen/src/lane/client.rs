@@ -36,6 +36,8 @@ pub enum State {
     Waiting,
     /// Has asked for a group.
     Creating,
+    /// Has asked to join, and to be asked for a proof of its address if the relay wants any.
+    Seeking,
     /// Has asked to join.
     Joining,
     /// A member, and counted as one.

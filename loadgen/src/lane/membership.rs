@@ -42,11 +42,51 @@ pub struct Membership {
     pub leaving: u32,
     /// What the relay wants to see in requests that have no other answer yet, to believe in their addresses.
     cookies: HashMap<u32, Cookie>,
+    proofs: Proofs,
+    /// Answers that may still come from a relay that knows no proofs, and say nothing about the group.
+    strays: HashMap<u32, u8>,
     /// The last refusal, for the error message.
     pub refusal: Option<Refusal>,
 }
 
+/// Whether a JOIN begins with the question for a proof of the client's address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proofs {
+    /// It does, and whether the relay understands that has yet to be seen.
+    #[default]
+    Untold,
+    /// It does: the relay understands.
+    Known,
+    /// It does not: the relay takes the question for a part of the group's name, or nobody wants to be proved.
+    Unknown,
+}
+
 impl Membership {
+    /// Nobody has started; with `unproved` nobody asks for a proof.
+    pub fn new(unproved: bool) -> Self {
+        let proofs = if unproved { Proofs::Unknown } else { Proofs::Untold };
+        Self { proofs, ..Self::default() }
+    }
+
+    /// How a client that has no cookie, or has one, asks to join.
+    fn way_in(&self, client: u32) -> State {
+        let asks = self.proofs != Proofs::Unknown && !self.cookies.contains_key(&client);
+        if asks { State::Seeking } else { State::Joining }
+    }
+
+    /// The relay has answered a question for a proof.
+    fn understood(&mut self) {
+        if self.proofs == Proofs::Untold {
+            self.proofs = Proofs::Known;
+        }
+    }
+
+    /// True if a refusal is the late answer to a question for a proof.
+    fn take_stray(&mut self, client: u32) -> bool {
+        let stray = self.strays.get_mut(&client).filter(|left| **left > 0);
+        stray.map(|left| *left -= 1).is_some()
+    }
+
     /// True if something waits for room.
     pub fn is_behind(&self) -> bool {
         !self.queue.is_empty()
@@ -81,7 +121,8 @@ impl Lane {
         {
             let before = if wanted == State::Leaving { State::Retiring } else { State::Waiting };
             if self.clients[client as usize].state == before {
-                self.clients[client as usize].state = wanted;
+                let way = if wanted == State::Joining { self.membership.way_in(client) } else { wanted };
+                self.clients[client as usize].state = way;
                 self.clients[client as usize].tries = 0;
                 self.membership.leaving += u32::from(wanted == State::Leaving);
                 self.ask(client, now, out);
@@ -116,7 +157,8 @@ impl Lane {
             {
                 self.membership.repeats[level].pop_front();
                 let it = &self.clients[client as usize];
-                let asks = matches!(it.state, State::Creating | State::Joining | State::Leaving);
+                let asks =
+                    matches!(it.state, State::Creating | State::Seeking | State::Joining | State::Leaving);
                 if asks && it.deadline == deadline {
                     self.ledger.totals().repeats += 1;
                     self.ask(client, now, out);
@@ -186,7 +228,7 @@ impl Lane {
         }
         match (reply, state) {
             (Reply::Created(id), State::Creating) => self.created(client, id, now),
-            (Reply::Joined(id), State::Joining) => self.joined(client, id, now),
+            (Reply::Joined(id), State::Seeking | State::Joining) => self.joined(client, id, now),
             (Reply::Left(_), State::Leaving) => {
                 self.ledger.totals().leaves += 1;
                 self.left(client);
@@ -203,14 +245,22 @@ impl Lane {
     /// Asks again at once with the cookie; with another one when it is time to repeat, or a relay that always wants
     /// another would be asked without end.
     fn prove(&mut self, client: u32, cookie: Cookie) {
-        let wanted = self.clients[client as usize].state;
-        if !matches!(wanted, State::Creating | State::Joining) {
-            return;
-        }
+        let wanted = match self.clients[client as usize].state {
+            State::Seeking => State::Joining,
+            state @ (State::Creating | State::Joining) => state,
+            _ => return,
+        };
+        self.membership.understood();
         if self.membership.cookies.insert(client, cookie).is_none() {
-            self.clients[client as usize].state = State::Waiting;
-            self.membership.queue.push_back((client, wanted));
+            self.ask_again(client, wanted);
         }
+    }
+
+    /// Lets a client ask in other words; nobody does who is to leave.
+    fn ask_again(&mut self, client: u32, wanted: State) {
+        let is_over = self.phase == Phase::Leaving;
+        self.clients[client as usize].state = if is_over { State::Gone } else { State::Waiting };
+        self.membership.queue.push_back((client, wanted));
     }
 
     fn created(&mut self, client: u32, id: GroupId, now: Duration) {
@@ -231,8 +281,12 @@ impl Lane {
         if group.id != Some(id) {
             return;
         }
+        if it.state == State::Seeking {
+            self.membership.understood();
+        }
         it.state = State::Joined;
         self.membership.cookies.remove(&client);
+        self.membership.strays.remove(&client);
         (it.from, it.until) = (self.ledger.number(), u64::MAX);
         group.members += 1;
         self.membership.members += 1;
@@ -240,10 +294,10 @@ impl Lane {
             (self.membership.most, self.membership.progressed) = (self.membership.members, now);
         }
         self.ledger.totals().joins += 1;
-        if it.silent {
-            self.membership.silent.push_back((milliseconds(now), client));
-        } else {
-            self.heart.welcome(client, now);
+        match (self.phase, it.silent) {
+            (Phase::Leaving, _) => self.dismiss(client),
+            (_, true) => self.membership.silent.push_back((milliseconds(now), client)),
+            (_, false) => self.heart.welcome(client, now),
         }
     }
 
@@ -263,17 +317,36 @@ impl Lane {
     }
 
     fn refused(&mut self, client: u32, refusal: Refusal, now: Duration) {
+        if refusal == Refusal::NoSuchGroup && self.was_in_vain(client) {
+            return;
+        }
         self.ledger.totals().refusals += 1;
         self.membership.refusal = Some(refusal);
         let state = self.clients[client as usize].state;
         match (refusal, state) {
-            (Refusal::GroupFull(_), State::Joining) => self.fail(refusal),
+            (Refusal::GroupFull(_), State::Seeking | State::Joining) => self.fail(refusal),
             (Refusal::ClientLimit { .. }, State::Creating) => self.ask_another(client, refusal),
-            (Refusal::NoSuchGroup, State::Joining) => {
+            (Refusal::NoSuchGroup, State::Seeking | State::Joining) => {
                 self.group_is_gone(client, now);
             }
             // SERVER_FULL may pass; the request is repeated.
             _ => {}
+        }
+    }
+
+    /// True if a question for a proof is all that was refused, by a relay that knows none, such as the original server. Then
+    /// nobody asks any more.
+    fn was_in_vain(&mut self, client: u32) -> bool {
+        let it = &mut self.clients[client as usize];
+        match it.state {
+            State::Seeking if self.membership.proofs != Proofs::Known => {
+                self.membership.proofs = Proofs::Unknown;
+                self.membership.strays.insert(client, it.tries - 1);
+                self.ask_again(client, State::Joining);
+                true
+            }
+            State::Joining => self.membership.take_stray(client),
+            _ => false,
         }
     }
 
@@ -316,6 +389,7 @@ fn request_text(state: State, group: Option<GroupId>, cookie: Option<&Cookie>) -
     let proof = cookie.map(|cookie| format!(" {cookie}")).unwrap_or_default();
     match (state, group) {
         (State::Creating, _) => Some(format!("!CREATE{proof}")),
+        (State::Seeking, Some(id)) => Some(format!("!JOIN {id} {}", Cookie::ASK)),
         (State::Joining, Some(id)) => Some(format!("!JOIN {id}{proof}")),
         (State::Leaving, Some(id)) => Some(format!("!LEAVE {id}")),
         _ => None,

@@ -128,7 +128,7 @@ impl Lane {
             clients: Vec::with_capacity(clients_of(plan, share).len()),
             groups: Vec::with_capacity(share.groups.len()),
             speakers: Vec::new(),
-            membership: Membership::default(),
+            membership: Membership::new(plan.unproved),
             heart: Heart::new(plan.heartbeat, clients_of(plan, share).len() as u32),
             traffic: None,
             measurement: None,
@@ -252,6 +252,7 @@ impl Lane {
             match self.clients[client as usize].state {
                 State::Joined => self.dismiss(client),
                 State::Retiring => self.hurry(client),
+                State::Waiting => self.clients[client as usize].state = State::Gone,
                 _ => {}
             }
         }

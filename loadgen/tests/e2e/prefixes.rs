@@ -48,6 +48,31 @@ fn strict_admission() {
     });
 }
 
+/// Clients that prove themselves unasked get what members get; those who do not make the relay take them for forged.
+#[test]
+fn more_than_unproved_members_may_have() {
+    alone(|| {
+        ip("addr add 10.9.0.1/32 dev lo");
+        ip("route add local 10.77.0.0/16 dev lo");
+        // Nobody is alarmed in the first two heartbeats.
+        let flags = ["--host", "10.9.0.1", "--unproved-egress", "100000", "--heartbeat", "0.5"];
+        let words = "--clients 60 --group-size 12 --rate 20 --payload 300 --warm-up 2s --duration 1s --sockets shared --source-prefix 10.77.0.0/16";
+        let run = |more: &str| {
+            let relay = RelayOptions::plain().with(flags).start();
+            (Program::run(relay.address(), &format!("{words} {more}")).report(), relay)
+        };
+        let (seen, relay) = run("");
+        assert_eq!((seen.number("/lost"), seen.total("refusals"), seen.members()), (0, 0, 60));
+        assert_eq!(relay.metric("relay_admission_changes_total", "to=\"guarded\""), 0.0);
+        assert_eq!(relay.metric("relay_dropped_copies_total", "unproved"), 0.0);
+        drop(relay);
+        let (seen, relay) = run("--unproved");
+        assert!(seen.number("/lost") > 1000, "{}", seen.number("/lost"));
+        assert!(relay.metric("relay_admission_changes_total", "to=\"guarded\"") >= 1.0);
+        assert!(relay.metric("relay_dropped_copies_total", "unproved") > 1000.0);
+    });
+}
+
 #[test]
 fn ipv6() {
     alone(|| {

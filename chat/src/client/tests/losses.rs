@@ -120,7 +120,7 @@ fn a_lost_membership_is_found_by_a_payload_and_mended() {
     world.exchange();
     let group = id("HOME");
     assert_eq!(world.events(), [Event::Lost { group, unsure: true }, Event::Joined { group, again: true }]);
-    assert_eq!(world.said(), ["one", "two", "!WHO", "!JOIN HOME", "!PING"]);
+    assert_eq!(world.said(), ["one", "two", "!WHO", "!JOIN HOME AAAAAAAAAAAAAAAA", "!PING"]);
     assert_eq!(world.member, Some(group));
 }
 

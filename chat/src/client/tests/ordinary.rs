@@ -1,7 +1,7 @@
 //! What happens when nothing goes wrong.
 
 use super::world::{World, id, secs};
-use crate::client::{Busy, Event, MAX_UNCONFIRMED, Request, SendError};
+use crate::client::{Busy, Event, MAX_UNCONFIRMED, PATIENCE, Request, SendError};
 use wire::{Cookie, Heartbeat, Refusal};
 
 #[test]
@@ -54,7 +54,10 @@ fn a_question_for_a_proof_is_answered_once() {
     world.wants = Some(Cookie::of(7));
     world.ask(Request::Join(id("HOME")));
     assert_eq!(world.events(), [Event::Joined { group: id("HOME"), again: false }]);
-    assert_eq!(world.said()[..2], ["!JOIN HOME".to_owned(), format!("!JOIN HOME {}", Cookie::of(7))]);
+    assert_eq!(
+        world.said()[..2],
+        ["!JOIN HOME AAAAAAAAAAAAAAAA".to_owned(), format!("!JOIN HOME {}", Cookie::of(7))]
+    );
 
     // The question comes twice, because the first JOIN was repeated; then the relay wants something else.
     let mut world = World::new();
@@ -68,6 +71,31 @@ fn a_question_for_a_proof_is_answered_once() {
     world.hear(&format!("ERR RETRY {}", Cookie::of(8)));
     assert_eq!(world.events(), [Event::Refused { request, refusal: Refusal::Retry(Cookie::of(8)) }]);
     assert_eq!(world.client.datagram(), None);
+}
+
+#[test]
+fn a_relay_that_knows_no_proofs_is_asked_again_without() {
+    let mut world = World::new();
+    world.knows_proofs = false;
+    world.ask(Request::Join(id("HOME")));
+    assert_eq!(world.events(), [Event::Joined { group: id("HOME"), again: false }]);
+    assert_eq!(world.said()[..2], ["!JOIN HOME AAAAAAAAAAAAAAAA", "!JOIN HOME"]);
+    let request = Request::Join(id("NOWHERE"));
+    world.ask(request);
+    assert_eq!(world.events(), [Event::Refused { request, refusal: Refusal::NoSuchGroup }]);
+    assert_eq!(world.said()[..2], ["!JOIN NOWHERE AAAAAAAAAAAAAAAA", "!JOIN NOWHERE"]);
+
+    // Its answers to two questions come late.
+    let request = Request::Join(id("OTHER"));
+    world.client.ask(request, world.now).unwrap();
+    world.client.tick(world.now + PATIENCE);
+    for sent in [3, 0] {
+        world.hear("ERR BAD_ARG NoSuchGroup");
+        assert_eq!(world.events(), []);
+        assert_eq!(std::iter::from_fn(|| world.client.datagram()).count(), sent);
+    }
+    world.hear("OK JOINED OTHER");
+    assert_eq!(world.events(), [Event::Joined { group: id("OTHER"), again: false }]);
 }
 
 #[test]
@@ -94,7 +122,7 @@ fn what_cannot_be_sent_is_refused_here() {
 fn the_first_ping_follows_the_join() {
     let mut world = World::new();
     world.ask(Request::Join(id("HOME")));
-    assert_eq!(world.said(), ["!JOIN HOME", "!PING"]);
+    assert_eq!(world.said(), ["!JOIN HOME AAAAAAAAAAAAAAAA", "!PING"]);
     assert_eq!(world.client.status(world.now).heartbeat, Some(secs(60.0)));
 }
 
@@ -167,7 +195,7 @@ fn goodbye_during_a_join_leaves_as_well() {
     world.client.ask(Request::Join(id("HOME")), world.now).unwrap();
     world.client.goodbye(world.now);
     world.exchange();
-    assert_eq!(world.said(), ["!JOIN HOME", "!LEAVE HOME"]);
+    assert_eq!(world.said(), ["!JOIN HOME AAAAAAAAAAAAAAAA", "!LEAVE HOME"]);
     assert!(world.client.is_finished() && world.member.is_none());
 }
 

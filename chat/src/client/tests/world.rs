@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) loses: Losses,
     /// What has to be shown in a JOIN.
     pub(super) wants: Option<Cookie>,
+    /// False for a relay like the original, for which a proof is a part of the group's name.
+    pub(super) knows_proofs: bool,
     created: u8,
 }
 
@@ -54,6 +56,7 @@ impl World {
             payloads: Vec::new(),
             loses: Box::new(|_, _| false),
             wants: None,
+            knows_proofs: true,
             created: 0,
         }
     }
@@ -136,7 +139,7 @@ impl World {
                     return Some(Reply::Refused(Refusal::Retry(cookie)));
                 }
                 match known(&group) {
-                    Some(group) => {
+                    Some(group) if self.knows_proofs || proof == Proof::None => {
                         self.member = Some(group);
                         Reply::Joined(group)
                     }

@@ -33,6 +33,30 @@ fn everybody_joins_within_the_ramp() {
 }
 
 #[test]
+fn everybody_is_proved_unless_nobody_is_to_be() {
+    // Of those that are asked nothing, only who made its group.
+    for (unproved, members) in [(false, 0), (true, 90)] {
+        let world = World::joined(&Plan { unproved, ..example() });
+        assert_eq!(world.relay.admission.unproved(), members);
+    }
+}
+
+#[test]
+fn a_relay_that_knows_no_proofs_is_asked_without() {
+    // At once, and later than requests are repeated: a CREATE that is makes a second group.
+    for (delay, groups) in [(Duration::ZERO, 10), (Duration::from_millis(700), 20)] {
+        let mut world = World::new(&example(), Settings::default());
+        (world.knows_proofs, world.delay) = (false, delay);
+        world.until(|lane| lane.phase() == Phase::Ready);
+        world.pass(3 * SECOND);
+        let progress = world.lane.progress(world.now);
+        assert_eq!((progress.members, progress.groups, world.relay.groups.count()), (100, 10, groups));
+        let totals = world.measure(open(1.0), SECOND).totals;
+        assert_eq!((totals.sent, totals.lost(), totals.refusals), (100, 0, 0));
+    }
+}
+
+#[test]
 fn without_faults_everything_arrives() {
     let mut world = World::joined(&example());
     let outcome = world.measure(open(10.0), 5 * SECOND);

@@ -45,6 +45,8 @@ pub struct World {
     pub truth: Truth,
     /// How long everything from the relay is on its way.
     pub delay: Duration,
+    /// False for a relay like the original, for which a proof is a part of the group's name.
+    pub knows_proofs: bool,
     clients: HashMap<SocketAddr, u32>,
     arrivals: VecDeque<(Duration, u32, Vec<u8>)>,
     /// One copy of each receiver and sender that is held back until the next one has passed.
@@ -71,6 +73,7 @@ impl World {
             faults: Faults::default(),
             truth: Truth::default(),
             delay: Duration::ZERO,
+            knows_proofs: true,
             clients: (0..plan.clients).map(|number| (client(number), number)).collect(),
             arrivals: VecDeque::new(),
             held: HashMap::new(),
@@ -139,6 +142,11 @@ impl World {
     }
 
     fn answer(&mut self, sender: u32, bytes: &[u8]) {
+        let shows_proof = bytes.starts_with(b"!JOIN ") && bytes[6..].contains(&b' ');
+        if shows_proof && !self.knows_proofs {
+            let refusal = b"ERR BAD_ARG NoSuchGroup".to_vec();
+            return self.arrivals.push_back((self.now + self.delay, sender, refusal));
+        }
         match self.relay.ask(client(sender), bytes) {
             Answer::Nothing => {}
             Answer::Reply { text, .. } if text.starts_with("PONG") && self.happens(self.faults.mute) => {

@@ -186,6 +186,7 @@ fn plan(report: &Report) -> Markup {
         ("Heartbeat", words::heartbeat(plan)),
         ("Churn", some(plan.churn > 0.0, format!("{} members/s leave and join again", plan.churn))),
         ("Silent clients", some(plan.silent > 0.0, ratio(plan.silent))),
+        ("Proofs of address", some(plan.unproved, "only where the relay insists".to_owned())),
         ("Joining takes", seconds(plan.ramp)),
         ("Warm-up", seconds(plan.warm_up)),
         ("Measurement", seconds(plan.duration)),

@@ -9,7 +9,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::support::{Backend, Client, Relay, RelayOptions, alone, each_backend, eventually};
+use crate::support::{Backend, Cable, Client, NEAR, Relay, RelayOptions, alone, each_backend, eventually};
 
 fn chat(relay: SocketAddr) -> Command {
     let path: PathBuf = PathBuf::from(env!("CARGO_BIN_EXE_relay")).with_file_name("chat");
@@ -202,5 +202,26 @@ fn after_a_restart_of_the_relay_the_talk_goes_on() {
             bob.types("exit");
             assert_eq!((ann.ends(), bob.ends()), (Some(0), Some(0)));
         });
+    });
+}
+
+/// Nobody asks for it, and without it somebody at another machine would get less than others.
+#[test]
+fn it_proves_where_it_is() {
+    Cable::lay(|cable| {
+        let relay = RelayOptions::new(Backend::Mmsg).with(["--host", NEAR]).start();
+        let creator = Client::from(SocketAddr::new(NEAR.parse().unwrap(), 0), relay.address());
+        let group = creator.create();
+        let mut talker = cable.over_there(|| Talker::start(relay.address(), &["--join", &group]));
+        talker.sees("joined");
+        assert_eq!(
+            (relay.metric("relay_members", ""), relay.metric("relay_unproved_members", "")),
+            (1.0, 0.0)
+        );
+        eventually("it was asked once", || {
+            (relay.metric("relay_requests_refused_total", "reason=\"retry\"") == 1.0).then_some(())
+        });
+        talker.types("quit");
+        assert_eq!(talker.ends(), Some(0));
     });
 }
