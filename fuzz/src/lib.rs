@@ -15,6 +15,9 @@ pub mod oracle;
 #[path = "../../crates/engine/tests/model/order.rs"]
 #[allow(missing_docs)]
 pub mod order;
+#[path = "../../crates/engine/tests/model/proofs.rs"]
+#[allow(missing_docs)]
+pub mod proofs;
 pub mod sequences;
 pub mod stamps;
 #[path = "../../crates/engine/tests/model/steps.rs"]

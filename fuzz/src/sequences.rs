@@ -3,6 +3,7 @@
 use arbitrary::{Result, Unstructured};
 
 use crate::oracle::Rules;
+use crate::proofs::Mode;
 use crate::steps::{CLIENTS, Case, Id, NAMES, SOURCES, Say, Step, Style, What};
 use crate::trial::Trial;
 
@@ -36,6 +37,8 @@ fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
         max_clients: bytes.int_in_range(1..=11)?,
         max_groups: bytes.int_in_range(1..=8)?,
         max_unjoined: bytes.int_in_range(0..=5)?,
+        mode: Mode::Open,
+        egress: 1,
     })
 }
 

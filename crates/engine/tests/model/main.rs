@@ -7,6 +7,7 @@
 mod common;
 mod oracle;
 mod order;
+mod proofs;
 mod steps;
 mod trial;
 
@@ -21,7 +22,7 @@ const CASES: u32 = 10_000;
 const SEED: u64 = 5000;
 
 /// What random sequences have to reach, so often in a hundred cases at least.
-const REACHED: [(&str, u64); 13] = [
+const REACHED: [(&str, u64); 16] = [
     ("refused SERVER_FULL", 50),
     ("refused GROUP_FULL", 50),
     ("refused CLIENT_LIMIT", 50),
@@ -32,6 +33,9 @@ const REACHED: [(&str, u64); 13] = [
     ("dropped own_address", 50),
     ("dropped reply_from_stranger", 20),
     ("copies", 50),
+    ("refused RETRY", 50),
+    ("guarded", 1),
+    ("at peace again", 1),
     ("event expire", 20),
     ("event leave", 50),
     ("event delete", 20),
@@ -70,7 +74,10 @@ fn the_engines_do_what_the_protocol_says() {
     let result = TestRunner::new(config).run(&steps::cases(), |case| {
         let trial = catch_unwind(AssertUnwindSafe(|| trial::Trial::run(&case)))
             .map_err(|_| TestCaseError::fail(difference()))?;
-        for (label, count) in trial.oracle.counts {
+        let standing = trial.relay.admission.standing();
+        let changes = [("guarded", standing.alarms), ("at peace again", standing.relaxations)];
+        let changes = changes.map(|(label, count)| (label.to_owned(), count));
+        for (label, count) in trial.oracle.counts.into_iter().chain(changes) {
             *totals.borrow_mut().entry(label).or_default() += count;
         }
         Ok(())

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use engine::{Stance, Treatment};
+
+use crate::proofs::{Mode, Proof, Proofs, is_trusted, proof_of};
+
 /// What an operator decides. Times are milliseconds.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -14,6 +18,9 @@ pub struct Rules {
     pub max_clients: usize,
     pub max_groups: usize,
     pub max_unjoined: usize,
+    pub mode: Mode,
+    /// IP bytes a second for all unproved members: less than 512, or shards take more than they use.
+    pub egress: u64,
 }
 
 /// What one datagram leads to.
@@ -23,15 +30,20 @@ pub enum Verdict {
     Reply(String),
     /// `OK CREATED` with an id that the relay draws.
     Created,
+    /// `ERR RETRY` with a cookie that it makes.
+    Asked,
     /// The receivers, each with the relay's socket to answer from.
     FanOut {
         group: String,
         receivers: BTreeMap<SocketAddr, u8>,
+        /// How those of the group are treated who are not proved, if there are any.
+        treatment: Option<Treatment>,
     },
 }
 
 pub struct Group {
-    creator: Option<SocketAddr>,
+    /// And whether that was proved then.
+    creator: Option<(SocketAddr, bool)>,
     /// `Some` while the configuration names it; inside, its own cap, whose `None` is "none".
     declared: Option<Option<Option<usize>>>,
     joined_ever: bool,
@@ -43,6 +55,7 @@ struct Seat {
     group: String,
     active: u64,
     socket: u8,
+    proved: bool,
 }
 
 pub struct Oracle {
@@ -57,6 +70,7 @@ pub struct Oracle {
     next_sweep: u64,
     /// A sweep that a reload has asked for, and the time it judges by.
     asked: Option<u64>,
+    pub proofs: Proofs,
     /// Everything that happened, by label.
     pub counts: BTreeMap<String, u64>,
 }
@@ -80,8 +94,9 @@ fn is_own(source: SocketAddr) -> bool {
 
 impl Oracle {
     pub fn new(rules: Rules) -> Self {
-        let next_sweep = rules.sweep;
+        let (next_sweep, proofs) = (rules.sweep, Proofs::new(&rules));
         Self {
+            proofs,
             rules,
             groups: BTreeMap::new(),
             seats: BTreeMap::new(),
@@ -109,6 +124,12 @@ impl Oracle {
         }
         self.last_turn = self.last_turn.max(clock);
         self.now = self.now.max(clock);
+        self.proofs.look(&self.rules, self.now);
+    }
+
+    /// Members that are not proved.
+    pub fn unproved(&self) -> usize {
+        self.seats.values().filter(|seat| !seat.proved).count()
     }
 
     pub fn receive(&mut self, source: SocketAddr, socket: u8, bytes: &[u8]) -> Verdict {
@@ -128,6 +149,10 @@ impl Oracle {
                 self.count("copies", receivers.len());
             }
             Verdict::Created => self.count("replies", 1),
+            Verdict::Asked => {
+                self.count("replies", 1);
+                self.count("refused RETRY", 1);
+            }
             Verdict::Reply(text) => {
                 self.count("replies", 1);
                 if let Some(error) = text.strip_prefix("ERR ") {
@@ -139,7 +164,7 @@ impl Oracle {
     }
 
     /// The relay has drawn this id.
-    pub fn created(&mut self, creator: SocketAddr, id: &str) {
+    pub fn created(&mut self, creator: SocketAddr, id: &str, bytes: &[u8]) {
         assert!(
             id.len() == 8
                 && id
@@ -148,7 +173,9 @@ impl Oracle {
             "{id}"
         );
         let group = Group {
-            creator: Some(canonical(creator)),
+            creator: Some(
+                self.creator(canonical(creator), bytes.strip_prefix(b"!CREATE").unwrap_or_default()),
+            ),
             declared: None,
             joined_ever: false,
             empty: Some(self.now),
@@ -159,6 +186,7 @@ impl Oracle {
 
     pub fn reload(&mut self, rules: Rules) {
         let old = std::mem::replace(&mut self.rules, rules);
+        self.proofs.configure(&self.rules);
         if (old.heartbeat, old.sweep) != (self.rules.heartbeat, self.rules.sweep) {
             if self.rules.heartbeat < old.heartbeat {
                 let limit = self.patience.map_or(0, |(limit, _)| limit).max(3 * old.heartbeat);
@@ -234,7 +262,7 @@ impl Oracle {
         };
         self.count(&format!("command {}", label.to_lowercase()), 1);
         match label {
-            "CREATE" => self.create(client),
+            "CREATE" => self.create(client, argument),
             "JOIN" => self.join(client, socket, argument),
             "LEAVE" => self.leave(client, argument),
             "PING" => self.ping(client),
@@ -243,8 +271,20 @@ impl Oracle {
         }
     }
 
-    fn create(&mut self, client: SocketAddr) -> Verdict {
-        let used = self.groups.values().filter(|group| group.creator == Some(client)).count();
+    /// Who a group counts for that is made with this behind CREATE.
+    fn creator(&self, client: SocketAddr, argument: &[u8]) -> (SocketAddr, bool) {
+        let proof = proof_of(&stripped(argument));
+        (client, self.is_proved(client, &proof) || self.proofs.stance == Stance::Open)
+    }
+
+    fn is_proved(&self, client: SocketAddr, proof: &Proof) -> bool {
+        let has_seat = self.seats.get(&client).is_some_and(|seat| seat.proved);
+        has_seat || is_trusted(client) || self.proofs.is_valid(proof, client, self.now)
+    }
+
+    fn create(&mut self, client: SocketAddr, argument: &[u8]) -> Verdict {
+        let creator = self.creator(client, argument);
+        let used = self.groups.values().filter(|group| group.creator == Some(creator)).count();
         let unjoined =
             self.groups.values().filter(|group| !group.joined_ever && group.declared.is_none()).count();
         match () {
@@ -257,13 +297,43 @@ impl Oracle {
     }
 
     fn join(&mut self, client: SocketAddr, socket: u8, argument: &[u8]) -> Verdict {
-        let id = group_argument(argument);
-        if id.is_empty() {
+        let argument = stripped(argument);
+        if argument.is_empty() {
             return error("BAD_ARG Usage:!JOIN <GROUPID>");
         }
-        let Some(group) = self.groups.get(&id) else { return error("BAD_ARG NoSuchGroup") };
+        let (id, proof) = divided(&argument);
+        let mut proved = self.is_proved(client, &proof);
+        match proof {
+            Proof::None => {}
+            _ if !proved && self.proofs.stance != Stance::Open => return Verdict::Asked,
+            Proof::Cookie(_) => {}
+            Proof::Other => return error("BAD_ARG NoSuchGroup"),
+        }
+        if !is_name(&id) {
+            return error("BAD_ARG NoSuchGroup");
+        }
         let old = self.group_of(client).cloned();
-        if old.as_ref() != Some(&id) {
+        if old.as_ref() == Some(&id) {
+            if !proved && self.proofs.stance == Stance::Strict {
+                return Verdict::Asked;
+            }
+        } else {
+            if self.proofs.is_guessing(client, proved, self.now) {
+                return Verdict::Asked;
+            }
+            let is_asked = !proved && self.proofs.asks();
+            let Some(group) = self.groups.get(&id) else {
+                if !is_asked {
+                    self.proofs.note_guess(client, proved, self.now);
+                }
+                return if is_asked { Verdict::Asked } else { error("BAD_ARG NoSuchGroup") };
+            };
+            // Only it was told the id.
+            let is_first = !group.joined_ever && group.creator.is_some_and(|(creator, _)| creator == client);
+            if is_asked && !is_first {
+                return Verdict::Asked;
+            }
+            proved |= is_first;
             let cap = group.declared.map_or(self.rules.cap, Option::flatten);
             if cap.is_some_and(|cap| self.members(&id).len() >= cap) {
                 return error(&format!("GROUP_FULL {id}"));
@@ -279,12 +349,12 @@ impl Oracle {
         }
         let group = self.groups.get_mut(&id).unwrap();
         (group.joined_ever, group.empty) = (true, None);
-        self.seats.insert(client, Seat { group: id.clone(), active: self.now, socket });
+        self.seats.insert(client, Seat { group: id.clone(), active: self.now, socket, proved });
         Verdict::Reply(format!("OK JOINED {id}"))
     }
 
     fn leave(&mut self, client: SocketAddr, argument: &[u8]) -> Verdict {
-        let id = group_argument(argument);
+        let id = stripped(argument);
         if id.is_empty() {
             return error("BAD_ARG Usage:!LEAVE <GROUPID>");
         }
@@ -317,9 +387,14 @@ impl Oracle {
         seat.active = now;
         let group = seat.group.clone();
         let mut others = self.members(&group);
+        let is_unproved = |other: &&SocketAddr| !self.seats[*other].proved;
+        let has_unproved = others.iter().any(|other| is_unproved(&other));
         others.remove(&client);
-        let receivers = others.into_iter().map(|other| (other, self.seats[&other].socket)).collect();
-        Verdict::FanOut { group, receivers }
+        let size = |other: &SocketAddr| payload.len() as u64 + if other.is_ipv4() { 28 } else { 48 };
+        let bytes = others.iter().filter(is_unproved).map(size).sum();
+        let receivers = others.iter().map(|other| (*other, self.seats[other].socket)).collect();
+        let treatment = has_unproved.then(|| self.proofs.treat(&self.rules, bytes, now));
+        Verdict::FanOut { group, receivers, treatment }
     }
 
     fn members(&self, id: &str) -> BTreeSet<SocketAddr> {
@@ -342,10 +417,28 @@ impl Oracle {
 }
 
 /// Stripped of white space and upper-cased; ASCII only, so that anything else names no group.
-fn group_argument(argument: &[u8]) -> String {
+fn stripped(argument: &[u8]) -> String {
     let text: String = argument.iter().map(|&byte| char::from(byte)).collect();
-    let white = |char: char| " \t\n\r\x0b\x0c".contains(char);
-    text.trim_matches(white).to_ascii_uppercase()
+    text.trim_matches(is_white).to_ascii_uppercase()
+}
+
+/// A group and what is shown behind it, divided by white space or points.
+fn divided(argument: &str) -> (String, Proof) {
+    let is_divider = |char: char| is_white(char) || char == '.';
+    match argument.split_once(is_divider) {
+        None => (argument.to_owned(), Proof::None),
+        Some((id, rest)) => (id.to_owned(), proof_of(rest.trim_start_matches(is_divider))),
+    }
+}
+
+fn is_white(char: char) -> bool {
+    " \t\n\r\x0b\x0c".contains(char)
+}
+
+/// True for what can be a group's id.
+fn is_name(id: &str) -> bool {
+    let is_letter = |char: char| char.is_ascii_uppercase() || char.is_ascii_digit() || "_-".contains(char);
+    (1..=32).contains(&id.len()) && id.chars().all(is_letter)
 }
 
 fn error(text: &str) -> Verdict {

@@ -53,7 +53,7 @@ fn hear(
     homes: &BTreeMap<SocketAddr, String>,
     heard: &mut BTreeMap<(SocketAddr, SocketAddr), u32>,
 ) {
-    let Verdict::FanOut { group, receivers } = &payload.verdict else {
+    let Verdict::FanOut { group, receivers, .. } = &payload.verdict else {
         panic!("number {number} is no payload")
     };
     for receiver in receivers.keys() {

@@ -7,6 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::oracle::Rules;
+use crate::proofs::Mode;
 
 pub const OWN_PORT: u16 = 5000;
 pub const OWN_HOSTS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
@@ -78,9 +79,28 @@ pub enum What {
         id: Id,
         style: Style,
     },
+    /// JOIN with something behind the id, or CREATE with something behind it.
+    Proof {
+        id: Option<Id>,
+        divider: &'static str,
+        shown: Shown,
+    },
     Bytes(Vec<u8>),
     /// So many bytes, of which the first are these.
     Long(&'static [u8], usize),
+}
+
+/// What is shown for a proof.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// The last cookie that this client was told.
+    Told,
+    Lower,
+    /// One that somebody else was told.
+    Others,
+    /// What shows nothing.
+    Nothing,
+    Text(&'static str),
 }
 
 /// A group id: a name, one that the relay has drawn, or the sender's own.
@@ -115,27 +135,42 @@ impl Style {
     }
 }
 
+/// Half of them are open from beginning to end.
 pub fn cases() -> impl Strategy<Value = Case> {
-    (1usize..=3, rules(), declare(), vec(step(), 1..24)).prop_map(|(shards, rules, first, mut steps)| {
+    prop_oneof![cases_that(Mode::Open), cases_that(Mode::Auto)]
+}
+
+/// Cases that are always open, or may ask for proofs.
+fn cases_that(most: Mode) -> impl Strategy<Value = Case> {
+    let steps = vec(step(most), 1..24);
+    (1usize..=3, rules(most), declare(), steps).prop_map(|(shards, rules, first, mut steps)| {
         steps.insert(0, first);
         Case { shards, rules, steps }
     })
 }
 
-fn rules() -> impl Strategy<Value = Rules> {
+fn rules(most: Mode) -> impl Strategy<Value = Rules> {
     let times =
         (prop_oneof![1 => 1u64..20, 8 => 20u64..300], 1u64..150, prop_oneof![1u64..300, 300u64..3000]);
     let caps = (cap(), prop_oneof![1 => Just(0), 12 => 1usize..4]);
     let ceilings = (1usize..11, 1usize..9, prop_oneof![1 => Just(0), 12 => 1usize..5]);
-    (times, caps, ceilings).prop_map(|(times, caps, ceilings)| Rules {
-        heartbeat: times.0,
-        sweep: times.1,
-        ttl: times.2,
-        cap: caps.0,
-        quota: caps.1,
-        max_clients: ceilings.0,
-        max_groups: ceilings.1,
-        max_unjoined: ceilings.2,
+    let mode = prop_oneof![1 => Just(Mode::Open), 4 => Just(Mode::Auto), 2 => Just(Mode::Strict)];
+    (times, caps, ceilings, mode, 1u64..512).prop_map(move |(times, caps, ceilings, mode, egress)| {
+        // Who makes room at a ceiling, where not everybody is proved, is a matter of hashes and shards: tests/eviction.rs.
+        let (mode, ceilings) =
+            if most == Mode::Open { (Mode::Open, ceilings) } else { (mode, (100, 100, 100)) };
+        Rules {
+            heartbeat: times.0,
+            sweep: times.1,
+            ttl: times.2,
+            cap: caps.0,
+            quota: caps.1,
+            max_clients: ceilings.0,
+            max_groups: ceilings.1,
+            max_unjoined: ceilings.2,
+            mode,
+            egress,
+        }
     })
 }
 
@@ -147,12 +182,12 @@ fn declare() -> impl Strategy<Value = Step> {
     vec((id(), option::of(cap())), 0..4).prop_map(Step::Declare)
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let pass = prop_oneof![4 => Just(0), 6 => 1i64..40, 3 => 20i64..200, 1 => 200i64..1500, 1 => -200i64..0];
+fn step(most: Mode) -> impl Strategy<Value = Step> {
+    let pass = prop_oneof![4 => Just(0), 6 => 1i64..40, 3 => 20i64..200, 1 => 200i64..1500, 2 => 10_000i64..25_000, 1 => -200i64..0];
     prop_oneof![
         20 => (pass, vec(say(), 0..14)).prop_map(|(pass, says)| Step::Turn { pass, says }),
         3 => (1u64..10).prop_map(|halves| Step::Quiet { halves }),
-        1 => rules().prop_map(Step::Reload),
+        1 => rules(most).prop_map(Step::Reload),
         1 => declare(),
     ]
 }
@@ -191,6 +226,22 @@ fn style() -> impl Strategy<Value = Style> {
     ]
 }
 
+fn proof() -> impl Strategy<Value = What> {
+    let shown = prop_oneof![
+        5 => Just(Shown::Told),
+        1 => Just(Shown::Lower),
+        1 => Just(Shown::Others),
+        2 => Just(Shown::Nothing),
+        1 => prop::sample::select(vec!["", "?", "AAAAAAAAAAAAAAAO", "AAAAAAAAAAAAAAAAA"]).prop_map(Shown::Text),
+    ];
+    let divider = prop::sample::select(vec![" ", ".", " \t. "]);
+    (option::weighted(0.8, id()), divider, shown).prop_map(|(id, divider, shown)| What::Proof {
+        id,
+        divider,
+        shown,
+    })
+}
+
 fn what() -> impl Strategy<Value = What> {
     let group = |command, id| (id, style()).prop_map(move |(id, style)| What::Group { command, id, style });
     let mostly_own = prop_oneof![3 => Just(Id::Own), 1 => id()];
@@ -217,6 +268,7 @@ fn what() -> impl Strategy<Value = What> {
     prop_oneof![
         9 => group("!JOIN", id().boxed()),
         3 => group("!LEAVE", mostly_own.boxed()),
+        5 => proof(),
         5 => prop::sample::select(vec![&b"!CREATE"[..], b"!CREATE junk"]).prop_map(|text| What::Bytes(text.to_vec())),
         4 => plain.prop_map(|text| What::Bytes(text.to_vec())),
         9 => vec(any::<u8>(), 1..6).prop_map(What::Bytes),

@@ -14,10 +14,11 @@ use wire::Refusal;
 use crate::common::{Answer, Relay, answer};
 use crate::oracle::{Oracle, Rules, Verdict, canonical};
 use crate::order;
-use crate::steps::{Case, Id, NAMES, OWN_HOSTS, OWN_PORT, Say, Step, What};
+use crate::proofs::Mode;
+use crate::steps::{Case, Id, NAMES, OWN_HOSTS, OWN_PORT, Say, Shown, Step, What};
 
 pub struct Trial {
-    relay: Relay,
+    pub relay: Relay,
     pub oracle: Oracle,
     drawn: Vec<String>,
     /// The clock that the shards are turned by; it may jump back.
@@ -115,8 +116,14 @@ impl Trial {
             let last = outbox.epochs().flatten().last().expect("an answer to !CREATE");
             let Answer::Reply { text, .. } = answer(outbox, last) else { panic!("{last:?}") };
             let id = text.strip_prefix("OK CREATED ").unwrap_or_else(|| panic!("{text}"));
-            self.oracle.created(say.source, id);
+            self.oracle.created(say.source, id, &bytes);
             self.drawn.push(id.to_owned());
+        }
+        if verdict == Verdict::Asked {
+            let last = outbox.epochs().flatten().last().expect("a question");
+            let Answer::Reply { text, .. } = answer(outbox, last) else { panic!("{last:?}") };
+            let cookie = text.strip_prefix("ERR RETRY ").unwrap_or_else(|| panic!("{text} for {bytes:?}"));
+            self.oracle.proofs.tell(canonical(say.source), cookie, self.oracle.now);
         }
         taken[shard].push(Taken { source: canonical(say.source), bytes, verdict });
     }
@@ -130,6 +137,26 @@ impl Trial {
                 bytes
             }
             What::Group { command, id, style } => style.write(command, &self.id(id, say.source)),
+            What::Proof { id, divider, shown } => {
+                let shown = self.shown(*shown, canonical(say.source));
+                let start = match id {
+                    Some(id) => format!("!JOIN {}{divider}", self.id(id, say.source)),
+                    None => "!CREATE ".to_owned(),
+                };
+                (start + &shown).into_bytes()
+            }
+        }
+    }
+
+    fn shown(&self, shown: Shown, client: SocketAddr) -> String {
+        let told = |own| self.oracle.proofs.told(client, own).cloned();
+        let none = || wire::Cookie::ASK.to_string();
+        match shown {
+            Shown::Told => told(true).unwrap_or_else(none),
+            Shown::Lower => told(true).unwrap_or_else(none).to_ascii_lowercase(),
+            Shown::Others => told(false).unwrap_or_else(none),
+            Shown::Nothing => none(),
+            Shown::Text(text) => text.to_owned(),
         }
     }
 
@@ -148,6 +175,8 @@ impl Trial {
     fn compare_counts(&self) {
         assert_eq!(self.relay.groups.count() as usize, self.oracle.groups.len(), "groups");
         assert_eq!(self.relay.clients(), self.oracle.clients(), "clients");
+        assert_eq!(self.relay.admission.stance(), self.oracle.proofs.stance);
+        assert_eq!(self.relay.admission.unproved() as usize, self.oracle.unproved(), "unproved members");
     }
 
     /// The sum of all shards' tallies, by label, without zeros.
@@ -186,14 +215,20 @@ fn compare_deliveries(relay: &Relay, shard: usize, taken: &[Taken]) {
             Verdict::Created => {
                 assert!(matches!(answer(outbox, next()), Answer::Reply { to, .. } if to == *source));
             }
+            Verdict::Asked => {
+                let Answer::Reply { to, text } = answer(outbox, next()) else { panic!("{bytes:?}") };
+                assert!(to == *source && text.starts_with("ERR RETRY "), "{to} {text}");
+            }
             Verdict::Reply(text) => {
                 assert_eq!(answer(outbox, next()), Answer::Reply { to: *source, text: text.clone() });
             }
             Verdict::FanOut { receivers, .. } if receivers.is_empty() => {}
-            Verdict::FanOut { receivers, .. } => {
+            Verdict::FanOut { receivers, treatment, .. } => {
                 let delivery = next();
                 assert_eq!(delivery.payload, Payload::Received(number as u32), "the bytes as they came");
                 let Audience::Others { roster, sender } = delivery.audience else { panic!("{delivery:?}") };
+                let listed = outbox.listed(roster);
+                assert!(treatment.is_none_or(|treatment| treatment == listed.unproved), "{treatment:?}");
                 let members = outbox.listed(roster).roster.members_from(sender);
                 assert_eq!(members[0].client.socket_addr(), *source, "the sender is left out");
                 let Answer::FanOut(others) = answer(outbox, delivery) else { panic!("{delivery:?}") };
@@ -219,7 +254,12 @@ fn settings(rules: &Rules) -> Settings {
         cap: cap(rules.cap),
         coalesce: Duration::ZERO,
         max_groups_per_client: rules.quota as u32,
-        admission: AdmissionMode::Open,
+        admission: match rules.mode {
+            Mode::Open => AdmissionMode::Open,
+            Mode::Auto => AdmissionMode::Auto,
+            Mode::Strict => AdmissionMode::Strict,
+        },
+        unproved_egress: rules.egress,
         ceilings: Ceilings {
             clients: rules.max_clients as u32,
             groups: rules.max_groups as u32,

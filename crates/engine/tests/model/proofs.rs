@@ -1,0 +1,201 @@
+//! The protocol's words about proofs as a program: who is proved, who is asked, and how the relay stands to the others.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use engine::{Stance, Treatment};
+
+use crate::oracle::Rules;
+
+/// What an operator chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Open,
+    Auto,
+    Strict,
+}
+
+/// What stands behind the group of a JOIN, or behind CREATE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    None,
+    Cookie(String),
+    Other,
+}
+
+/// In milliseconds: how long a cookie is new, and the calm that ends an alarm.
+const EPOCH: u64 = 30_000;
+const CALM: u64 = 10_000;
+
+/// Thousandths of wrong ids that may be tried at once: by the unproved of a prefix, by a proved address. One more each second.
+const GUESSES: [u64; 2] = [60_000, 30_000];
+
+pub struct Proofs {
+    pub stance: Stance,
+    /// No alarm before.
+    grace: u64,
+    /// What each client was told, and in which epoch.
+    told: BTreeMap<(SocketAddr, u64), String>,
+    /// Of whoever has guessed: what is left, and when that was.
+    guesses: BTreeMap<(bool, IpAddr), (u64, u64)>,
+    /// What the bucket of all unproved members holds, in thousandths of bytes, and when that was.
+    level: i64,
+    as_of: u64,
+    /// Bytes that they were to get while guarded, since the last look; when that was, and since when all is calm.
+    wanted: u64,
+    looked: u64,
+    calm: Option<u64>,
+}
+
+impl Proofs {
+    pub fn new(rules: &Rules) -> Self {
+        let (told, guesses) = (BTreeMap::new(), BTreeMap::new());
+        let level = i64::MAX;
+        let stance = Stance::Peace;
+        let mut proofs =
+            Self { stance, grace: 0, told, guesses, level, as_of: 0, wanted: 0, looked: 0, calm: None };
+        proofs.configure(rules);
+        proofs
+    }
+
+    pub fn configure(&mut self, rules: &Rules) {
+        self.grace = 2 * rules.heartbeat;
+        self.stance = match rules.mode {
+            Mode::Open => Stance::Open,
+            Mode::Strict => Stance::Strict,
+            Mode::Auto if self.stance == Stance::Guarded => Stance::Guarded,
+            Mode::Auto => Stance::Peace,
+        };
+    }
+
+    /// About once a second somebody looks whether the attack is over.
+    pub fn look(&mut self, rules: &Rules, now: u64) {
+        let passed = now - self.looked;
+        if passed < 1000 {
+            return;
+        }
+        self.looked = now;
+        let wanted = std::mem::take(&mut self.wanted);
+        if self.stance != Stance::Guarded {
+            self.calm = None;
+            return;
+        }
+        if self.calm.is_none() || wanted * 1000 > rules.egress * passed / 2 {
+            self.calm = Some(now);
+        }
+        if self.calm.is_some_and(|since| now - since >= CALM.max(rules.heartbeat)) {
+            (self.calm, self.stance) = (None, Stance::Peace);
+        }
+    }
+
+    /// True while who joins has to be proved.
+    pub fn asks(&self) -> bool {
+        matches!(self.stance, Stance::Guarded | Stance::Strict)
+    }
+
+    /// The relay has told a client this cookie.
+    pub fn tell(&mut self, client: SocketAddr, cookie: &str, now: u64) {
+        assert!(proof_of(cookie) == Proof::Cookie(cookie.to_owned()), "{cookie} is no cookie");
+        let known = self.told.entry((client, now / EPOCH)).or_insert_with(|| cookie.to_owned());
+        assert_eq!(known, cookie, "one cookie for each epoch");
+        let same = self.told.values().filter(|other| *other == cookie).count();
+        assert_eq!(same, 1, "nobody else's, and no earlier one");
+    }
+
+    /// What a client was told last, or of all others the first.
+    pub fn told(&self, client: SocketAddr, own: bool) -> Option<&String> {
+        if own {
+            return self.told.range((client, 0)..=(client, u64::MAX)).next_back().map(|(_, cookie)| cookie);
+        }
+        self.told.iter().find(|((other, _), _)| *other != client).map(|(_, cookie)| cookie)
+    }
+
+    /// True for the cookie of this epoch or the last.
+    pub fn is_valid(&self, proof: &Proof, client: SocketAddr, now: u64) -> bool {
+        let epoch = now / EPOCH;
+        let known = |epoch| self.told.get(&(client, epoch));
+        let Proof::Cookie(cookie) = proof else { return false };
+        known(epoch) == Some(cookie) || epoch > 0 && known(epoch - 1) == Some(cookie)
+    }
+
+    /// True if a client has tried too many wrong ids lately.
+    pub fn is_guessing(&self, client: SocketAddr, proved: bool, now: u64) -> bool {
+        self.is_limited(client) && self.left(client, proved, now) < 1000
+    }
+
+    pub fn note_guess(&mut self, client: SocketAddr, proved: bool, now: u64) {
+        if self.is_limited(client) {
+            let left = self.left(client, proved, now) - 1000;
+            self.guesses.insert(guesser(client, proved), (left, now));
+        }
+    }
+
+    fn left(&self, client: SocketAddr, proved: bool, now: u64) -> u64 {
+        let most = GUESSES[usize::from(proved)];
+        let known = self.guesses.get(&guesser(client, proved));
+        known.map_or(most, |(left, then)| (left + now - then).min(most))
+    }
+
+    fn is_limited(&self, client: SocketAddr) -> bool {
+        self.stance != Stance::Open && !is_trusted(client)
+    }
+
+    /// How the unproved members of a group are treated that a payload of so many IP bytes in all is for.
+    pub fn treat(&mut self, rules: &Rules, bytes: u64, now: u64) -> Treatment {
+        match self.stance {
+            Stance::Open => Treatment::Served,
+            Stance::Strict => Treatment::Refused,
+            Stance::Guarded => {
+                self.wanted += bytes;
+                Treatment::Budgeted
+            }
+            Stance::Peace => {
+                if self.pay(rules, bytes, now) {
+                    return Treatment::Served;
+                }
+                if now >= self.grace {
+                    self.stance = Stance::Guarded;
+                }
+                Treatment::OverCap
+            }
+        }
+    }
+
+    /// The last payment may overdraw the bucket.
+    fn pay(&mut self, rules: &Rules, bytes: u64, now: u64) -> bool {
+        if bytes == 0 {
+            return true;
+        }
+        let (rate, passed) = (rules.egress as i64, (now - self.as_of) as i64);
+        self.level = self.level.saturating_add(rate * passed).min(1000 * rate);
+        self.as_of = now;
+        let has_some = self.level > 0;
+        if has_some {
+            self.level -= 1000 * bytes as i64;
+        }
+        has_some
+    }
+}
+
+/// Loopback, by default.
+pub fn is_trusted(client: SocketAddr) -> bool {
+    client.ip().is_loopback()
+}
+
+/// Who a wrong id is charged to: an address that is proved, or the prefix of one that is not.
+fn guesser(client: SocketAddr, proved: bool) -> (bool, IpAddr) {
+    let prefix = match client.ip() {
+        IpAddr::V4(v4) => IpAddr::from((v4.to_bits() >> 8 << 8).to_be_bytes()),
+        IpAddr::V6(v6) => IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes()),
+    };
+    (proved, if proved { client.ip() } else { prefix })
+}
+
+/// A text behind a group, or behind CREATE, in capitals.
+pub fn proof_of(text: &str) -> Proof {
+    let is_letter = |char: char| char.is_ascii_uppercase() && char != 'O' || ('1'..='9').contains(&char);
+    match text {
+        _ if text.chars().count() == 16 && text.chars().all(is_letter) => Proof::Cookie(text.to_owned()),
+        _ => Proof::Other,
+    }
+}
