@@ -80,6 +80,7 @@ impl Status {
                     "groups that nobody joined",
                 ),
             ],
+            overloaded: reading.shards.iter().position(|shard| shard.is_overloaded),
             fullest_queue: reading.sockets.iter().map(queue).fold(0.0, f64::max),
             guarded: is_guarded.then(|| admission.unproved()),
             fallback: self.sources.fallback.as_deref(),
@@ -305,6 +306,7 @@ fn shards(reading: &Reading, before: &Sample) -> Vec<Value> {
         json!({
             "shard": at,
             "stalled": reading.stalled[at],
+            "overloaded": counters.is_overloaded,
             "busy": (busy[at] * 1000.0).round() / 1000.0,
             "clients": counters.clients,
             "waiting_copies": counters.waiting,

@@ -122,7 +122,7 @@
     fill("drops", [...copies, row("kernel: receive buffer full", totals.kernel_dropped, rates.kernel_dropped), ...packets]);
   };
 
-  const showLimits = ({ present, rates, driver, buffers, relay }) => {
+  const showLimits = ({ present, rates, driver, buffers, relay, shards }) => {
     const limit = (name, count, most) =>
       ({ cells: [name, number(count), number(most), gauge(count / most, `${name}: ${(100 * count / most).toFixed(0)} %`, 0.8, 0.95)] });
     fill("limits", [limit("clients", present.clients, present.clients_limit), limit("groups", present.groups, present.groups_limit),
@@ -134,7 +134,8 @@
     const rows = [["backend", relay.backend]];
     if (relay.sandbox) rows.push(["sandbox", [relay.sandbox.state].concat(relay.sandbox.lacks).join("; ")]);
     if (relay.fallback) rows.push(["not io_uring, because", relay.fallback.reason], ["what helps", relay.fallback.remedy || ""]);
-    rows.push(["copies that wait", number(present.waiting_copies)], ["receive buffers free", number(driver.buffers_free)],
+    const overloaded = shards.filter((shard) => shard.overloaded).map((shard) => shard.shard);
+    rows.push(["shards that get more than they can do", overloaded.join(", ") || "none"], ["copies that wait", number(present.waiting_copies)], ["receive buffers free", number(driver.buffers_free)],
       ["found no receive buffer", number(driver.no_buffers)], ["receives armed again", number(driver.rearms)],
       ["completion queue was full", number(driver.cq_overflow)], ["receive errors", number(driver.receive_errors)],
       ["ICMP errors (can be forged)", number(driver.icmp_errors)], ["system calls", number(driver.enters)],

@@ -40,6 +40,8 @@ pub struct Present<'a> {
     pub busiest: Option<(usize, f64)>,
     /// How many there are, and may be, of what.
     pub limits: [(u64, u64, &'static str); 3],
+    /// The first shard that gets more than it can do.
+    pub overloaded: Option<usize>,
     /// The fullest receive queue of a shard, from 0 to 1.
     pub fullest_queue: f64,
     /// Unproved members, if the relay is guarded.
@@ -82,13 +84,17 @@ pub fn findings(present: &Present<'_>) -> Vec<Finding> {
         );
         add(Level::Warning, "relayguarded", text);
     }
+    if let Some(shard) = present.overloaded {
+        let text = format!("Shard {shard} gets more than it can do, and drops what would wait for long.");
+        add(Level::Info, "overload", text);
+    }
     if let Some(reason) = present.fallback {
         let text = format!("io_uring was wanted and cannot be had ({reason}); recvmmsg and sendmmsg serve.");
         add(Level::Info, "relayfallbackbackend", text);
     }
     if !present.unconfined.is_empty() {
         let text = format!("The relay is not confined as it should be ({}).", present.unconfined.join("; "));
-        add(Level::Info, "confinement", text);
+        add(Level::Info, "relayunconfined", text);
     }
     if present.small_buffers {
         let text = "The kernel granted smaller socket buffers than were asked for.".to_owned();
@@ -203,6 +209,7 @@ mod tests {
             before,
             busiest: Some((0, 0.5)),
             limits: [(0, 10, "clients"), (0, 10, "groups"), (0, 10, "groups that nobody joined")],
+            overloaded: None,
             fullest_queue: 0.1,
             guarded: None,
             fallback: None,
@@ -232,11 +239,13 @@ mod tests {
         assert!(findings(&present(&sample(500, 0), &start))[0].text.contains("unreachable: 500, 4.76 %"));
         assert_eq!(found(&present(&sample(500, 500), &sample(500, 500))), [], "what was before is over");
 
+        let lacks = ["landlock: not in this kernel".to_owned()];
         let full = Sample { refused_full: 1, no_buffers: 61, ..fine.clone() };
         let mut all = present(&full, &start);
         all.limits[2].0 = 9;
         (all.ready, all.stalled, all.small_buffers, all.fallback) = (false, Some(1), true, Some("EPERM"));
-        all.guarded = Some(300);
+        (all.guarded, all.overloaded) = (Some(300), Some(1));
+        all.unconfined = &lacks;
         (all.busiest, all.fullest_queue) = (Some((3, 0.95)), 0.8);
         for (_, section) in found(&all)
             .into_iter()
@@ -255,7 +264,9 @@ mod tests {
                 (Level::Warning, "relayshardsaturated"),
                 (Level::Warning, "relayreceivequeuefull"),
                 (Level::Warning, "relayguarded"),
+                (Level::Info, "overload"),
                 (Level::Info, "relayfallbackbackend"),
+                (Level::Info, "relayunconfined"),
                 (Level::Info, "socket-buffers"),
             ]
         );
@@ -279,13 +290,14 @@ mod tests {
     }
 
     /// Alerts whose causes are not on this page.
-    const ELSEWHERE: [(&str, &str); 6] = [
+    const ELSEWHERE: [(&str, &str); 7] = [
         ("RelayDown", "such a relay has no page"),
         ("RelayRestartLoop", "each process knows of itself"),
         ("RelayClientsVanished", "it compares with members of before"),
         ("RelayLatency", "it is beside the verdict, and a minute of it proves nothing"),
         ("RelayShardImbalance", "the shards are beside the verdict"),
         ("RelayFallbackBackend", "it has no threshold: info, as there"),
+        ("RelayUnconfined", "likewise"),
     ];
 
     #[test]

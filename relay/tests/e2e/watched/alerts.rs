@@ -15,12 +15,13 @@ use crate::support::Cable;
 type Story = (fn(&Scene), &'static [&'static str]);
 
 /// They are told at the same time, and no other alert fires.
-const QUIET: [Story; 11] = [
+const QUIET: [Story; 12] = [
     (causes::all_is_well, &[]),
     (causes::killed, &["RelayDown critical"]),
     (causes::killed_again_and_again, &["RelayRestartLoop critical"]),
     (causes::a_shard_that_stands_still, &["RelayShardStalled critical"]),
     (causes::without_io_uring, &["RelayFallbackBackend info"]),
+    (causes::without_landlock, &["RelayUnconfined info"]),
     (causes::full, &["RelayFull critical", "RelayNearLimit warning"]),
     (causes::clients_that_vanish, &["RelayClientsVanished critical"]),
     (causes::a_route_that_refuses, &["RelayCopiesDropped warning", "RelayCopiesDropped critical"]),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use nix::libc::ENOSYS;
+use nix::libc::{ENOSYS, SYS_landlock_create_ruleset};
 
 use super::watch::{Watch, relay_at};
 use crate::support::{Cable, Client, FAR, Halted, IO_URING, NEAR, Relay, eventually, ip, without};
@@ -101,6 +101,15 @@ pub fn without_io_uring(scene: &Scene) {
         );
     });
     let _relay = scene.relay(&["--backend", "auto"]);
+    scene.is_content(|| {});
+}
+
+pub fn without_landlock(scene: &Scene) {
+    without(&[SYS_landlock_create_ruleset], ENOSYS, || {
+        let _relay = scene.relay(&[]);
+        scene.fires("RelayUnconfined", ("landlock", "none"), || {});
+    });
+    let _relay = scene.relay(&[]);
     scene.is_content(|| {});
 }
 

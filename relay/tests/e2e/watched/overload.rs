@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::causes::{Scene, WARNING};
+use super::status::{HERE, status};
 use crate::support::{Client, Halted, Relay, eventually};
 
 /// One payload for all of them takes a shard half a millisecond.
@@ -31,6 +32,12 @@ pub fn more_than_a_shard_can_do(scene: &Scene) {
         for alert in WARNINGS {
             scene.watch.fires(scene.port, alert, WARNING, || {});
         }
+        eventually("the status page says so", || {
+            let status = status(&relay, HERE);
+            let is_told = status["verdict"]["findings"].to_string().contains("\"overload\"");
+            let shards = status["shards"].as_array().unwrap();
+            (is_told && shards.iter().any(|shard| shard["overloaded"] == true)).then_some(())
+        });
     });
     scene.is_content(|| {});
     drop(relay);

@@ -36,7 +36,7 @@ fn ask_by(version: &str, relay: &Relay, request: &str, headers: &[&str]) -> (Str
 }
 
 #[track_caller]
-fn status(relay: &Relay, headers: &[&str]) -> Value {
+pub fn status(relay: &Relay, headers: &[&str]) -> Value {
     let (head, body) = ask(relay, "GET /status.json", headers);
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-type: application/json"), "{head}");
     serde_json::from_str(&body).expect("JSON")
@@ -47,7 +47,7 @@ fn worst(relay: &Relay, headers: &[&str]) -> Value {
     status(relay, headers)["worst_receivers"].clone()
 }
 
-const HERE: &[&str] = &["Host: localhost"];
+pub const HERE: &[&str] = &["Host: localhost"];
 
 #[test]
 fn a_dead_receiver_is_listed_with_its_address_and_the_reasons() {
@@ -125,6 +125,7 @@ fn the_shape_is_the_one_that_is_documented() {
     assert_eq!((&all["present"]["members"], &all["present"]["groups"]), (&1.into(), &1.into()));
     assert_eq!(all["requests"]["commands"]["join"], 1);
     assert_eq!(all["shards"].as_array().unwrap().len(), 2);
+    assert_eq!(all["shards"][0]["overloaded"], false);
     let option = |name: &str| -> Value {
         let options = all["configuration"]["options"].as_array().unwrap();
         options.iter().find(|option| option["name"] == name).expect(name).clone()

@@ -103,6 +103,7 @@ fn check_live(seen: &Value, own: &str) {
     };
     assert_ne!(row("drops", "copy: unreachable")[1], "0");
     assert_eq!(row("drops", "copy: denied")[1], "0");
+    assert_eq!(row("driver", "shards that get more than they can do")[1], "none");
     assert_eq!(row("configuration", "host")[1], NEAR);
     assert_eq!(row("configuration", "host")[2], "flag");
     assert_eq!(row("configuration", "shards")[2], "environment RELAY_SHARDS");

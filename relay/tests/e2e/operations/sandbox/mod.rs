@@ -107,7 +107,7 @@ fn what_cannot_be_given_up_is_one_warning_or_an_error() {
             assert_says(warning, &["WARN", "lacks=", "relay doctor"]);
             assert_says(&exported(&relay), &["state=\"partial\"", label]);
             let report = relay.http("/status.json").1;
-            assert_says(&report, &["\"runbook\":\"confinement\""]);
+            assert_says(&report, &["\"runbook\":\"relayunconfined\""]);
             let line = refused(RelayOptions::new(Backend::Mmsg).with(["--sandbox", "require"]));
             assert_says(&line, &["--sandbox: ", "let `on` do without"]);
         });
