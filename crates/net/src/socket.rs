@@ -132,7 +132,10 @@ impl SocketGauge {
 
 impl SocketMemory {
     /// As the kernel says it, which does not tell filters from full queues.
-    pub(crate) fn of(fd: RawFd) -> io::Result<SocketMemory> {
+    ///
+    /// # Errors
+    /// What `getsockopt` answers.
+    pub fn of(fd: RawFd) -> io::Result<SocketMemory> {
         let info: [u32; 9] = get_option(fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
         Ok(SocketMemory {
             receive_queue: info[0],

@@ -1,6 +1,6 @@
 //! Forged creates and joins at the ceilings: memory stays where it was.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use super::spoof::{Spoofer, open_up};
@@ -22,7 +22,7 @@ fn round(spoofer: &mut Spoofer, relay: &Relay, id: &str, number: u32) {
         let host = (number * ROUND + at).wrapping_mul(0x9E37_79B1) >> 9;
         let source = SocketAddrV4::new(Ipv4Addr::from((20 << 24) + (host << 1)), 9);
         let text = if at % 2 == 0 { "!CREATE" } else { join.as_str() };
-        spoofer.say(source, text.as_bytes());
+        spoofer.say(source.into(), text.as_bytes());
     }
     eventually("the relay has taken the round", || (taken(relay) - before >= f64::from(ROUND)).then_some(()));
 }
@@ -35,7 +35,7 @@ fn taken(relay: &Relay) -> f64 {
 #[test]
 fn a_flood_of_creates_and_joins_at_the_ceilings_costs_no_more_memory() {
     Cable::lay(|cable| {
-        open_up();
+        open_up(cable);
         let flags = [
             "--host",
             NEAR,
@@ -54,7 +54,8 @@ fn a_flood_of_creates_and_joins_at_the_ceilings_costs_no_more_memory() {
         let local = relay.addresses[1];
         let id = Client::to(local).create();
         let members = [(); 2].map(|()| Client::member(local, &id));
-        let mut spoofer = Spoofer::over(cable, relay.addresses[0].port());
+        let v6 = SocketAddr::new("fd09::1".parse().unwrap(), relay.addresses[0].port());
+        let mut spoofer = Spoofer::over(cable, relay.addresses[0], v6);
         let is_long = std::env::var_os("RELAY_LONG").is_some();
         let (mut rounds, warm_up) = (0, if is_long { 40 } else { 12 });
         let mut flood = |spoofer: &mut Spoofer| {

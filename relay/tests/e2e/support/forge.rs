@@ -1,6 +1,6 @@
 //! Datagrams with a forged source, which takes root.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -8,6 +8,10 @@ const UDP: u8 = 17;
 const HOPS: u8 = 64;
 /// A socket of this protocol sends packets with whatever header they have.
 const RAW: i32 = 255;
+
+const ICMP: u8 = 1;
+/// The type of an ICMP message that says that its destination cannot be reached.
+const UNREACHABLE: u8 = 3;
 
 /// Sends one datagram that claims to come from `source`.
 pub fn forge(source: SocketAddr, to: SocketAddr, payload: impl AsRef<[u8]>) {
@@ -19,12 +23,7 @@ pub fn forge(source: SocketAddr, to: SocketAddr, payload: impl AsRef<[u8]>) {
             header.extend(from.octets().into_iter().chain(to.octets()));
             [header, udp].concat()
         }
-        (IpAddr::V6(from), IpAddr::V6(to)) => {
-            let mut header = vec![0x60, 0, 0, 0];
-            header.extend((udp.len() as u16).to_be_bytes().into_iter().chain([UDP, HOPS]));
-            header.extend(from.octets().into_iter().chain(to.octets()));
-            [header, udp].concat()
-        }
+        (IpAddr::V6(_), IpAddr::V6(_)) => ipv6_packet(source, to, payload.as_ref()),
         families => panic!("one packet has one family: {families:?}"),
     };
     let socket = Socket::new(Domain::for_address(to), Type::RAW, Some(Protocol::from(RAW)));
@@ -33,6 +32,46 @@ pub fn forge(source: SocketAddr, to: SocketAddr, payload: impl AsRef<[u8]>) {
     // Of a raw socket's destination only the host counts.
     destination.set_port(0);
     socket.send_to(&packet, &destination.into()).expect("a forged packet is sent");
+}
+
+/// Sends an ICMP message from this host: what the relay sent to a member cannot arrive, it says, for this reason (a code, and
+/// the MTU that a route is said to have).
+pub fn unreachable(from: Ipv4Addr, (code, mtu): (u8, u16), relay: SocketAddr, member: SocketAddr) {
+    let (SocketAddr::V4(relay), SocketAddr::V4(member)) = (relay, member) else {
+        panic!("this is about IPv4")
+    };
+    let quoted_udp = [relay.port(), member.port(), 8 + 100, 0].map(u16::to_be_bytes).concat();
+    let quoted = [header(UDP, 20 + 8 + 100, *relay.ip(), *member.ip()), quoted_udp].concat();
+    let mut message = vec![UNREACHABLE, code, 0, 0, 0, 0];
+    message.extend(mtu.to_be_bytes());
+    message.extend(quoted);
+    let checksum = checksum(&message);
+    message[2..4].copy_from_slice(&checksum.to_be_bytes());
+    let packet = [header(ICMP, 20 + message.len() as u16, from, *relay.ip()), message].concat();
+    let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(RAW)));
+    let to = SocketAddr::from((*relay.ip(), 0));
+    raw.expect("a raw socket, which takes root")
+        .send_to(&packet, &to.into())
+        .expect("a forged packet is sent");
+}
+
+fn header(protocol: u8, len: u16, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
+    let [high, low] = len.to_be_bytes();
+    let mut header = vec![0x45, 0, high, low, 0, 0, 0, 0, HOPS, protocol, 0, 0];
+    header.extend(from.octets().into_iter().chain(to.octets()));
+    let checksum = checksum(&header);
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    header
+}
+
+/// A whole packet of a forged datagram by IPv6.
+pub fn ipv6_packet(source: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    let udp = udp(source, to, payload);
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((udp.len() as u16).to_be_bytes().into_iter().chain([UDP, HOPS]));
+    packet.extend(octets(source.ip()).into_iter().chain(octets(to.ip())));
+    packet.extend(udp);
+    packet
 }
 
 fn udp(source: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
@@ -53,7 +92,7 @@ fn octets(ip: IpAddr) -> Vec<u8> {
     }
 }
 
-/// The internet checksum; 0 would mean that there is none.
+/// The internet checksum; 0 would mean, for UDP, that there is none.
 fn checksum(bytes: &[u8]) -> u16 {
     let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
     let mut sum: u32 = bytes.chunks(2).map(word).sum();
