@@ -1,5 +1,8 @@
 //! Members who have not shown where they are, over a cable: nobody at its far end is trusted.
 
+mod icmp;
+mod stance;
+
 use std::net::SocketAddr;
 
 use crate::support::{Cable, Client, FAR, NEAR, Relay, RelayOptions, each_backend, eventually, forge, tick};
