@@ -62,7 +62,7 @@ fn datagrams() -> u64 {
 
 /// The n-th datagram comes from here: every fourth from a victim; a host's port is always the same, so that members speak.
 fn source(number: u64, random: u32) -> SocketAddr {
-    let is_victim = number % 4 == 0;
+    let is_victim = number.is_multiple_of(4);
     let host = if is_victim { random % VICTIMS } else { random % (PREFIXES * HOSTS) };
     let port = 1 + if is_victim { (random >> 18) as u16 % PORTS } else { (host % 9999) as u16 };
     let (prefix, host) = (host / HOSTS, host % HOSTS);
