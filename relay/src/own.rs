@@ -20,7 +20,7 @@ pub fn own_addresses(bound: &[SocketAddr]) -> OwnAddresses {
     OwnAddresses {
         bound: bound.to_vec(),
         is_local: wildcard.then_some(is_local),
-        // Of networks that come later the kernel drops them as martians, and refuses to send to them.
+        // Of networks that come later, or have none, the kernel drops them by rp_filter, and refuses to send to them anyway.
         broadcasts: net::broadcast_addresses().unwrap_or_default(),
     }
 }
