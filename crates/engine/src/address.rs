@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU16;
 
-/// A client: its source address and port. IPv4 is kept v4-mapped, so that a host has one form only.
+/// A client: its source address and port. IPv4 is kept v4-mapped, which no IPv6 source is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     ip: Words,
@@ -36,10 +36,12 @@ pub struct LocalAddr {
 }
 
 impl ClientAddr {
-    /// A client; `None` for port 0, from which nobody can be answered.
+    /// A client; `None` for a source that is nobody: of port 0, or v4-mapped. IPv4 comes by IPv4, because every socket serves
+    /// one family, and what claims to come from an IPv4 host by IPv6 is forged, though kernels let it in.
     pub fn new(source: SocketAddr) -> Option<Self> {
         let port = NonZeroU16::new(source.port())?;
         let scope = match source {
+            SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => return None,
             SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => v6.scope_id(),
             _ => 0,
         };
@@ -178,8 +180,9 @@ mod tests {
 
     #[test]
     fn a_host_has_one_form() {
-        assert_eq!(client("127.0.0.1:9"), client("[::ffff:127.0.0.1]:9"));
-        assert_eq!(client("[::ffff:127.0.0.1]:9").socket_addr(), "127.0.0.1:9".parse().unwrap());
+        assert_eq!(client("127.0.0.1:9").socket_addr(), "127.0.0.1:9".parse().unwrap());
+        assert_eq!(ClientAddr::new("[::ffff:127.0.0.1]:9".parse().unwrap()), None);
+        assert_ne!(client("127.0.0.1:9"), client("[::127.0.0.1]:9"));
         assert_ne!(client("127.0.0.1:9"), client("[::1]:9"));
     }
 
@@ -214,7 +217,7 @@ mod tests {
 
     #[test]
     fn headers_are_those_of_the_family() {
-        assert_eq!(client("[::ffff:127.0.0.1]:9").ip_header(), 28);
+        assert_eq!(client("127.0.0.1:9").ip_header(), 28);
         assert_eq!(client("[2001:db8::ffff]:9").ip_header(), 48);
     }
 

@@ -123,7 +123,7 @@ impl Engine {
     #[inline]
     pub fn receive(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
         let Some(client) = ClientAddr::new(datagram.source) else {
-            return self.tally.drop(DropReason::SourcePortZero);
+            return self.drop_nobody(datagram.source);
         };
         if self.own.contains(&client) {
             return self.tally.drop(DropReason::OwnAddress);

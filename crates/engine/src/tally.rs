@@ -51,7 +51,7 @@ pub enum DropReason {
     SourcePortZero,
     /// It reads like a reply and its sender is in no group: answering could loop.
     ReplyFromStranger,
-    /// No host has its source: multicast, broadcast or unspecified. Answering would reach somebody else.
+    /// No host has its source: multicast, broadcast, unspecified, or v4-mapped by IPv6. Answering would reach somebody else.
     ImpossibleSource,
     /// Its source is not in `--allow`, or is in `--deny`.
     Denied,

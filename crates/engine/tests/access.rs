@@ -35,7 +35,7 @@ fn the_denied_hear_nothing() {
     let access =
         Access { allow: prefixes(&["10.0.0.0/8", "2001:db8::/32"]), deny: prefixes(&["10.1.0.0/16"]) };
     let mut relay = Relay::new(1, Settings { access, ..Settings::default() });
-    let denied = ["10.1.0.1:5", "[::ffff:10.1.0.1]:5", "127.0.0.1:5", "[::1]:5", "[2001:db9::1]:5"].map(at);
+    let denied = ["10.1.0.1:5", "127.0.0.1:5", "[::1]:5", "[2001:db9::1]:5"].map(at);
     for source in denied {
         for word in WORDS {
             assert_eq!(relay.ask(source, word), Answer::Nothing, "{source}");
@@ -97,6 +97,8 @@ fn a_source_that_no_host_has_is_dropped() {
         "[ff02::1]:5",
         "[::ffff:224.0.0.1]:5",
         "[::ffff:0.0.0.0]:5",
+        "[::ffff:127.0.0.1]:5",
+        "[::ffff:10.0.0.1]:5",
     ]
     .map(at);
     for source in forged {

@@ -1,7 +1,7 @@
 //! Socket addresses as the kernel reads and writes them.
 
 use std::mem::size_of;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use nix::libc::{self, sockaddr_in, sockaddr_in6};
 
@@ -66,8 +66,8 @@ impl Name {
     }
 }
 
-/// Reads what the kernel wrote: v4-mapped addresses become plain IPv4, the flow label is dropped, and the
-/// scope is kept only where it is part of the address.
+/// Reads what the kernel wrote: the flow label is dropped, and the scope is kept only where it is part of the address. A
+/// v4-mapped address stays IPv6, because sockets serve one family: it came by IPv6, so no host of that IPv4 address sent it.
 pub(crate) fn decode(name: &[u8]) -> Option<SocketAddr> {
     let name = name.first_chunk::<{ Name::SIZE }>()?;
     let port = u16::from_be_bytes([name[2], name[3]]);
@@ -79,19 +79,10 @@ pub(crate) fn decode(name: &[u8]) -> Option<SocketAddr> {
         libc::AF_INET6 => {
             let ip = Ipv6Addr::from(*name[8..].first_chunk::<16>()?);
             let scope = u32::from_ne_bytes(*name[24..].first_chunk::<4>()?);
-            Some(canonical(ip, port, scope))
+            let scope = if ip.is_unicast_link_local() { scope } else { 0 };
+            Some(SocketAddrV6::new(ip, port, 0, scope).into())
         }
         _ => None,
-    }
-}
-
-fn canonical(ip: Ipv6Addr, port: u16, scope: u32) -> SocketAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => SocketAddr::from((v4, port)),
-        IpAddr::V6(v6) => {
-            let scope = if v6.is_unicast_link_local() { scope } else { 0 };
-            SocketAddrV6::new(v6, port, 0, scope).into()
-        }
     }
 }
 
@@ -116,9 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_address_is_plain_ipv4() {
-        assert_eq!(round_trip("[::ffff:10.1.2.3]:7", Family::V6), "10.1.2.3:7".parse().unwrap());
-        assert_eq!(round_trip("10.1.2.3:7", Family::V6), "10.1.2.3:7".parse().unwrap());
+    fn a_mapped_address_came_by_ipv6() {
+        let mapped: SocketAddr = "[::ffff:10.1.2.3]:7".parse().unwrap();
+        assert!(mapped.is_ipv6());
+        assert_eq!(round_trip("[::ffff:10.1.2.3]:7", Family::V6), mapped);
+        assert_eq!(round_trip("10.1.2.3:7", Family::V6), mapped, "it could not be sent as IPv4");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct BufferId(pub u16);
 /// [`Driver::release`] is called with it, exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Who sent it; a v4-mapped address is already plain IPv4.
+    /// Who sent it, in the socket's family: a v4-mapped address came by IPv6, and is forged.
     pub source: SocketAddr,
     /// The address that it reached; only on sockets that are bound to a wildcard.
     pub local: Option<IpAddr>,

@@ -1,5 +1,7 @@
 //! Whether a datagram is answered at all that comes from nobody who is proved: by its source, by its prefix, by its guesses.
 
+use std::net::SocketAddr;
+
 use wire::{Argument, Command, Proof, Refusal};
 
 use crate::admission::Stance;
@@ -37,6 +39,17 @@ impl Engine {
         }
         self.tally.drop(DropReason::ReplyLimit);
         Hearing::Ignored
+    }
+
+    /// Drops a datagram whose source is no client's, whatever it says.
+    #[cold]
+    pub(super) fn drop_nobody(&mut self, source: SocketAddr) {
+        let is_unanswerable = source.port() == 0;
+        self.tally.drop(if is_unanswerable {
+            DropReason::SourcePortZero
+        } else {
+            DropReason::ImpossibleSource
+        });
     }
 
     /// True if a datagram is dropped for its source alone, and counted.

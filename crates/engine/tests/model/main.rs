@@ -22,7 +22,7 @@ const CASES: u32 = 10_000;
 const SEED: u64 = 5000;
 
 /// What random sequences have to reach, so often in a thousand cases at least.
-const REACHED: [(&str, u64); 16] = [
+const REACHED: [(&str, u64); 17] = [
     ("refused SERVER_FULL", 500),
     ("refused GROUP_FULL", 500),
     ("refused CLIENT_LIMIT", 500),
@@ -31,6 +31,7 @@ const REACHED: [(&str, u64); 16] = [
     ("refused NOT_IN_GROUP", 500),
     ("refused TOO_LARGE", 500),
     ("dropped own_address", 500),
+    ("dropped impossible_source", 500),
     ("dropped reply_from_stranger", 200),
     ("copies", 500),
     ("refused RETRY", 500),

@@ -75,9 +75,9 @@ pub struct Oracle {
     pub counts: BTreeMap<String, u64>,
 }
 
-/// One host, one form.
+/// As it is answered: only a link-local address has an interface.
 pub fn canonical(source: SocketAddr) -> SocketAddr {
-    let mut canonical = SocketAddr::new(source.ip().to_canonical(), source.port());
+    let mut canonical = SocketAddr::new(source.ip(), source.port());
     if let (SocketAddr::V6(to), SocketAddr::V6(from)) = (&mut canonical, source)
         && from.ip().segments()[0] & 0xffc0 == 0xfe80
     {
@@ -136,6 +136,9 @@ impl Oracle {
         let client = canonical(source);
         let verdict = match bytes {
             _ if client.port() == 0 => Verdict::Dropped("source_port_zero"),
+            _ if client.is_ipv6() && client.ip().to_canonical().is_ipv4() => {
+                Verdict::Dropped("impossible_source")
+            }
             _ if is_own(client) => Verdict::Dropped("own_address"),
             [] => Verdict::Dropped("empty"),
             long if long.len() > 4096 => error("TOO_LARGE PayloadTooLarge"),

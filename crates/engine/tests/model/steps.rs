@@ -24,21 +24,21 @@ pub const SOURCES: [&str; 18] = [
     "[fe80::1%2]:4004",
     "127.0.0.1:4005",
     "10.0.0.1:5000",
-    // The first two again, as a socket that serves both families would report them.
-    "[::ffff:10.0.0.1]:4001",
-    "[::ffff:10.0.0.1]:4002",
     // Nobody who can be answered.
     "10.0.0.1:0",
     "[2001:db8::7]:0",
+    // The first two, as somebody would forge them by IPv6, and the relay itself.
+    "[::ffff:10.0.0.1]:4001",
+    "[::ffff:10.0.0.1]:4002",
+    "[::ffff:192.0.2.1]:5000",
     // The relay itself.
     "192.0.2.1:5000",
-    "[::ffff:192.0.2.1]:5000",
     "[2001:db8::1]:5000",
     "127.8.9.10:5000",
 ];
 
 /// How many of them are clients.
-pub const CLIENTS: usize = 12;
+pub const CLIENTS: usize = 10;
 
 /// Ids that a person has chosen.
 pub const NAMES: [&str; 4] = ["LOBBY-1", "A", "X_9", "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_0123"];

@@ -74,6 +74,35 @@ fn sources_that_no_host_has_are_dropped() {
     });
 }
 
+/// Linux lets such datagrams in from elsewhere. 127.0.0.1 is trusted, and a member by IPv4 must not be moved by IPv6.
+#[test]
+fn nobody_is_an_ipv4_host_by_ipv6() {
+    each_backend(|backend| {
+        Cable::lay(|cable| {
+            let relay = RelayOptions::new(backend).with(["--host", NEAR, "--host", "fd09::1"]).start();
+            let [v4, v6] = [relay.addresses[0], relay.addresses[1]];
+            let talker = Client::from(SocketAddr::new("fd09::1".parse().unwrap(), 0), v6);
+            let victim = cable.over_there(|| Client::from(SocketAddr::new(FAR.parse().unwrap(), 0), v4));
+            let id = talker.create();
+            [&talker, &victim].iter().for_each(|client| client.join(&id));
+            let mut sent = 0.0;
+            for (source, port) in [("::ffff:127.0.0.1", 9), ("::ffff:10.9.0.2", victim.address().port())] {
+                let source = SocketAddr::new(source.parse().unwrap(), port);
+                for text in ["!CREATE".into(), format!("!JOIN {id}"), "hello".into(), format!("!LEAVE {id}")]
+                {
+                    cable.over_there(|| forge(source, v6, text));
+                    sent += 1.0;
+                }
+            }
+            eventually("all are counted", || (dropped(&relay, "impossible_source") == sent).then_some(()));
+            talker.send("still there?");
+            assert_eq!(victim.hear(), "still there?");
+            assert_eq!(talker.ask("!WHO"), format!("OK WHO {id} 2"));
+            assert!(talker.has_nothing() && relay.metric("relay_groups", "") == 1.0);
+        });
+    });
+}
+
 #[test]
 fn payloads_beyond_the_rate_are_dropped_and_counted() {
     each_backend(|backend| {
