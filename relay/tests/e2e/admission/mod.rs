@@ -1,5 +1,6 @@
 //! Members who have not shown where they are, over a cable: nobody at its far end is trusted.
 
+mod icmp;
 mod stance;
 
 use std::net::SocketAddr;
