@@ -9,6 +9,7 @@ use crate::clock::{Clock, tick};
 use crate::flows::{Bound, FlowIndex, Flows, Load};
 use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, OVERLOAD_STANDING, TURN_ARRIVALS, TURN_UNITS};
 use crate::movers::Movers;
+use crate::muffler::Blame;
 use crate::work::{Allowance, Queued, Taken};
 
 /// The fan-out of one shard: the payloads of each group, served in turns, bounded by the turn's allowance and the
@@ -30,6 +31,10 @@ pub struct Fanout {
     /// Which arrivals of this turn wait in a flow.
     kept: Vec<bool>,
     dropped: u64,
+    /// Who said what was dropped while the shard was overloaded.
+    blame: Blame,
+    /// When the turn began.
+    now: Duration,
     /// The payloads whose last copy was sent this turn.
     completed: Vec<Taken>,
     gate: Gate,
@@ -62,6 +67,8 @@ impl Fanout {
             most_held: Load { payloads: buffers / 4, bytes: HELD_BYTES, copies: u64::MAX },
             kept: Vec::new(),
             dropped: 0,
+            blame: Blame::default(),
+            now: Duration::ZERO,
             completed: Vec::new(),
             gate,
         }
@@ -77,6 +84,7 @@ impl Fanout {
         driver: &mut D,
     ) {
         self.turn += 1;
+        self.now = now;
         self.gate.begin_turn(tick(now));
         (self.pace, self.unmeasured) = (pace, 0);
         (self.allowance, self.for_leavers) =
@@ -134,6 +142,11 @@ impl Fanout {
     /// Copies dropped so far because too much was waiting.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Who said what was dropped while the shard was overloaded.
+    pub fn blame(&mut self) -> &mut Blame {
+        &mut self.blame
     }
 
     /// The payloads whose last copy was sent this turn.
@@ -298,8 +311,16 @@ impl Fanout {
     }
 
     fn drop_beyond(&mut self, bound: Bound, driver: &mut impl Driver) {
+        let is_overloaded = self.pace.backlog.is_some();
+        let (blame, now) = (&mut self.blame, self.now);
+        let mut leave = |payload, sender| {
+            if is_overloaded {
+                blame.note(sender, now);
+            }
+            release(payload, driver);
+        };
         while self.flows.exceeds(bound)
-            && let Some(copies) = self.flows.drop_oldest(bound, |payload| release(payload, driver))
+            && let Some(copies) = self.flows.drop_oldest(bound, &mut leave)
         {
             self.dropped += copies;
         }

@@ -252,7 +252,11 @@ impl Flows {
     /// Drops the oldest payloads of the flow with the most of what is bounded, but none of a batch that has been started:
     /// the last members of a large group must hear something, too. As many as all flows have too much, but this one keeps
     /// an equal share of what may wait. Returns the copies that were dropped; `None` if there is nothing to drop.
-    pub fn drop_oldest(&mut self, bound: Bound, mut leave: impl FnMut(Queued)) -> Option<u64> {
+    pub fn drop_oldest(
+        &mut self,
+        bound: Bound,
+        mut leave: impl FnMut(Queued, Option<ClientAddr>),
+    ) -> Option<u64> {
         let at = self.fattest(bound)?;
         let flow = &self.flows[at.0 as usize];
         let (waiting, most) = self.droppable(flow, bound)?;
@@ -260,11 +264,11 @@ impl Flows {
         let count = self.surplus(flow, bound, &self.works[index.0 as usize]).min(most);
         let work = &mut self.works[index.0 as usize];
         let mut gone = Load { copies: work.copies(), ..Load::default() };
-        for payload in work.drop_oldest(count) {
+        work.drop_oldest(count, |payload, sender| {
             gone.payloads += 1;
             gone.bytes += payload.part.len();
-            leave(payload);
-        }
+            leave(payload, sender);
+        });
         gone.copies -= work.copies();
         if work.payloads().is_empty() {
             work.reset();

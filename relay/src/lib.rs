@@ -21,6 +21,7 @@ pub mod logging;
 pub mod meter;
 pub mod metrics;
 mod movers;
+mod muffler;
 mod overload;
 mod own;
 mod plan;

@@ -44,7 +44,7 @@ pub const OVERLOAD_LEISURE: f32 = 0.1;
 /// How old payloads of an overloaded shard are on average when their last copy has been sent. What waits for the batch before
 /// its own may be twice as old; of the 20 ms that nobody may wait, a few are left for the receive queue and the turn
 /// that takes it. Less would cost goodput: payloads that wait share messages.
-pub const OVERLOAD_AGE: Duration = Duration::from_millis(8);
+pub const OVERLOAD_AGE: Duration = Duration::from_millis(6);
 
 /// Copies that may wait in an overloaded shard, beside the newest payload of each group: from what a group's turn sends to
 /// what ever may wait. Between these it follows [`OVERLOAD_AGE`].
@@ -55,6 +55,9 @@ pub const ROOM_EVERY: Duration = Duration::from_millis(10);
 
 /// How long a full turn of an overloaded shard sends: 256 arrivals, of which most are dropped, take a tenth of that.
 pub const OVERLOADED_TURN: Duration = Duration::from_millis(1);
+
+/// What the command of a heartbeat begins with, and no other command: `!PING`.
+pub const HEARTBEAT: [u8; 4] = *b"!PIN";
 
 /// How long the receive queue of an overloaded shard has to stand before less passes the filter, and in how many turns one
 /// after the other: by then 8,192 datagrams were taken that had come while the thread had no core. The filter knows no
@@ -70,6 +73,20 @@ pub const SIEVE_OPENING: Duration = Duration::from_millis(20);
 
 /// The smallest part of [`net::Sieve::ALL`] that passes, a 64th, and a part of each step by which more does.
 pub const SIEVE_LEAST: u32 = net::Sieve::ALL / 64;
+
+/// How often a shard looks how much of what it takes in it has to drop, and lets more or less of it pass: a hundred turns. A
+/// filter with a set of sources costs some 50 us to build and to attach.
+pub const LOUD_EVERY: Duration = Duration::from_millis(100);
+
+/// How long somebody counts as loud after a payload of its was dropped.
+pub const LOUD_MEMORY: Duration = Duration::from_millis(500);
+
+/// Senders that count as loud at a time, at most: with so many, two of five others share a bit with one of them.
+pub const LOUD_KEPT: usize = 4096;
+
+/// How much more passes than is sent, as a part of that: enough to share it out justly. To take and to drop a payload costs a
+/// tenth of what it costs to send it to ten members.
+pub const LOUD_SPARE: f64 = 0.5;
 
 /// Units of [`crate::work::Allowance`] that one turn spends, at most: 8192 plain copies at two units each, or 16,000
 /// copies in messages of 64. No message is larger, so a larger turn would make none cheaper.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use net::Sieve;
 
 use crate::limits::{
-    GROWTH_LEAST, GROWTH_WINDOW, GROWTH_WINDOWS, HURRIED_QUANTUM, HURRIED_TURN, HURRY, HURRY_IF_DOMINATED,
-    OVERLOAD_AGE, OVERLOAD_CALM, OVERLOAD_LEISURE, OVERLOAD_STANDING, OVERLOADED_TURN, QUANTUM, ROOM,
-    ROOM_EVERY, TURN,
+    GROWTH_LEAST, GROWTH_WINDOW, GROWTH_WINDOWS, HEARTBEAT, HURRIED_QUANTUM, HURRIED_TURN, HURRY,
+    HURRY_IF_DOMINATED, OVERLOAD_AGE, OVERLOAD_CALM, OVERLOAD_LEISURE, OVERLOAD_STANDING, OVERLOADED_TURN,
+    QUANTUM, ROOM, ROOM_EVERY, TURN,
 };
+use crate::muffler::{Blame, Muffler};
 use crate::valve::Valve;
 
 /// The state of a shard, as far as it concerns how much it is asked to do.
@@ -24,6 +25,7 @@ pub struct Overload {
     room: Room,
     growth: Growth,
     leisure: Leisure,
+    muffler: Muffler,
     valve: Valve,
 }
 
@@ -43,10 +45,12 @@ pub struct Sight {
     pub completed: (u64, Duration),
     /// Copies dropped since the start.
     pub dropped: u64,
+    /// Commands but for heartbeats among what the turn has taken, and everything else.
+    pub taken: (u64, u64),
 }
 
 /// How a turn is to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Orders {
     /// How long it sends.
     pub time: Duration,
@@ -67,7 +71,8 @@ impl Overload {
     /// When the shard has to turn at the latest, even if nothing arrives: a filter may be all that keeps it quiet.
     pub fn due(&self) -> Option<Duration> {
         let (_, last) = self.trouble.filter(|_| self.active)?;
-        Some(self.valve.due().unwrap_or(last + OVERLOAD_CALM))
+        let opening = self.valve.due().into_iter().chain(self.muffler.due()).min();
+        Some(opening.unwrap_or(last + OVERLOAD_CALM))
     }
 
     /// True if what comes may wait in the kernel's receive queue, which is so full: not if it has grown for so long that
@@ -81,7 +86,7 @@ impl Overload {
     }
 
     /// Takes a turn's look, and says how the turn is to be.
-    pub fn turn(&mut self, sight: &Sight) -> Orders {
+    pub fn turn(&mut self, sight: &Sight, blame: &mut Blame) -> Orders {
         self.room.measure(sight);
         self.leisure.measure(sight);
         let limit = if self.active || sight.is_dominated { HURRY_IF_DOMINATED } else { HURRY };
@@ -89,7 +94,14 @@ impl Overload {
         let drops = sight.dropped != self.dropped;
         self.dropped = sight.dropped;
         self.judge(sight.now, hurries || drops);
-        let sieve = if self.active { self.valve.turn(sight.now, sight.pressure) } else { self.valve.open() };
+        let is_changed = if self.active {
+            let sent = sight.completed.0;
+            self.valve.turn(sight.now, sight.pressure, sight.taken)
+                | self.muffler.turn(sight.now, sent, blame)
+        } else {
+            self.valve.open() | self.muffler.open(sight.now)
+        };
+        let sieve = is_changed.then(|| self.sieve());
         let (time, quantum) = match sight.pressure {
             _ if hurries => (HURRIED_TURN, HURRIED_QUANTUM),
             Some(_) if self.active => (OVERLOADED_TURN, HURRIED_QUANTUM),
@@ -99,15 +111,25 @@ impl Overload {
         Orders { time, quantum, backlog, sieve }
     }
 
+    fn is_open(&self) -> bool {
+        self.valve.is_open() && self.muffler.is_open()
+    }
+
+    fn sieve(&self) -> Option<Sieve> {
+        let (of_second, of_rest) = self.valve.shares();
+        let loud = self.muffler.loud().cloned();
+        (!self.is_open()).then_some(Sieve { spared: HEARTBEAT, first: b'!', of_second, of_rest, loud })
+    }
+
     /// Begins when there has been trouble for a while, and ends when there has been none for a longer one, or when there is
     /// time to spare: then it was a moment's, or that of a thread that was kept from its core.
     fn judge(&mut self, now: Duration, trouble: bool) {
-        let is_over = self.active && self.leisure.enough && self.valve.is_open();
+        let is_over = self.active && self.leisure.enough && self.is_open();
         if is_over || self.trouble.is_some_and(|(_, last)| now >= last + OVERLOAD_CALM) {
             self.trouble = None;
             self.active = false;
         }
-        if trouble || self.active && !self.valve.is_open() {
+        if trouble || self.active && !self.is_open() {
             let (first, _) = *self.trouble.get_or_insert((now, now));
             self.trouble = Some((first, now));
             self.active |= now >= first + OVERLOAD_STANDING;

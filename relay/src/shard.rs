@@ -10,7 +10,7 @@ use crate::clock::{Clock, tick};
 use crate::fanout::{Fanout, Pace};
 use crate::inbox::Inbox;
 use crate::limits::{
-    COALESCING_BUFFERS, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS,
+    COALESCING_BUFFERS, HEARTBEAT, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
 use crate::overload::{Orders, Overload, Sight};
@@ -150,7 +150,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     }
 
     fn send(&mut self) {
-        let Orders { time, quantum, backlog, sieve } = self.overload.turn(&self.sight());
+        let sight = self.sight();
+        let Orders { time, quantum, backlog, sieve } = self.overload.turn(&sight, self.fanout.blame());
         if let Some(sieve) = sieve {
             // A kernel that refuses the filter goes on to drop what does not fit, whatever it is.
             let _ = self.driver.sift(sieve.as_ref());
@@ -172,7 +173,18 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             busy: Duration::from_nanos(self.counters.busy),
             completed: self.fanout.completed_by(self.turn),
             dropped: self.fanout.dropped(),
+            taken: if self.overload.is_active() { self.taken() } else { (0, 0) },
         }
+    }
+
+    /// Commands but for heartbeats among what this turn has taken, and everything else.
+    fn taken(&self) -> (u64, u64) {
+        let is_command = |arrival: &&Arrival| {
+            let bytes = self.driver.bytes(arrival);
+            bytes.starts_with(b"!") && !bytes.starts_with(&HEARTBEAT)
+        };
+        let commands = self.arrivals.iter().filter(is_command).count();
+        (commands as u64, (self.arrivals.len() - commands) as u64)
     }
 
     fn decide(&mut self) {

@@ -1,5 +1,5 @@
-//! How much a shard's sockets let pass while it cannot even take in and drop what comes: payloads first, then commands,
-//! but always heartbeats.
+//! How much a shard's sockets let pass while it cannot even take in and drop what comes: less of the kind that floods, but
+//! always heartbeats.
 
 use std::time::Duration;
 
@@ -20,12 +20,15 @@ pub struct Valve {
     stood: Duration,
     /// Since when it has in every turn, or since the last change, and how many these are.
     standing: Option<(Duration, u32)>,
+    /// Commands and payloads that have passed since the last change.
+    passed: (u64, u64),
 }
 
 impl Default for Valve {
     fn default() -> Self {
         let never = Duration::ZERO;
-        Self { payloads: Sieve::ALL, commands: Sieve::ALL, stepped: never, stood: never, standing: None }
+        let (payloads, commands) = (Sieve::ALL, Sieve::ALL);
+        Self { payloads, commands, stepped: never, stood: never, standing: None, passed: (0, 0) }
     }
 }
 
@@ -40,8 +43,10 @@ impl Valve {
         (!self.is_open()).then(|| self.stood.max(self.stepped) + SIEVE_OPENING)
     }
 
-    /// What passes from now on, if that changes; `pressure` is how full the receive queue is after a full turn.
-    pub fn turn(&mut self, now: Duration, pressure: Option<f32>) -> Option<Option<Sieve>> {
+    /// True if something else passes from now on; `pressure` is how full the receive queue is after a full turn, which has
+    /// `taken` so many commands but for heartbeats, and so many payloads.
+    pub fn turn(&mut self, now: Duration, pressure: Option<f32>, taken: (u64, u64)) -> bool {
+        self.passed = (self.passed.0 + taken.0, self.passed.1 + taken.1);
         let before = (self.payloads, self.commands);
         let fuller = |limit| pressure.is_some_and(|pressure| pressure > limit);
         if fuller(HURRY_IF_DOMINATED) {
@@ -60,24 +65,31 @@ impl Valve {
                 self.open_a_little();
             }
         }
-        ((self.payloads, self.commands) != before).then(|| self.sieve())
+        let is_changed = (self.payloads, self.commands) != before;
+        if is_changed {
+            self.passed = (0, 0);
+        }
+        is_changed
     }
 
-    /// Lets everything pass; what changes.
-    pub fn open(&mut self) -> Option<Option<Sieve>> {
+    /// Lets everything pass; true if that changes something.
+    pub fn open(&mut self) -> bool {
         let was_open = self.is_open();
         (self.payloads, self.commands) = (Sieve::ALL, Sieve::ALL);
-        (!was_open).then_some(None)
+        !was_open
     }
 
-    fn sieve(&self) -> Option<Sieve> {
-        let (of_second, of_rest) = (self.commands, self.payloads);
-        // `!PING` is the only command that begins so.
-        (!self.is_open()).then_some(Sieve { spared: *b"!P", first: b'!', of_second, of_rest })
+    /// How many commands pass, and how many payloads, of [`Sieve::ALL`] each.
+    pub fn shares(&self) -> (u32, u32) {
+        (self.commands, self.payloads)
     }
 
+    /// Less passes of the kind of which more has come: payloads, or commands, whose flood must not cost the payloads.
     fn close(&mut self) {
-        let share = if self.payloads > 0 { &mut self.payloads } else { &mut self.commands };
+        let (commands, payloads) = self.passed;
+        let has_both = self.commands > 0 && self.payloads > 0;
+        let closes_commands = if has_both { commands > payloads } else { self.commands > 0 };
+        let share = if closes_commands { &mut self.commands } else { &mut self.payloads };
         *share = *share / 4 * 3;
         if *share < SIEVE_LEAST {
             *share = 0;
@@ -101,42 +113,54 @@ mod tests {
     const STANDS: Option<f32> = Some(0.1);
     const FULL: Option<f32> = Some(0.9);
 
-    /// The last change of so many milliseconds, each with ten turns.
-    fn last_change(
+    const PAYLOADS: (u64, u64) = (10, 200);
+    const COMMANDS: (u64, u64) = (200, 10);
+
+    /// How many commands and payloads pass after so many milliseconds, each with ten turns.
+    fn shares_after(
         valve: &mut Valve,
         millis: std::ops::Range<u64>,
         pressure: Option<f32>,
-    ) -> Option<Option<Sieve>> {
-        let turns = millis.flat_map(|millis| (0..10).map(move |tenth| at(millis) + at(1) * tenth / 10));
-        turns.filter_map(|now| valve.turn(now, pressure)).last()
+        taken: (u64, u64),
+    ) -> (u32, u32) {
+        for turn in millis.flat_map(|millis| (0..10).map(move |tenth| at(millis) + at(1) * tenth / 10)) {
+            valve.turn(turn, pressure, taken);
+        }
+        valve.shares()
     }
 
     #[test]
-    fn payloads_are_shed_first_and_heartbeats_never() {
+    fn payloads_that_flood_are_shed_first() {
         let mut valve = Valve::default();
-        assert_eq!(last_change(&mut valve, 0..1000, None), None, "nothing to do");
-        assert_eq!(last_change(&mut valve, 1000..1010, STANDS), None, "it has not stood long enough");
-        let some = last_change(&mut valve, 1010..1060, STANDS).flatten().expect("a filter");
-        assert!(some.of_rest > 0 && some.of_rest < Sieve::ALL / 2, "{some:?}");
-        assert_eq!((some.of_second, some.spared), (Sieve::ALL, *b"!P"));
-        let most = last_change(&mut valve, 1060..2000, STANDS).flatten().expect("a filter");
-        assert_eq!((most.of_rest, most.of_second), (0, 0));
+        let all = (Sieve::ALL, Sieve::ALL);
+        assert_eq!(shares_after(&mut valve, 0..1000, None, PAYLOADS), all, "nothing to do");
+        assert_eq!(shares_after(&mut valve, 1000..1010, STANDS, PAYLOADS), all, "not long enough");
+        let (commands, payloads) = shares_after(&mut valve, 1010..1060, STANDS, PAYLOADS);
+        assert!(payloads > 0 && payloads < Sieve::ALL / 2 && commands == Sieve::ALL, "{payloads}");
+        assert_eq!(shares_after(&mut valve, 1060..2000, STANDS, PAYLOADS), (0, 0));
+    }
+
+    #[test]
+    fn commands_that_flood_do_not_cost_the_payloads() {
+        let mut valve = Valve::default();
+        let (commands, payloads) = shares_after(&mut valve, 0..100, STANDS, COMMANDS);
+        assert!(commands < Sieve::ALL / 4 && payloads == Sieve::ALL, "{commands} {payloads}");
     }
 
     #[test]
     fn a_queue_that_is_nearly_full_is_dealt_with_at_once() {
-        let mut valve = Valve::default();
-        let most = last_change(&mut valve, 0..150, FULL).flatten().expect("a filter");
-        assert_eq!((most.of_rest, most.of_second), (0, 0));
+        for taken in [PAYLOADS, COMMANDS] {
+            assert_eq!(shares_after(&mut Valve::default(), 0..150, FULL, taken), (0, 0));
+        }
     }
 
     #[test]
     fn it_opens_within_a_second_and_commands_come_first() {
         let mut valve = Valve::default();
-        last_change(&mut valve, 0..500, FULL);
-        let some = last_change(&mut valve, 500..640, Some(0.01)).flatten().expect("a filter");
-        assert!(some.of_rest == 0 && some.of_second > 0, "{some:?}");
-        assert_eq!(last_change(&mut valve, 640..1300, None), Some(None), "no filter any more");
+        shares_after(&mut valve, 0..500, FULL, PAYLOADS);
+        let (commands, payloads) = shares_after(&mut valve, 500..640, Some(0.01), PAYLOADS);
+        assert!(payloads == 0 && commands > 0, "{commands}");
+        assert_eq!(shares_after(&mut valve, 640..1300, None, PAYLOADS), (Sieve::ALL, Sieve::ALL));
         assert!(valve.is_open() && valve.due().is_none());
     }
 
@@ -144,7 +168,7 @@ mod tests {
     fn a_queue_that_stands_now_and_then_changes_nothing() {
         let mut valve = Valve::default();
         for turn in 0..10_000 {
-            assert_eq!(valve.turn(at(1) * turn / 4, STANDS.filter(|_| turn % 30 != 0)), None);
+            assert!(!valve.turn(at(1) * turn / 4, STANDS.filter(|_| turn % 30 != 0), PAYLOADS));
         }
     }
 
@@ -152,17 +176,17 @@ mod tests {
     fn a_thread_that_was_away_gets_a_chance() {
         let mut valve = Valve::default();
         for turn in 1..u64::from(SIEVE_CLOSING.1) {
-            assert_eq!(valve.turn(at(100 * turn), STANDS), None);
+            assert!(!valve.turn(at(100 * turn), STANDS, PAYLOADS));
         }
-        assert!(valve.turn(at(10_000), STANDS).is_some());
+        assert!(valve.turn(at(10_000), STANDS, PAYLOADS));
     }
 
     #[test]
     fn a_filter_is_due_to_be_opened_even_if_nothing_arrives() {
         let mut valve = Valve::default();
-        last_change(&mut valve, 0..20, STANDS);
+        shares_after(&mut valve, 0..20, STANDS, PAYLOADS);
         let due = valve.due().expect("a filter is there");
         assert!(due < at(20) + 2 * SIEVE_OPENING);
-        assert!(valve.turn(due, None).is_some());
+        assert!(valve.turn(due, None, PAYLOADS));
     }
 }

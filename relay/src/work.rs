@@ -113,8 +113,8 @@ impl Work {
         copies
     }
 
-    /// Takes the oldest payloads out of a batch that has not been started, `count` at most.
-    pub fn drop_oldest(&mut self, count: usize) -> impl Iterator<Item = Queued> {
+    /// Takes the oldest payloads out of a batch that has not been started, `count` at most: `leave` gets each, and who sent it.
+    pub fn drop_oldest(&mut self, count: usize, mut leave: impl FnMut(Queued, Option<ClientAddr>)) {
         let count = count.min(self.payloads.len());
         self.copies -= count as u64 * self.others();
         self.planned = 0;
@@ -125,7 +125,10 @@ impl Work {
             left -= gone;
             taken.payloads > 0
         });
-        self.payloads.drain(..count)
+        for payload in self.payloads.drain(..count) {
+            let from = self.roster.as_ref().map_or(&[][..], |roster| roster.members_from(payload.sender));
+            leave(payload, from.first().map(|member| member.client));
+        }
     }
 
     /// Copies of one payload.

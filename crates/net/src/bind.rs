@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
+use crate::cbpf::Key;
 use crate::socket::{Socket, get_option, set_option};
 use crate::steer::{self, Steering};
 
@@ -74,7 +75,7 @@ pub struct Binding {
     /// How clients are spread over the shards.
     pub steering: Steering,
     /// The same for all addresses, so that a client reaches one shard by each of them.
-    key: steer::Key,
+    key: Key,
 }
 
 /// An address that cannot be served from.
@@ -276,7 +277,7 @@ impl Binding {
             receive_buffer: usize::MAX,
             send_buffer: usize::MAX,
             steering: Steering::Single,
-            key: steer::Key::random(),
+            key: Key::random(),
         }
     }
 

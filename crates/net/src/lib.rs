@@ -9,6 +9,7 @@
 mod address;
 mod batch;
 mod bind;
+mod cbpf;
 mod clients;
 mod config;
 mod control;
@@ -53,7 +54,7 @@ pub use host::{
 pub use inherit::{InheritError, Inherited, inherited};
 pub use interface::{Interface, ReceiveHash, interfaces};
 pub use mmsg::Mmsg;
-pub use sieve::Sieve;
+pub use sieve::{Loud, Sieve, Sources};
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::Steering;
 pub use thread::{set_timer_slack, thread_cpu_time, thread_run_delay};

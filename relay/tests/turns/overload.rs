@@ -163,6 +163,31 @@ fn who_is_asked_for_less_again_does_it_all_within_a_second() {
 }
 
 #[test]
+fn what_would_be_dropped_is_not_even_taken_and_who_is_quiet_loses_nothing() {
+    let mut talk = Talk::begin(ROOM);
+    // To take and to drop a payload costs as much as to send it to four members.
+    talk.hall.world.borrow_mut().price_of_taking = 4 * PRICE;
+    talk.go_on(8.0 * CAPACITY, SECOND);
+    let (sifted, dropped) = (talk.hall.world.borrow().sifted, talk.hall.meter.read().overflowed);
+    let said = talk.said;
+    let sent = talk.go_on(8.0 * CAPACITY, SECOND);
+    let dropped = (talk.hall.meter.read().overflowed - dropped) as usize / usize::from(MEMBERS - 1);
+    let (said, sifted) = ((talk.said - said) as usize, talk.hall.world.borrow().sifted - sifted);
+    assert!(sifted > said / 2 && dropped < said / 10, "{said} said, {sifted} sifted, {dropped} dropped");
+    // In the time that the heartbeats leave half more is taken than is sent.
+    let taking = 4.0 * PRICE.as_secs_f64();
+    let heartbeats = sent.pongs as f64 * (taking + 2.0 * PRICE.as_secs_f64());
+    let best = (1.0 - heartbeats) / (1.5 * taking + 1.0 / CAPACITY);
+    let payloads = sent.in_time as f64 / f64::from(MEMBERS - 1);
+    assert!(payloads > 0.8 * best, "{payloads} of {best}");
+    assert_eq!(sent.pongs, talk.pings, "every heartbeat is answered");
+    talk.rest(SECOND);
+    let sieve = talk.hall.world.borrow().sieve.clone();
+    assert!(sieve.is_none() && !talk.is_overloaded(), "{sieve:?}");
+    assert_conserved(&talk.hall.meter.read());
+}
+
+#[test]
 fn what_cannot_even_be_taken_is_sifted_and_heartbeats_are_answered() {
     let mut talk = Talk::begin(ROOM);
     talk.hall.world.borrow_mut().price_of_taking = PRICE;
@@ -176,7 +201,7 @@ fn what_cannot_even_be_taken_is_sifted_and_heartbeats_are_answered() {
     assert_eq!(talk.hall.world.borrow().overflowed, lost, "nothing more finds a full queue");
     // Nothing comes any more that could wake it, and it must still let the next payload pass.
     talk.rest(SECOND);
-    let sieve = talk.hall.world.borrow().sieve;
+    let sieve = talk.hall.world.borrow().sieve.clone();
     assert!(sieve.is_none() && !talk.is_overloaded(), "{sieve:?}");
     assert_conserved(&talk.hall.meter.read());
 }

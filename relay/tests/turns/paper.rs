@@ -43,14 +43,15 @@ pub struct World {
     pub sifted: usize,
     /// Datagrams that found no room.
     pub overflowed: usize,
-    /// The part of the next payload that has passed so far: a share is kept exactly, not by chance.
-    passed: u32,
+    /// The part of the next datagram that has passed so far, of all and of those of loud clients: a share is kept exactly, not
+    /// by chance.
+    passed: [u32; 2],
 }
 
 impl World {
     /// A datagram comes to the socket, as it would to the kernel's.
     pub fn come(&mut self, from: SocketAddr, bytes: Vec<u8>) {
-        if self.sieve.is_some_and(|sieve| !self.passes(&sieve, &bytes)) {
+        if !self.passes(from, &bytes) {
             self.sifted += 1;
         } else if self.room > 0 && self.incoming.len() >= self.room {
             self.overflowed += 1;
@@ -59,15 +60,24 @@ impl World {
         }
     }
 
-    fn passes(&mut self, sieve: &Sieve, bytes: &[u8]) -> bool {
-        if bytes.starts_with(&sieve.spared) {
-            return true;
-        }
-        self.passed += if bytes.first() == Some(&sieve.first) { sieve.of_second } else { sieve.of_rest };
-        let passes = self.passed >= Sieve::ALL;
-        self.passed %= Sieve::ALL;
-        passes
+    fn passes(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
+        let Some(sieve) = &self.sieve else { return true };
+        let is_command = bytes.first() == Some(&sieve.first);
+        let is_loud = || sieve.loud.as_ref().filter(|loud| loud.sources.contains(from));
+        let [of_kind, of_loud] = &mut self.passed;
+        let is_spared = bytes.starts_with(&sieve.spared) && bytes.len() > sieve.spared.len();
+        is_spared
+            || take(of_kind, if is_command { sieve.of_second } else { sieve.of_rest })
+                && (is_command || is_loud().is_none_or(|loud| take(of_loud, loud.share)))
     }
+}
+
+/// True for this share of the calls.
+fn take(passed: &mut u32, share: u32) -> bool {
+    *passed += share;
+    let passes = *passed >= Sieve::ALL;
+    *passed %= Sieve::ALL;
+    passes
 }
 
 /// A world that is shared with a shard.
@@ -234,7 +244,7 @@ impl Driver for Paper {
     }
 
     fn sift(&mut self, sieve: Option<&Sieve>) -> io::Result<()> {
-        self.world.borrow_mut().sieve = sieve.copied();
+        self.world.borrow_mut().sieve = sieve.cloned();
         Ok(())
     }
 
