@@ -44,7 +44,7 @@ pub const OVERLOAD_LEISURE: f32 = 0.1;
 /// How old payloads of an overloaded shard are on average when their last copy has been sent. What waits for the batch before
 /// its own may be twice as old; of the 20 ms that nobody may wait, a few are left for the receive queue and the turn
 /// that takes it. Less would cost goodput: payloads that wait share messages.
-pub const OVERLOAD_AGE: Duration = Duration::from_millis(6);
+pub const OVERLOAD_AGE: Duration = Duration::from_millis(7);
 
 /// Copies that may wait in an overloaded shard, beside the newest payload of each group: from what a group's turn sends to
 /// what ever may wait. Between these it follows [`OVERLOAD_AGE`].
@@ -81,8 +81,9 @@ pub const LOUD_EVERY: Duration = Duration::from_millis(100);
 /// How long somebody counts as loud after a payload of its was dropped.
 pub const LOUD_MEMORY: Duration = Duration::from_millis(500);
 
-/// Senders that count as loud at a time, at most: with so many, two of five others share a bit with one of them.
-pub const LOUD_KEPT: usize = 4096;
+/// Senders that count as loud at a time, at most: with so many, one of six others is taken for one of them
+/// ([`net::limits::SOURCE_WORDS`]).
+pub const LOUD_KEPT: usize = 2048;
 
 /// How much more passes than is sent, as a part of that: enough to share it out justly. To take and to drop a payload costs a
 /// tenth of what it costs to send it to ten members.

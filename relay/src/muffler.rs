@@ -184,7 +184,7 @@ mod tests {
         settles(&mut muffler, &mut blame, 0..4, 4000, 1000);
         let holds = |muffler: &Muffler| muffler.loud().unwrap().sources.contains(client(2000).socket_addr());
         assert!(holds(&muffler));
-        // One of eighty others has its bit, another one in each set.
+        // One in 1,500 others is taken for one of a hundred, another one in each set.
         assert!((6..16).any(|window| {
             settles(&mut muffler, &mut blame, window..window + 1, 4000, 1000);
             !holds(&muffler)
