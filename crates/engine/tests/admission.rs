@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Answer, Relay, client, text};
-use engine::limits::{BUDGET_GRANT, COOKIE_EPOCH, SILENT_MEMBERS};
+use engine::limits::{BUDGET_GRANT, COOKIE_EPOCH, LOOK_EVERY, SILENT_MEMBERS};
 use engine::{
     AdmissionMode, Audience, Cap, Cause, ClientAddr, CopyDrop, Gate, LocalAddr, Member, Offer, Prefixes,
     Settings, Stance, Tick, Treatment,
@@ -368,8 +368,92 @@ fn budgets_end_with_the_guard() {
     assert_eq!(relay.admission.budgets(), 0);
     let mut relay = budgeted();
     for second in 0..=HEARTBEAT / 1000 {
+        let (now, due) = (Tick(relay.now), relay.engines[0].deadline());
+        assert!(now < due && due <= now + LOOK_EVERY, "the watch does not wait for a datagram");
         assert_eq!((relay.admission.stance(), relay.admission.budgets()), (Stance::Guarded, 3), "{second}");
         relay.begin_turn(1000);
     }
     assert_eq!((relay.admission.stance(), relay.admission.budgets()), (Stance::Peace, 0));
+}
+
+#[test]
+fn only_unproved_members_of_a_guarded_relay_have_budgets() {
+    let (mut relay, _) = guarded();
+    for word in [&b"!PING"[..], b"!WHO", b"!CREATE", b"hello"] {
+        relay.ask(client(0), word);
+        relay.ask(client(9), word);
+        assert_eq!(relay.admission.budgets(), 0, "one is proved, and one is no member");
+    }
+    relay.ask(client(1), b"!WHO");
+    relay.ask(client(2), b"hello");
+    assert_eq!(relay.admission.budgets(), 2);
+    let mut peace = self::relay(AdmissionMode::Auto);
+    let id = peace.create(client(0));
+    peace.join(client(1), &id);
+    peace.ask(client(1), b"!WHO");
+    assert_eq!(peace.admission.budgets(), 0);
+}
+
+#[test]
+fn a_member_in_a_prefix_that_is_trusted_since_is_proved_by_its_next_heartbeat() {
+    let mut relay = relay(AdmissionMode::Auto);
+    let id = relay.create(client(0));
+    (0..3).for_each(|number| relay.join(client(number), &id));
+    let unproved = |relay: &Relay| {
+        let in_roster = relay.groups.roster(&id.parse().unwrap()).unwrap().unproved();
+        assert_eq!(relay.admission.unproved(), in_roster);
+        in_roster
+    };
+    relay.say(client(1), b"!PING");
+    assert_eq!(unproved(&relay), 2);
+    let trust = Prefixes::new(["2001:db8:0:1::/64".parse().unwrap()]);
+    relay.engines[0].reload(Arc::new(Settings { trust, ..settings(AdmissionMode::Auto) }));
+    (0..3).for_each(|number| assert!(relay.say(client(number), b"!PING").starts_with("PONG")));
+    assert_eq!(unproved(&relay), 1);
+}
+
+#[test]
+fn what_is_wanted_in_bursts_counts_by_the_second() {
+    let cap = 10_000;
+    let mut relay = Relay::new(1, Settings { unproved_egress: cap, ..settings(AdmissionMode::Auto) });
+    let id = relay.create(client(0));
+    (0..2).for_each(|number| relay.join(client(number), &id));
+    relay.begin_turn(GRACE);
+    let payload = vec![b'x'; 1000 - HEADERS as usize];
+    while relay.admission.stance() == Stance::Peace {
+        relay.ask(client(0), &payload);
+    }
+    // Half of the cap, all of it in one of ten turns.
+    for _ in 0..2 * HEARTBEAT / 1000 {
+        (0..cap / 2 / 1000).for_each(|_| drop(relay.ask(client(0), &payload)));
+        (0..10).for_each(|_| relay.begin_turn(100));
+    }
+    assert_eq!(relay.admission.stance(), Stance::Peace);
+}
+
+#[test]
+fn silent_members_are_counted_only_where_silence_tells_something() {
+    let mut relay = relay(AdmissionMode::Auto);
+    let id = relay.create(client(0));
+    (0..5).for_each(|number| relay.join(client(number), &id));
+    relay.pass_quietly(HEARTBEAT);
+    relay.say(client(1), b"!PING");
+    relay.say(client(2), b"!WHO");
+    relay.pass_quietly(HEARTBEAT / 2 - 1);
+    assert_eq!(relay.admission.silent(), 0, "one heartbeat can be lost");
+    relay.pass_quietly(200);
+    assert_eq!(relay.admission.silent(), 3, "not the proved one, and not the one with a heartbeat");
+    relay.say(client(3), &text(&["!LEAVE ", &id]));
+    assert_eq!(relay.admission.silent(), 2);
+    relay.begin_turn(1);
+    relay.say(client(4), b"!PING");
+    relay.say(client(1), b"!PING");
+    // Who has spoken is looked at again when it could be idle, and who has not is gone by then.
+    relay.pass_quietly(2 * HEARTBEAT);
+    assert_eq!((relay.admission.silent(), relay.clients()), (0, 2));
+    let mut open = self::relay(AdmissionMode::Open);
+    let id = open.create(client(0));
+    (0..5).for_each(|number| open.join(client(number), &id));
+    open.pass_quietly(2 * HEARTBEAT);
+    assert_eq!(open.admission.silent(), 0);
 }

@@ -6,7 +6,8 @@ mod common;
 use std::net::SocketAddr;
 
 use common::{Relay, text};
-use engine::{Ceilings, Event, Settings};
+use engine::limits::EVICTION_CLIENTS;
+use engine::{AdmissionMode, Ceilings, Event, Settings};
 
 const FULL: &str = "ERR SERVER_FULL TryLater";
 
@@ -100,8 +101,10 @@ fn the_longest_silent_unproved_member_makes_room() {
         others
     });
     // A heartbeat and a tenth later the silent ones may go for anybody.
-    relay.begin_turn(66_001);
+    relay.begin_turn(66_000);
     relay.say(stranger(2), b"!PING");
+    assert_eq!(join(&mut relay, stranger(9), &id), FULL, "and not before");
+    relay.begin_turn(1);
     relay.join(stranger(9), &id);
     relay.join(friend(2), &id);
     relay.join(friend(3), &id);
@@ -137,4 +140,30 @@ fn a_leaver_that_was_pushed_out_got_what_was_said_before() {
         })
         .collect();
     assert_eq!((rosters, outbox.epochs().count()), (vec![1, 0], 2));
+}
+
+#[test]
+fn where_nobody_has_to_prove_anything_nobody_makes_room() {
+    let ceilings = Ceilings { clients: 2, ..Ceilings::default() };
+    let mut relay =
+        Relay::new(1, Settings { ceilings, admission: AdmissionMode::Open, ..Settings::default() });
+    let id = relay.create(stranger(0));
+    (0..2).for_each(|number| relay.join(stranger(number), &id));
+    relay.begin_turn(170_000);
+    assert_eq!(join(&mut relay, stranger(2), &id), FULL);
+    assert_eq!(join(&mut relay, friend(2), &id), FULL);
+    assert_eq!((relay.clients(), count(&relay, Event::EvictMember)), (2, 0));
+}
+
+#[test]
+fn who_makes_room_is_looked_for_behind_where_nobody_was() {
+    let clients = EVICTION_CLIENTS as u32 + 2;
+    let mut relay = relay(Ceilings { clients, ..Ceilings::default() });
+    let ids: Vec<String> = (0..3).map(|number| relay.create(friend(number))).collect();
+    let group = |number: u32| &ids[number as usize / 100];
+    (0..clients - 2).for_each(|number| relay.join(friend(number), group(number)));
+    (0..2).for_each(|number| relay.join(stranger(number), &ids[2]));
+    assert_eq!(join(&mut relay, friend(999), &ids[2]), FULL, "all that were looked at are proved");
+    assert_eq!(join(&mut relay, friend(999), &ids[2]), format!("OK JOINED {}", ids[2]));
+    assert_eq!((relay.clients() as u32, count(&relay, Event::EvictMember)), (clients, 1));
 }

@@ -306,3 +306,31 @@ fn a_turn_looks_at_no_more_clients_than_the_limits_say() {
     }
     assert_eq!((turns, relay.clients()), (TURNS, clients as usize));
 }
+
+#[test]
+fn a_silence_of_the_loop_of_just_a_heartbeat_is_no_stop() {
+    for (pause, left) in [(60_000, 0), (60_001, 1)] {
+        let (mut relay, _) = members(1);
+        relay.pass_quietly(180_000 - 1);
+        relay.begin_turn(pause);
+        relay.sweep();
+        assert_eq!(relay.clients(), left, "after {pause}");
+    }
+}
+
+#[test]
+fn a_reload_of_something_else_does_not_prolong_the_patience() {
+    let (mut relay, _) = members(1);
+    let reload = |relay: &mut Relay, sweep| {
+        let settings = Arc::new(millis(20_000, sweep, 300_000));
+        relay.engines.iter_mut().for_each(|engine| engine.reload(Arc::clone(&settings)));
+    };
+    relay.pass_quietly(90_000);
+    reload(&mut relay, 10_000);
+    relay.pass_quietly(60_000);
+    reload(&mut relay, 5_000);
+    relay.pass_quietly(5_999);
+    assert_eq!(relay.clients(), 1);
+    relay.pass_quietly(1);
+    assert_eq!(relay.clients(), 0, "66 s after the shorter heartbeat");
+}
