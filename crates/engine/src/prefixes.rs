@@ -116,6 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn loopback_is_both_families_and_no_more() {
+        let has = |ip: &str| Prefixes::loopback().contains(ip.parse().unwrap());
+        assert!(has("127.0.0.0") && has("127.255.255.255") && has("::1") && has("::ffff:127.0.0.1"));
+        assert!(!has("126.255.255.255") && !has("128.0.0.0") && !has("::") && !has("::2"));
+    }
+
+    #[test]
+    fn what_is_given_is_kept_as_it_was_but_for_its_family() {
+        let nets = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"].map(|net| net.parse().unwrap());
+        assert_eq!(Prefixes::new(nets).given(), nets);
+        assert_eq!(set("::ffff:10.0.0.0/104").given(), ["10.0.0.0/8".parse::<IpNet>().unwrap()]);
+    }
+
+    #[test]
     fn deny_wins() {
         let access = Access { allow: set("10.0.0.0/8 2001:db8::/32"), deny: set("10.1.0.0/16") };
         let admits = |ip: &str| access.admits(ip.parse().unwrap());

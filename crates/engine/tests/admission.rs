@@ -395,24 +395,6 @@ fn only_unproved_members_of_a_guarded_relay_have_budgets() {
 }
 
 #[test]
-fn a_member_in_a_prefix_that_is_trusted_since_is_proved_by_its_next_heartbeat() {
-    let mut relay = relay(AdmissionMode::Auto);
-    let id = relay.create(client(0));
-    (0..3).for_each(|number| relay.join(client(number), &id));
-    let unproved = |relay: &Relay| {
-        let in_roster = relay.groups.roster(&id.parse().unwrap()).unwrap().unproved();
-        assert_eq!(relay.admission.unproved(), in_roster);
-        in_roster
-    };
-    relay.say(client(1), b"!PING");
-    assert_eq!(unproved(&relay), 2);
-    let trust = Prefixes::new(["2001:db8:0:1::/64".parse().unwrap()]);
-    relay.engines[0].reload(Arc::new(Settings { trust, ..settings(AdmissionMode::Auto) }));
-    (0..3).for_each(|number| assert!(relay.say(client(number), b"!PING").starts_with("PONG")));
-    assert_eq!(unproved(&relay), 1);
-}
-
-#[test]
 fn what_is_wanted_in_bursts_counts_by_the_second() {
     let cap = 10_000;
     let mut relay = Relay::new(1, Settings { unproved_egress: cap, ..settings(AdmissionMode::Auto) });
