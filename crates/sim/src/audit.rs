@@ -1,6 +1,6 @@
 //! What is compared with the model, and with the driver's side of the accounts.
 
-use engine::{AdmissionMode, ClientAddr, Engine, Event, Groups, Roster};
+use engine::{ClientAddr, Engine, Event, Groups, Roster};
 use net::Run;
 use relay::limits::{BACKLOG_COPIES, BUFFERS, TURN_ARRIVALS};
 use relay::meter::Counters;
@@ -33,7 +33,8 @@ pub fn after_turn(
         world.violated(|| format!("shard {shard}: {wrong}"));
     }
     let model = world.model.borrow();
-    let certain = model.mode() == AdmissionMode::Open;
+    let certain = model.is_certain();
+    world.check(!certain || counters.unproved == [0; _], || format!("shard {shard} asks for proofs"));
     if let Some(wrong) = model.shard(shard).counts.difference(&counters.tally, certain) {
         world.violated(|| format!("shard {shard}: {wrong}"));
     }
@@ -42,6 +43,9 @@ pub fn after_turn(
     });
     if let Some(wrong) = beyond(counters, &seen, asleep) {
         world.violated(|| format!("shard {shard}: {wrong}"));
+    }
+    if let Some(peer) = model.denied_member(shard) {
+        world.violated(|| format!("{} is still a member, and denied", model.peer(peer).address));
     }
     if let Some(peer) = model.overdue_member(shard, turn) {
         let known = model.peer(peer);
@@ -87,13 +91,14 @@ fn beyond(counters: &Counters, seen: &Seen, asleep: bool) -> Option<String> {
 
 /// Whoever the shard has swept in this turn is swept from the model, if that is right.
 fn sweep_members(shard: usize, engine: &Engine, turn: u64, world: &World) {
-    let swept = engine.tally().events[Event::Expire as usize];
+    let of = |events: &[u64]| (events[Event::Expire as usize], events[Event::Eject as usize]);
     let mut model = world.model.borrow_mut();
-    let before = model.shard(shard).counts.events[Event::Expire as usize];
+    let ((swept, ejected), (before, known)) =
+        (of(&engine.tally().events), of(&model.shard(shard).counts.events));
     world.check(swept - before <= engine::limits::SWEEP_EXPIRIES_PER_TURN as u64, || {
         format!("shard {shard}: {} members swept in one turn", swept - before)
     });
-    if swept == before {
+    if (swept, ejected) == (before, known) {
         return;
     }
     let is_gone = |peer: &&PeerIndex| {
@@ -103,6 +108,10 @@ fn sweep_members(shard: usize, engine: &Engine, turn: u64, world: &World) {
     for peer in gone {
         let address = model.peer(peer).address;
         world.note(What::Expires, [shard as u64, world.number_of(address), 0], &[]);
+        if model.is_denied(shard, address.ip()) {
+            model.eject(peer, turn);
+            continue;
+        }
         if let Err(why) = model.may_expire(peer, turn) {
             world.violated(|| format!("shard {shard}: {address} was swept {why}"));
         }

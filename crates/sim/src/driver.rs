@@ -1,5 +1,7 @@
 //! A driver without a kernel: it keeps the contract of `net::Driver`, and sees to it that the shard does.
 
+mod decisions;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +15,6 @@ use net::{
     Arrival, BufferId, Driver, DriverStats, Failure, Full, Gather, Part, Run, SendReport, SocketIndex, Waker,
 };
 use relay::limits::{TURN_ARRIVALS, TURN_UNITS};
-use wire::GroupId;
 
 use crate::lease::{Debt, Lease};
 use crate::ledger::Ledger;
@@ -201,7 +202,7 @@ impl SimDriver {
             }
             Effect::FanOut(sender, audience) => {
                 port.seen.owed += audience.len() as u64 - 1;
-                Debt::to(sender, audience, now)
+                Debt::to(sender, audience, (now, self.world.model.borrow().mode()))
             }
         });
     }
@@ -212,43 +213,6 @@ impl SimDriver {
         if let Some(peer) = self.world.model.borrow().find(source) {
             self.ledger.borrow_mut().take(peer, source, len, copies);
         }
-    }
-
-    /// Sees what the engine has made of the last request, where the model could not know.
-    fn settle(&self) {
-        let Some(maybe) = self.pending.take() else { return };
-        let mut model = self.world.model.borrow_mut();
-        let address = model.peer(maybe.peer).address;
-        let roster = maybe.group.and_then(|(_, id)| self.groups.roster(&id));
-        let mut members = roster.iter().flat_map(engine::Roster::members);
-        let is_inside = members.any(|member| member.client.socket_addr() == address);
-        if let Err(wrong) = model.decided(&maybe, is_inside) {
-            self.violated(|| format!("{address}: {wrong}"));
-        }
-    }
-
-    /// A reply is the next one that is expected, but for those that the relay need not give.
-    fn check_reply(&self, to: SocketAddr, start: u32, len: u16) {
-        let text = String::from_utf8_lossy(&self.text[start as usize..][..usize::from(len)]);
-        let now = self.port.borrow().turn_at.as_millis() as u64;
-        let mut model = self.world.model.borrow_mut();
-        while let Some((owed, expected)) = self.expected.borrow_mut().pop_front() {
-            let is_right = match &expected {
-                Expected::Any(maybe) if owed == to && model.answered(maybe, &text, self.shard, now) => return,
-                Expected::Any(_) => continue,
-                _ if owed != to => false,
-                Expected::Text(right) => *right == text,
-                Expected::Created(creator) => {
-                    let id = text.strip_prefix("OK CREATED ").and_then(|id| id.parse::<GroupId>().ok());
-                    id.is_some_and(|id| model.created(id, *creator, now).is_ok())
-                }
-            };
-            if !is_right {
-                self.violated(|| format!("{to} gets {text}, but {owed} should get {expected:?}"));
-            }
-            return;
-        }
-        self.violated(|| format!("{to} gets a reply that it is not owed: {text}"));
     }
 
     /// One datagram of a run: what it must be, and its bytes.
@@ -284,14 +248,13 @@ impl SimDriver {
         let to = model.find(run.to);
         debt.pay(to)?;
         self.port.borrow_mut().seen.owed -= 1;
-        if model.mode() == AdmissionMode::Strict && to.is_some_and(|to| !model.was_proved(to)) {
+        if debt.mode == Some(AdmissionMode::Strict) && to.is_some_and(|to| !model.was_proved(to)) {
             return Err("it has not proved its address".to_owned());
         }
-        if let Some(to) = to.filter(|to| model.mode() == AdmissionMode::Auto && !model.was_proved(*to)) {
+        if let Some(to) = to.filter(|to| debt.mode == Some(AdmissionMode::Auto) && !model.was_proved(*to)) {
             let (len, now) = (lease.packet.bytes.len(), self.world.now());
-            // Whoever is gone has no budget any more, and what waited for it finds a new one.
-            let taken = model.peer(to).group.map(|_| debt.at);
-            self.ledger.borrow_mut().send(to, run.to, len, taken, now)?;
+            let turn = self.port.borrow().turn_at.as_millis() as u64;
+            self.ledger.borrow_mut().send(to, run.to, len, (debt.at, turn), now)?;
         }
         if let (Some(sender), Some(to)) = (debt.sender, to) {
             let mut order = self.order.borrow_mut();
@@ -442,6 +405,10 @@ impl Driver for SimDriver {
                 self.report.failures.push(Failure { to, kind, datagrams: count as u32 });
                 continue;
             }
+            if self.world.network.borrow().is_cut_off(to, &self.world) && self.world.chance(0.3) {
+                self.world.note(What::Unreached, numbers(0), &[]);
+                self.report.unreached.push(to);
+            }
             let power = count.next_power_of_two().trailing_zeros() as usize;
             self.report.segments[power] += 1;
             self.report.segments_sum += count;
@@ -462,6 +429,12 @@ impl Driver for SimDriver {
     }
 
     fn report(&mut self) -> &mut SendReport {
+        self.report.unreached.append(&mut self.port.borrow_mut().forged);
+        let now = self.port.borrow().turn_at.as_millis() as u64;
+        let model = self.world.model.borrow();
+        for peer in self.report.unreached.iter().filter_map(|to| model.find(*to)) {
+            self.ledger.borrow_mut().shrink(peer, now);
+        }
         &mut self.report
     }
 

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use engine::{Cap, Settings};
+use engine::{Access, AdmissionMode, Cap, Prefixes, Settings};
 use net::FailureKind;
 
 use crate::network::{Trouble, Weather};
 use crate::simulation::{Event, Simulation};
 use crate::trace::What;
+use crate::world::World;
 
 /// Kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The network changes for everyone.
     Weather,
-    /// One client is cut off, cannot be sent to, gets another address, or is impersonated.
+    /// One client is cut off, cannot be sent to, gets another address, is impersonated, or said not to be there.
     Trouble,
     /// A shard, all of them, or everything stands still.
     Stall,
@@ -85,18 +86,28 @@ impl Simulation {
         let client = self.crowd.clients[number].address;
         let until = world.now() + world.between(Duration::ZERO, 5 * self.script.settings.heartbeat);
         world.note(What::Weather, [1, world.number_of(client), 0], &[]);
-        match world.below(6) {
+        match world.below(7) {
             0 => self.crowd.rebind(number, world),
             1 => {
                 let group = *world.pick(&self.crowd.hearsay.groups);
                 self.impersonate(client, format!("!JOIN {group}").as_bytes());
             }
             2 => self.impersonate(*world.pick(&[RELAY_ITSELF, NOBODY]), b"!CREATE"),
-            3 | 4 => world.network.borrow_mut().trouble(client, Trouble::CutOff, until),
+            3 => self.forge_an_error(client),
+            4 | 5 => world.network.borrow_mut().trouble(client, Trouble::CutOff, until),
             _ => {
                 let trouble = Trouble::Refused(*world.pick(&FailureKind::ALL));
                 world.network.borrow_mut().trouble(client, trouble, until);
             }
+        }
+    }
+
+    /// Somebody says that nobody is there, to each shard.
+    fn forge_an_error(&mut self, client: std::net::SocketAddr) {
+        let Some(fleet) = &self.fleet else { return };
+        for shard in 0..fleet.len() {
+            self.world.note(What::Unreached, [shard as u64, self.world.number_of(client), 1], &[]);
+            fleet.port(shard).borrow_mut().forged.push(client);
         }
     }
 
@@ -133,7 +144,7 @@ impl Simulation {
     fn reload(&mut self) {
         let Some(fleet) = &mut self.fleet else { return };
         let world = &self.world;
-        let which = world.below(5);
+        let (which, moody, max_rate) = (world.below(9), self.script.moody, self.script.settings.max_rate);
         world.note(What::Reload, [which, 0, 0], &[]);
         fleet.reload(|settings: &mut Settings| match which {
             0 => settings.cap = *world.pick(&[Cap::Members(3), Cap::Members(128), Cap::Unlimited]),
@@ -143,7 +154,14 @@ impl Simulation {
                 let most = 2 * self.script.settings.sweep;
                 settings.sweep = other.clamp(Duration::from_millis(1), most);
             }
-            3 => settings.coalesce = *world.pick(&[Duration::ZERO, Duration::from_millis(10)]),
+            3 if moody => {
+                settings.admission =
+                    *world.pick(&[AdmissionMode::Open, AdmissionMode::Auto, AdmissionMode::Strict]);
+            }
+            4 => settings.unproved_egress = *world.pick(&[25_000_000, 100_000, 5_000]),
+            5 => settings.access = access(world),
+            6 => settings.max_rate = max_rate.filter(|_| settings.max_rate.is_none()),
+            7 => settings.coalesce = *world.pick(&[Duration::ZERO, Duration::from_millis(10)]),
             _ => {
                 let most = 2 * self.script.settings.heartbeat;
                 let other = *world.pick(&[settings.heartbeat / 2, settings.heartbeat * 2]);
@@ -159,6 +177,18 @@ impl Simulation {
             let word = self.crowd.clients[number].word(&self.world, &self.crowd.hearsay);
             self.say(number, &word);
         }
+    }
+}
+
+/// Most may speak, or all: not a part of those that clients have, or only the usual ones, of whom a part may not.
+fn access(world: &World) -> Access {
+    let set = |texts: &[&str]| Prefixes::new(texts.iter().filter_map(|text| text.parse().ok()));
+    let denied = ["198.51.1.0/24", "198.51.0.0/16", "127.0.2.0/24", "2001:db8::/32", "198.51.3.7"];
+    let deny = set(&[*world.pick(&denied)]);
+    match world.below(4) {
+        0 => Access { allow: set(&["198.51.0.0/16", "127.0.0.0/8"]), deny },
+        1 | 2 => Access { deny, ..Access::default() },
+        _ => Access::default(),
     }
 }
 

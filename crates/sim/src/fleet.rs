@@ -44,7 +44,7 @@ pub struct Member {
     pub(crate) port: SharedPort,
     postbox: Postbox,
     news: Option<Settings>,
-    /// When it wanted to turn.
+    /// When it first wanted to turn since it last did.
     wanted: Duration,
 }
 
@@ -99,7 +99,8 @@ impl Fleet {
 
     /// A shard wants to turn at this time.
     pub fn wants(&mut self, shard: usize, at: Duration) {
-        self.members[shard].wanted = at;
+        let wanted = &mut self.members[shard].wanted;
+        *wanted = at.min(*wanted);
     }
 
     /// One turn of a shard. What it has sent, and until when it waits; zero if it has more to do.
@@ -107,7 +108,8 @@ impl Fleet {
         let world = &self.world;
         let member = &mut self.members[shard];
         world.note(What::Turns, [shard as u64, 0, 0], &[]);
-        let late = world.now() > member.wanted + LATE;
+        let late = world.now() > member.wanted.saturating_add(LATE);
+        member.wanted = Duration::MAX;
         member.read_news(shard, world);
         member.port.borrow_mut().asleep = None;
         if let Err(error) = member.shard.turn() {

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use engine::AdmissionMode;
+
 use crate::model::PeerIndex;
 use crate::port::Packet;
 
@@ -23,6 +25,8 @@ pub struct Debt {
     pub sender: Option<PeerIndex>,
     /// When it was taken, in milliseconds.
     pub at: u64,
+    /// Who had to prove itself then.
+    pub mode: Option<AdmissionMode>,
     audience: Rc<[PeerIndex]>,
     served: Vec<u64>,
     left: u64,
@@ -37,9 +41,16 @@ impl Lease {
 
 impl Debt {
     /// A copy for each of them but the sender.
-    pub fn to(sender: PeerIndex, audience: Rc<[PeerIndex]>, at: u64) -> Self {
+    pub fn to(sender: PeerIndex, audience: Rc<[PeerIndex]>, (at, mode): (u64, AdmissionMode)) -> Self {
         let left = audience.len() as u64 - 1;
-        Self { sender: Some(sender), at, served: vec![0; audience.len().div_ceil(64)], audience, left }
+        Self {
+            sender: Some(sender),
+            at,
+            mode: Some(mode),
+            served: vec![0; audience.len().div_ceil(64)],
+            audience,
+            left,
+        }
     }
 
     /// Copies that were not sent yet.

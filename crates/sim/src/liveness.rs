@@ -1,6 +1,9 @@
 //! When the faults are over: everyone gets in, everyone is answered, everyone is heard, and nothing is left.
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use engine::{Access, AdmissionMode};
 
 use crate::client::Belief;
 use crate::model::GroupIndex;
@@ -49,6 +52,9 @@ impl Simulation {
         if self.fleet.is_none() {
             self.start();
         }
+        if let Some(fleet) = &mut self.fleet {
+            fleet.reload(|settings| (settings.access, settings.max_rate) = (Access::default(), None));
+        }
         // Who was silent or worse begins to behave.
         for number in 0..self.crowd.clients.len() {
             let now = self.world.now();
@@ -71,7 +77,8 @@ impl Simulation {
         }
         for client in &self.crowd.clients {
             if let Belief::Inside(group) = client.belief {
-                self.world.check(self.group_of(client.number).is_some(), || {
+                let is_known = self.group_of(client.number).is_some() || self.had_to_go(client.address);
+                self.world.check(is_known, || {
                     format!("{} believes to be in {group} and is in none: {client:?}", client.address)
                 });
             }
@@ -92,7 +99,9 @@ impl Simulation {
         self.run_to(self.world.now() + ANSWERED);
         let model = self.world.model.borrow();
         for client in &mut self.crowd.clients {
-            let is_proved = model.find(client.address).is_some_and(|peer| model.peer(peer).proved.is_some());
+            let is_open = model.mode() == AdmissionMode::Open;
+            let is_proved =
+                is_open || model.find(client.address).is_some_and(|peer| model.peer(peer).proved.is_some());
             let own = groups[client.number];
             let others = (0..groups.len()).filter(|other| *other != client.number);
             let right: Vec<usize> = others.filter(|other| own.is_some() && groups[*other] == own).collect();
@@ -108,6 +117,14 @@ impl Simulation {
                 format!("{} heard {:?}, but should have heard {right:?}", client.address, client.probes)
             });
         }
+    }
+
+    /// True for who had to make room, and has not been told, because it has not asked since.
+    fn had_to_go(&self, address: SocketAddr) -> bool {
+        let model = self.world.model.borrow();
+        let since = 2 * 2 * self.script.settings.heartbeat.as_millis() as u64;
+        let evicted = model.find(address).and_then(|peer| model.peer(peer).evicted);
+        evicted.is_some_and(|at| at + since > self.world.now().as_millis() as u64)
     }
 
     fn group_of(&self, number: usize) -> Option<GroupIndex> {

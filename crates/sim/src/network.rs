@@ -85,6 +85,11 @@ impl Network {
         self.troubles.get(&client).filter(|(_, until)| now < *until).map(|(trouble, _)| *trouble)
     }
 
+    /// True if nothing reaches a client now.
+    pub fn is_cut_off(&self, to: SocketAddr, world: &World) -> bool {
+        self.trouble_of(to, world.now()) == Some(Trouble::CutOff)
+    }
+
     /// Why the relay's kernel refuses a message to a client now, if it does.
     pub fn refuses(&self, to: SocketAddr, world: &World) -> Option<FailureKind> {
         if to.port() == 0 {

@@ -41,6 +41,8 @@ pub struct Port {
     pub room: usize,
     /// What the kernel has taken to send, and the simulation has not yet.
     pub sent: Vec<Sent>,
+    /// ICMP errors that have come in without a reason.
+    pub forged: Vec<SocketAddr>,
     /// Until when the driver waits, unless something arrives.
     pub asleep: Option<Duration>,
     /// When the turn began.

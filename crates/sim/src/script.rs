@@ -1,5 +1,6 @@
 //! What a seed means: how large, how fast and how troubled a run is.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use engine::{AdmissionMode, Cap, Ceilings, Settings, Terms};
@@ -9,6 +10,9 @@ use wire::GroupId;
 
 use crate::driver::Make;
 use crate::network::Weather;
+
+/// A ceiling that no run reaches.
+pub const MANY: u32 = 10_000;
 
 /// Copies of payloads that a run causes, about: what a run may cost.
 const COPIES: f64 = 60_000.0;
@@ -24,6 +28,8 @@ pub struct Script {
     pub settings: Settings,
     /// Groups of the configuration.
     pub declared: Vec<(GroupId, Terms)>,
+    /// Reloads change who has to prove itself.
+    pub moody: bool,
     /// The relay is bound to a wildcard.
     pub wildcard: bool,
     /// The driver.
@@ -81,6 +87,7 @@ impl Script {
             clients,
             settings: settings(&mut dice, heartbeat, clients),
             declared,
+            moody: dice.random_bool(0.3),
             wildcard: dice.random_bool(0.5),
             make: Make {
                 buffers: 1024,
@@ -119,9 +126,9 @@ fn declared(dice: &mut SmallRng) -> Vec<(GroupId, Terms)> {
 fn settings(dice: &mut SmallRng, heartbeat: Duration, clients: usize) -> Settings {
     let clients = clients as u32;
     let admission = *one(dice, &[AdmissionMode::Open, AdmissionMode::Auto, AdmissionMode::Strict]);
-    // What an evicted client loses, the model could only guess.
-    let is_open = admission == AdmissionMode::Open;
-    let few = |few: u32| if is_open { few } else { 10_000 };
+    // Its units wrap after 268 s, which no run with a short heartbeat takes.
+    let is_short = heartbeat <= Duration::from_secs(1);
+    let max_rate = one(dice, &[None, None, NonZeroU32::new(10), NonZeroU32::new(1000)]).filter(|_| is_short);
     Settings {
         heartbeat,
         sweep: heartbeat.mul_f64(*one(dice, &[0.5, 0.5, 0.1, 0.013, 2.0])).max(Duration::from_millis(1)),
@@ -129,12 +136,13 @@ fn settings(dice: &mut SmallRng, heartbeat: Duration, clients: usize) -> Setting
         cap: *one(dice, &[Cap::Members(128), Cap::Members(16), Cap::Members(2), Cap::Unlimited]),
         coalesce: *one(dice, &[Duration::ZERO, Duration::ZERO, Duration::from_millis(20)]),
         admission,
+        max_rate,
         unproved_egress: *one(dice, &[25_000_000, 25_000_000, 100_000, 5_000]),
         max_groups_per_client: *one(dice, &[3, 3, 1, 20]),
         ceilings: Ceilings {
-            clients: *one(dice, &[10_000, 10_000, few(clients.div_ceil(2))]),
-            groups: *one(dice, &[10_000, 10_000, few(12)]),
-            unjoined_groups: *one(dice, &[10_000, 10_000, few(5)]),
+            clients: *one(dice, &[MANY, MANY, clients.div_ceil(2)]),
+            groups: *one(dice, &[MANY, MANY, 12]),
+            unjoined_groups: *one(dice, &[MANY, MANY, 5]),
         },
         ..Settings::default()
     }

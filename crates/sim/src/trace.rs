@@ -36,6 +36,8 @@ pub enum What {
     Sends,
     /// The kernel refuses a send: shard, peer, kind of failure.
     Refuses,
+    /// Word comes that a peer cannot be reached: shard, peer.
+    Unreached,
     /// The network loses a datagram: peer, upward or downward, length.
     Loses,
     /// A socket's receive buffer is full: shard, peer, length.
@@ -48,6 +50,8 @@ pub enum What {
     Waits,
     /// A member was swept: shard, peer.
     Expires,
+    /// Somebody or a group had to make room: shard, peer.
+    Evicts,
     /// A group was deleted: its number.
     Deletes,
     /// The faults change: the number of the change.

@@ -18,17 +18,19 @@ pub struct Maybe {
     pub peer: PeerIndex,
     /// What for.
     pub request: Request,
-    /// The group, if there is one, and whether it has shown that it is where it says it is.
+    /// The group, if there is one.
     pub group: Option<(GroupIndex, GroupId)>,
-    proves: bool,
+    /// It is proved if that is granted.
+    pub proves: bool,
     local: Option<std::net::IpAddr>,
-    now: u64,
+    /// The beginning of the turn, in milliseconds.
+    pub now: u64,
 }
 
 impl Model {
     /// True for addresses that count as proved wherever they are.
     pub fn is_trusted(&self, address: SocketAddr) -> bool {
-        self.mode() == AdmissionMode::Open || address.ip().is_loopback()
+        address.ip().is_loopback()
     }
 
     /// True if an address has ever proved itself: it may have left since, and still be sent what was said before.
@@ -37,19 +39,33 @@ impl Model {
         self.is_trusted(known.address) || known.was_proved
     }
 
-    /// Who has to prove itself.
+    /// Who has to prove itself: what the shard that was the first to read the last settings has told all.
     pub fn mode(&self) -> AdmissionMode {
-        self.shards[0].settings.admission
+        self.mode
+    }
+
+    /// True if nobody has ever had to: then every answer is certain.
+    pub fn is_certain(&self) -> bool {
+        self.is_certain
+    }
+
+    pub(super) fn set_mode(&mut self, mode: AdmissionMode) {
+        self.mode = mode;
+        self.is_certain &= mode == AdmissionMode::Open;
     }
 
     /// True if a request may also be answered otherwise, or not at all.
     pub(super) fn is_uncertain(&self, peer: PeerIndex, request: Request) -> bool {
         let known = self.peer(peer);
-        if self.is_trusted(known.address) {
+        let changes = matches!(request, Request::Join(..) | Request::Create);
+        if self.is_certain {
             return false;
         }
+        if self.is_trusted(known.address) {
+            return changes && self.may_evict(known.shard);
+        }
         let is_owed = known.group.is_some() && matches!(request, Request::Ping | Request::Who);
-        !is_owed && (known.proved.is_none() || matches!(request, Request::Join(..) | Request::Create))
+        !is_owed && (known.proved.is_none() || changes)
     }
 
     pub(super) fn maybe(&self, peer: PeerIndex, request: Request, taken: &Taken<'_>) -> Maybe {
@@ -58,13 +74,22 @@ impl Model {
             _ => None,
         };
         let group = id.and_then(|id| Some((*self.by_id.get(&id)?, id)));
-        let is_creator = |(group, _): (GroupIndex, GroupId)| self.group(group).is_new_and_by(peer);
-        let shown = match request {
-            Request::Join(_, Some(cookie)) => self.is_valid(peer, cookie, taken.now),
-            _ => false,
-        };
-        let proves = shown || self.peer(peer).proved.is_some() || group.is_some_and(is_creator);
+        let cookie = if let Request::Join(_, cookie) = request { cookie } else { None };
+        let proves = self.proves(peer, group.map(|(group, _)| group), cookie, taken.now);
         Maybe { peer, request, group, proves, local: taken.local, now: taken.now }
+    }
+
+    /// Whether a peer is proved that joins a group and shows this cookie.
+    pub(super) fn proves(
+        &self,
+        peer: PeerIndex,
+        group: Option<GroupIndex>,
+        cookie: Option<Cookie>,
+        now: u64,
+    ) -> bool {
+        self.peer(peer).proved.is_some()
+            || cookie.is_some_and(|cookie| self.is_valid(peer, cookie, now))
+            || group.is_some_and(|group| self.group(group).is_new_and_by(peer))
     }
 
     /// A cookie is good in the half minute in which it was told, and in the next.
@@ -86,7 +111,7 @@ impl Model {
                     self.exit(maybe.peer, old, maybe.now);
                     self.shards[shard].counts.events[Event::Leave as usize] += 1;
                 }
-                self.enter(shard, maybe.peer, group);
+                self.enter(shard, maybe.peer, group, was.is_none());
                 self.shards[shard].counts.events[Event::Join as usize] += 1;
                 let known = &mut self.peers[maybe.peer.0 as usize];
                 (known.active, known.local) = (maybe.now, maybe.local);
@@ -108,7 +133,9 @@ impl Model {
 
     /// A request is answered. False if it must not be answered so.
     pub fn answered(&mut self, maybe: &Maybe, text: &str, shard: usize, now: u64) -> bool {
-        let asks = matches!(maybe.request, Request::Join(..) | Request::Create);
+        let asks = matches!(maybe.request, Request::Join(..) | Request::Create)
+            && self.mode != AdmissionMode::Open
+            && !self.is_trusted(self.peer(maybe.peer).address);
         if let Some(cookie) = text.strip_prefix("ERR RETRY ").filter(|_| asks) {
             let cookie = Cookie::try_from(cookie.as_bytes()).ok();
             self.peers[maybe.peer.0 as usize].cookies.extend(cookie.map(|cookie| (cookie, now)));
@@ -122,7 +149,7 @@ impl Model {
             Request::Leave(None) => text == "ERR BAD_ARG Usage:!LEAVE <GROUPID>",
             Request::Leave(_) => text == "ERR NOT_IN_GROUP NotInThatGroup" || text == format!("OK LEFT {id}"),
             Request::Create => match text.strip_prefix("OK CREATED ").map(str::parse::<GroupId>) {
-                Some(Ok(id)) => self.created_by(id, maybe.peer, shard, now),
+                Some(Ok(id)) => self.created_by(id, maybe, shard, now),
                 _ => text.starts_with("ERR CLIENT_LIMIT ") || text == "ERR SERVER_FULL TryLater",
             },
             Request::Join(None, _) => text == "ERR BAD_ARG Usage:!JOIN <GROUPID>",
@@ -146,11 +173,12 @@ impl Model {
         }
     }
 
-    fn created_by(&mut self, id: GroupId, peer: PeerIndex, shard: usize, now: u64) -> bool {
-        *self.quotas.entry(peer).or_default() += 1;
+    fn created_by(&mut self, id: GroupId, maybe: &Maybe, shard: usize, now: u64) -> bool {
+        *self.quotas.entry(maybe.peer).or_default() += 1;
         self.live_groups += 1;
         self.unjoined += 1;
         self.shards[shard].counts.events[Event::Create as usize] += 1;
-        self.created(id, peer, now).is_ok()
+        let is_spare = self.mode != AdmissionMode::Open && !maybe.proves;
+        self.created(id, maybe.peer, is_spare, now).is_ok()
     }
 }

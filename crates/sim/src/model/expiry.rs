@@ -52,6 +52,7 @@ impl Model {
         }
         expiry.late = now;
         *old = settings.clone();
+        self.set_mode(settings.admission);
     }
 
     /// Why a member must not have been swept, at a shard's turn of this time.

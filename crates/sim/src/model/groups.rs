@@ -22,6 +22,8 @@ pub struct Group {
     /// True once it was deleted.
     pub deleted: bool,
     creator: Option<PeerIndex>,
+    /// Nobody proved has made it: it may have to make room.
+    is_spare: bool,
     was_joined: bool,
     /// Ascending.
     members: Vec<PeerIndex>,
@@ -39,6 +41,11 @@ impl Group {
         !self.was_joined && self.creator == Some(peer)
     }
 
+    /// True if it may have to make room for another.
+    pub fn may_make_room(&self) -> bool {
+        self.is_spare && !self.was_joined && !self.deleted
+    }
+
     /// The common cap, unless it is declared.
     pub fn cap(&self, common: Cap) -> Cap {
         self.declared.map_or(common, |terms| terms.cap.unwrap_or(Cap::Unlimited))
@@ -51,18 +58,29 @@ impl Group {
 }
 
 impl Model {
+    /// The group of this id.
+    pub fn of(&self, id: &GroupId) -> Option<GroupIndex> {
+        self.by_id.get(id).copied()
+    }
+
     /// The configuration declares a group, which is new.
     pub fn declare(&mut self, id: GroupId, terms: Terms) {
         self.live_groups += 1;
-        self.add_group(id, Some(terms), None, None);
+        self.add_group(id, Some(terms), None, false, None);
     }
 
     /// A group was made, and this is its id.
-    pub fn created(&mut self, id: GroupId, creator: PeerIndex, now: u64) -> Result<(), String> {
+    pub fn created(
+        &mut self,
+        id: GroupId,
+        creator: PeerIndex,
+        is_spare: bool,
+        now: u64,
+    ) -> Result<(), String> {
         if self.by_id.contains_key(&id) {
             return Err(format!("{id} was made twice"));
         }
-        self.add_group(id, None, Some(creator), Some(now));
+        self.add_group(id, None, Some(creator), is_spare, Some(now));
         Ok(())
     }
 
@@ -71,6 +89,7 @@ impl Model {
         id: GroupId,
         declared: Option<Terms>,
         creator: Option<PeerIndex>,
+        is_spare: bool,
         since: Option<u64>,
     ) {
         self.by_id.insert(id, GroupIndex(self.groups.len() as u32));
@@ -80,13 +99,14 @@ impl Model {
             empty_since: since,
             deleted: false,
             creator,
+            is_spare,
             was_joined: false,
             members: Vec::new(),
             audience: None,
         });
     }
 
-    pub(super) fn enter(&mut self, shard: usize, peer: PeerIndex, to: GroupIndex) {
+    pub(super) fn enter(&mut self, shard: usize, peer: PeerIndex, to: GroupIndex, is_new: bool) {
         let group = &mut self.groups[to.0 as usize];
         if let Err(at) = group.members.binary_search(&peer) {
             group.members.insert(at, peer);
@@ -96,7 +116,11 @@ impl Model {
         if !std::mem::replace(&mut group.was_joined, true) && group.declared.is_none() {
             self.unjoined -= 1;
         }
-        self.peers[peer.0 as usize].group = Some(to);
+        let known = &mut self.peers[peer.0 as usize];
+        known.group = Some(to);
+        if is_new {
+            known.due = 0;
+        }
         self.shards[shard].members.push(peer);
         self.clients += 1;
     }
@@ -119,6 +143,11 @@ impl Model {
 
     /// An empty group was deleted by this shard.
     pub fn deleted(&mut self, shard: usize, at: GroupIndex) {
+        self.forget(at);
+        self.shards[shard].counts.events[Event::Delete as usize] += 1;
+    }
+
+    pub(super) fn forget(&mut self, at: GroupIndex) {
         let group = &mut self.groups[at.0 as usize];
         group.deleted = true;
         group.empty_since = None;
@@ -128,6 +157,5 @@ impl Model {
         if let Some(used) = group.creator.and_then(|creator| self.quotas.get_mut(&creator)) {
             *used -= 1;
         }
-        self.shards[shard].counts.events[Event::Delete as usize] += 1;
     }
 }

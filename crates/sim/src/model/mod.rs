@@ -2,6 +2,7 @@
 
 mod admission;
 mod counts;
+mod eviction;
 mod expiry;
 mod groups;
 mod request;
@@ -10,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine::{Cap, DropReason, Event, Settings};
+use engine::{AdmissionMode, Cap, DropReason, Event, Settings};
 use wire::{GroupId, Refusal};
 
 use crate::network::Map;
@@ -18,7 +19,8 @@ use admission::Cookie;
 pub use admission::Maybe;
 pub use counts::Counts;
 pub use groups::{Group, GroupIndex};
-use request::{Request, parse};
+pub use request::Request;
+use request::parse;
 
 /// A peer of the relay: one source address and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +39,8 @@ pub struct Model {
     unjoined: u32,
     /// Groups of each creator.
     quotas: Map<PeerIndex, u32>,
+    mode: AdmissionMode,
+    is_certain: bool,
 }
 
 /// What the relay should know of a peer.
@@ -55,6 +59,10 @@ pub struct Peer {
     pub proved: Option<u64>,
     /// It once had.
     pub was_proved: bool,
+    /// When it last had to go, to make room for another, in milliseconds.
+    pub evicted: Option<u64>,
+    /// When its next payload is due, by the highest rate, in milliseconds.
+    due: u64,
     /// What it was told to repeat, and when.
     cookies: Vec<(Cookie, u64)>,
 }
@@ -133,6 +141,8 @@ impl Model {
             live_groups: 0,
             unjoined: 0,
             quotas: Map::default(),
+            mode: settings.admission,
+            is_certain: settings.admission == AdmissionMode::Open,
         }
     }
 
@@ -178,6 +188,9 @@ impl Model {
         let request = parse(taken.bytes);
         let is_said =
             request == Request::Payload && (self.peer(peer).group.is_some() || looks_like_reply(taken.bytes));
+        if !is_said && request != Request::Nothing && self.is_denied(shard, taken.source.ip()) {
+            return self.drop(shard, DropReason::Denied);
+        }
         if !is_said && request != Request::Nothing && self.is_uncertain(peer, request) {
             return Effect::Reply(Expected::Any(self.maybe(peer, request, taken)));
         }
@@ -207,6 +220,9 @@ impl Model {
 
     fn payload(&mut self, shard: usize, peer: PeerIndex, group: GroupIndex, now: u64) -> Effect {
         self.peers[peer.0 as usize].active = now;
+        if !self.is_within_rate(shard, peer, now) {
+            return self.drop(shard, DropReason::MaxRate);
+        }
         let audience = self.groups[group.0 as usize].audience();
         let counts = &mut self.shards[shard].counts;
         counts.payloads += 1;
@@ -225,7 +241,7 @@ impl Model {
         let text = match request {
             Request::TooLarge => return Err((Refusal::TooLarge, "ERR TOO_LARGE PayloadTooLarge".to_owned())),
             Request::Create => return self.create(shard, peer),
-            Request::Join(argument, _) => self.join(shard, peer, argument, taken)?,
+            Request::Join(argument, cookie) => self.join(shard, peer, (argument, cookie), taken)?,
             Request::Leave(argument) => self.leave(shard, peer, argument, taken.now)?,
             Request::Ping | Request::Who => {
                 let group = self.peer(peer).group.ok_or((Refusal::NotJoined, NOT_JOINED.to_owned()))?;
@@ -264,7 +280,7 @@ impl Model {
         &mut self,
         shard: usize,
         peer: PeerIndex,
-        argument: Option<Option<GroupId>>,
+        (argument, cookie): (Option<Option<GroupId>>, Option<Cookie>),
         taken: &Taken<'_>,
     ) -> Result<String, (Refusal, String)> {
         let usage =
@@ -272,6 +288,7 @@ impl Model {
         let no_such = || (Refusal::NoSuchGroup, "ERR BAD_ARG NoSuchGroup".to_owned());
         let id = argument.ok_or_else(usage)?.ok_or_else(no_such)?;
         let group = *self.by_id.get(&id).ok_or_else(no_such)?;
+        let proves = self.proves(peer, Some(group), cookie, taken.now);
         let old = self.peer(peer).group;
         if old != Some(group) {
             let settings = &self.shards[shard].settings;
@@ -289,11 +306,14 @@ impl Model {
                 self.exit(peer, old, taken.now);
                 self.shards[shard].counts.events[Event::Leave as usize] += 1;
             }
-            self.enter(shard, peer, group);
+            self.enter(shard, peer, group, old.is_none());
             self.shards[shard].counts.events[Event::Join as usize] += 1;
         }
         let known = &mut self.peers[peer.0 as usize];
         (known.active, known.local) = (taken.now, taken.local);
+        if proves {
+            known.prove(taken.now);
+        }
         Ok(format!("OK JOINED {id}"))
     }
 
@@ -326,6 +346,8 @@ impl Model {
                 local: None,
                 proved,
                 was_proved: false,
+                evicted: None,
+                due: 0,
                 cookies,
             });
             PeerIndex(self.peers.len() as u32 - 1)
