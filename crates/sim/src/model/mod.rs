@@ -188,7 +188,9 @@ impl Model {
         let request = parse(taken.bytes);
         let is_said =
             request == Request::Payload && (self.peer(peer).group.is_some() || looks_like_reply(taken.bytes));
-        if !is_said && request != Request::Nothing && self.is_denied(shard, taken.source.ip()) {
+        // Members that are no longer allowed are looked at by the turn that hears of it, when it ends.
+        let is_stranger = self.peer(peer).group.is_none() && !is_said && request != Request::Nothing;
+        if is_stranger && self.is_denied(shard, taken.source.ip()) {
             return self.drop(shard, DropReason::Denied);
         }
         if !is_said && request != Request::Nothing && self.is_uncertain(peer, request) {
