@@ -106,7 +106,7 @@ impl Relay {
         // These draw random numbers, whose source a static build opens as a file, once.
         let groups = Arc::new(Groups::new());
         let admission = crew::admission(&clock);
-        let mut sandbox = Sandbox::enter(setup.sandbox, loaded.files());
+        let mut sandbox = Sandbox::enter(setup.sandbox, loaded.files(), metrics.as_ref());
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
         groups.declare(&setup.groups, tick(clock.now()));

@@ -21,6 +21,7 @@ mod host;
 mod inherit;
 mod interface;
 pub mod limits;
+mod listening;
 mod mmsg;
 mod peer_errors;
 mod poll;
@@ -53,6 +54,7 @@ pub use host::{
 };
 pub use inherit::{InheritError, Inherited, inherited};
 pub use interface::{Interface, ReceiveHash, interfaces};
+pub use listening::only_listen;
 pub use mmsg::Mmsg;
 pub use sieve::{Loud, Sieve, Sources};
 pub use socket::{Socket, SocketGauge, SocketMemory};

@@ -231,7 +231,8 @@ pub(crate) fn apply(sockets: &[Socket], sieve: Option<&Sieve>) -> io::Result<()>
     })
 }
 
-fn attach(socket: RawFd, program: &mut [sock_filter]) -> io::Result<()> {
+/// Gives it this filter in the place of any other.
+pub(crate) fn attach(socket: RawFd, program: &mut [sock_filter]) -> io::Result<()> {
     let filter = sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
 }

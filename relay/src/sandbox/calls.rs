@@ -3,7 +3,9 @@
 //! They are those of the relay itself, of Rust's standard library, of tokio, and of glibc below. What is only
 //! called while the relay starts (threads, rings, listening, pinning) is not among them.
 
-use nix::libc::{self, c_long};
+use std::env;
+
+use nix::libc::{self, SO_ATTACH_FILTER, SO_DETACH_FILTER, c_long};
 use seccompiler::SeccompCmpOp::{self, Eq, MaskedEq};
 
 /// A call by name, as systemd and container runtimes have it, and its number here.
@@ -23,15 +25,15 @@ macro_rules! calls {
 
 /// Whatever the arguments are.
 const FREE: &[Call] = calls! {
-    // Datagrams, and the server for scrapes.
+    // Datagrams, and the server for scrapes. Shards connect UDP sockets to learn what the route to a member carries.
     SYS_accept4 SYS_bind SYS_connect SYS_getpeername SYS_getsockname SYS_getsockopt SYS_io_uring_enter SYS_recvfrom
-    SYS_recvmmsg SYS_recvmsg SYS_sendmmsg SYS_sendmsg SYS_sendto SYS_setsockopt SYS_shutdown
+    SYS_recvmmsg SYS_recvmsg
     // Waiting, signals and time.
     SYS_clock_getres SYS_clock_gettime SYS_clock_nanosleep SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_futex
     SYS_gettimeofday SYS_nanosleep SYS_ppoll SYS_restart_syscall SYS_rt_sigaction SYS_rt_sigprocmask SYS_rt_sigreturn
     SYS_sched_yield SYS_sigaltstack
     // What is open, and what /proc and the configuration's folder hold.
-    SYS_close SYS_fcntl SYS_fstat SYS_fstatfs SYS_getcwd SYS_getdents64 SYS_lseek SYS_newfstatat SYS_pread64 SYS_read
+    SYS_close SYS_fstat SYS_fstatfs SYS_getcwd SYS_getdents64 SYS_lseek SYS_newfstatat SYS_pread64 SYS_read
     SYS_readlinkat SYS_readv SYS_statx SYS_write SYS_writev
     // Memory, and the process itself.
     SYS_brk SYS_exit SYS_exit_group SYS_getegid SYS_geteuid SYS_getgid SYS_getpid SYS_getppid SYS_getrandom
@@ -46,10 +48,11 @@ const FREE: &[Call] = calls! {
 
 /// What would write, make or empty a file: `O_ACCMODE`, `O_CREAT`, `O_TRUNC` and the bit of `O_TMPFILE` that is its own.
 const WRITES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | 0o20_000_000) as u64;
+/// Connects a TCP socket and sends at once: Landlock is not asked about such a connection.
+const CONNECTS: u64 = libc::MSG_FASTOPEN as u64;
 const EXECUTES: u64 = libc::PROT_EXEC as u64;
 /// The bits of a socket's type that are not flags (SOCK_TYPE_MASK).
 const KIND: u64 = 0xf;
-const DATAGRAM: SeccompCmpOp = MaskedEq(KIND);
 
 /// Each call with its alternatives, each of which is a list of conditions that must all hold.
 pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
@@ -58,6 +61,8 @@ pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
     let options = [libc::PR_SET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_SET_VMA, GET_AUXILIARY];
     let prctl = options.map(|option| option as u64);
     vec![
+        // A look: neither a descriptor more nor a signal that a socket sends to another process.
+        (call!(SYS_fcntl), any_of(1, &[libc::F_GETFD as u64, libc::F_GETFL as u64])),
         // `IORING_UNREGISTER_FILES` and `IORING_UNREGISTER_PBUF_RING`, when a shard ends.
         (call!(SYS_io_uring_register), any_of(1, &[3, 23])),
         (call!(SYS_ioctl), any_of(1, &[libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TCGETS])),
@@ -67,7 +72,13 @@ pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
         (call!(SYS_prctl), any_of(0, &prctl)),
         // It may look at its limits.
         (call!(SYS_prlimit64), any_of(2, &[0])),
-        (SOCKET, sockets()),
+        (call!(SYS_sendmmsg), without(3, CONNECTS)),
+        (call!(SYS_sendmsg), without(2, CONNECTS)),
+        (call!(SYS_sendto), without(3, CONNECTS)),
+        (call!(SYS_setsockopt), [SO_ATTACH_FILTER, SO_DETACH_FILTER].map(of_socket).into()),
+        // The end of an answer. A listener that may be shut as a whole could become a client.
+        (call!(SYS_shutdown), any_of(1, &[libc::SHUT_WR as u64])),
+        (SOCKET, sockets(env::var_os("NOTIFY_SOCKET").is_some())),
         // An abort.
         (call!(SYS_tgkill), any_of(0, &[std::process::id().into()])),
     ]
@@ -78,12 +89,21 @@ const GET_AUXILIARY: i32 = 0x4155_5856;
 const OPENAT: Call = call!(SYS_openat);
 const SOCKET: Call = call!(SYS_socket);
 
-/// Datagrams, to clients and to a service manager, and the list of this machine's addresses.
-fn sockets() -> Vec<Vec<Condition>> {
-    let datagrams = |family: i32| vec![(0, Eq, family as u64), (1, DATAGRAM, libc::SOCK_DGRAM as u64)];
+/// An option of sockets of any kind.
+fn of_socket(name: i32) -> Vec<Condition> {
+    vec![(1, Eq, libc::SOL_SOCKET as u64), (2, Eq, name as u64)]
+}
+
+/// UDP, the list of this machine's addresses, and datagrams to a service manager if there is one.
+fn sockets(is_managed: bool) -> Vec<Vec<Condition>> {
+    let of = |family: i32, protocol: i32| {
+        vec![(0, Eq, family as u64), (1, MaskedEq(KIND), libc::SOCK_DGRAM as u64), (2, Eq, protocol as u64)]
+    };
+    let inet = [libc::AF_INET, libc::AF_INET6];
+    let udp = inet.into_iter().flat_map(|family| [0, libc::IPPROTO_UDP].map(|protocol| of(family, protocol)));
+    let manager = is_managed.then(|| of(libc::AF_UNIX, 0));
     let addresses = vec![(0, Eq, libc::AF_NETLINK as u64), (2, Eq, libc::NETLINK_ROUTE as u64)];
-    let families = [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX];
-    families.map(datagrams).into_iter().chain([addresses]).collect()
+    udp.chain(manager).chain([addresses]).collect()
 }
 
 /// Those that are made whatever their arguments are.

@@ -12,6 +12,9 @@ use landlock::{
 /// What the rules were written for. Later versions also hold sockets of files back, of which a service manager's is one.
 const KNOWN: ABI = ABI::V6;
 
+/// The first version that keeps a process from TCP connections (Linux 6.7).
+pub const RULES_TCP: u32 = ABI::V4 as u32;
+
 /// Keeps the calling thread, and what it starts, from all files but those below `/proc` and the folders of these files,
 /// which it may read; returns the version of the interface.
 pub fn give_up<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<u32, String> {

@@ -9,6 +9,8 @@ mod files;
 mod filter;
 mod privileges;
 
+use std::net::TcpListener;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use crate::config::SandboxMode;
@@ -72,13 +74,23 @@ pub struct Sandbox(Confinement);
 impl Sandbox {
     /// Gives up what the calling thread, and whatever it starts from now on, does not need: privileges but for one that
     /// rings may take, and files but for `/proc` and the folders of these, which may be replaced. Sockets must be bound
-    /// already, and no other thread run.
-    pub fn enter<'a>(mode: SandboxMode, files: impl IntoIterator<Item = &'a Path>) -> Self {
+    /// already, and no other thread run. The listener of the metrics connects to nobody any more, also where Landlock
+    /// does not rule TCP.
+    pub fn enter<'a>(
+        mode: SandboxMode,
+        files: impl IntoIterator<Item = &'a Path>,
+        listener: Option<&TcpListener>,
+    ) -> Self {
         let mut now = Confinement::none(mode);
         if mode != SandboxMode::Off {
+            // Newer kernels let only privileged processes do it, and have Landlock for that.
+            let held = listener.map_or(Ok(()), |listener| net::only_listen(listener.as_fd()));
             let reduced = now.note("privileges", privileges::reduce());
             now.no_privileges = reduced.is_some();
             now.landlock = now.note("landlock", files::give_up(files));
+            if now.landlock.is_none_or(|version| version < files::RULES_TCP) {
+                now.note("the listener of the metrics", held.map_err(|error| error.to_string()));
+            }
         }
         Self(now)
     }
