@@ -221,6 +221,9 @@ impl Relay {
                 for change in &new.pending {
                     tracing::warn!("{change}");
                 }
+                for doubt in &new.doubts {
+                    tracing::warn!("{doubt}");
+                }
                 *running = new.loaded;
                 let setup = &running.setup;
                 self.common.groups.declare(&setup.groups, tick(self.common.clock.now()));

@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag::register_conditional_shutdown;
+use signal_hook::flag::{register, register_conditional_shutdown};
 use signal_hook::iterator::Signals;
 
 use crate::server::Event;
@@ -19,29 +19,27 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// From now on no signal ends the process by itself.
+    /// From now on no signal ends the process by itself, but the second one to stop, whatever its threads do then.
     pub fn pay() -> io::Result<Self> {
         let alone = Arc::new(AtomicBool::new(true));
+        let stopping = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             register_conditional_shutdown(signal, 0, Arc::clone(&alone))?;
+            register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
+        }
+        // Behind both of the above: a signal passes by what it arms itself.
+        for signal in [SIGTERM, SIGINT] {
+            register(signal, Arc::clone(&stopping))?;
         }
         Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP])?, alone })
     }
 
-    /// Signals become events, on a thread of its own; a second one to stop ends the process at once.
+    /// Signals become events, on a thread of its own.
     pub fn turn_into(mut self, events: Sender<Event>) -> io::Result<()> {
         self.alone.store(false, Ordering::Relaxed);
         thread::Builder::new().name("signals".into()).spawn(move || {
-            let mut stopping = false;
-            for signal in self.signals.forever() {
-                if stopping && signal != SIGHUP {
-                    signal_hook::low_level::exit(128 + signal);
-                }
-                stopping |= signal != SIGHUP;
-                if events.send(Event::Signal(signal)).is_err() {
-                    return;
-                }
-            }
+            let mut all = self.signals.forever().map(Event::Signal);
+            all.try_for_each(|event| events.send(event))
         })?;
         Ok(())
     }

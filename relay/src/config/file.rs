@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::libc::{EISDIR, O_NONBLOCK};
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 use wire::GroupId;
@@ -22,9 +24,18 @@ pub(super) struct File {
     pub groups: Vec<Declared>,
 }
 
+/// When the configuration is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Time {
+    /// Before anything serves: whatever can be read may be named, and waited for.
+    Start,
+    /// Meanwhile clients are served, and what was read once may have nothing more to say.
+    Reload,
+}
+
 /// Reads and parses the file that `place` names.
-pub(super) fn read(place: &Place, path: &Path) -> Result<File, Problem> {
-    let bytes = bytes(path).map_err(|error| Problem::Unreadable {
+pub(super) fn read(place: &Place, path: &Path, time: Time) -> Result<File, Problem> {
+    let bytes = bytes(path, time).map_err(|error| Problem::Unreadable {
         place: place.clone(),
         path: path.into(),
         error,
@@ -32,13 +43,28 @@ pub(super) fn read(place: &Place, path: &Path) -> Result<File, Problem> {
     parse(path, &bytes)
 }
 
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+fn bytes(path: &Path, time: Time) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    let file = match time {
+        Time::Start => fs::File::open(path)?,
+        Time::Reload => open_again(path)?,
+    };
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(io::Error::other("it is longer than 32 MiB, the longest configuration file"));
+        return Err(io::Error::other("it is longer than 8 MiB, the longest configuration file"));
     }
     Ok(bytes)
+}
+
+/// Opens a file that can be read anew and waits for nobody. A pipe would be empty by now, which is no configuration.
+pub(super) fn open_again(path: &Path) -> io::Result<fs::File> {
+    let file = fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::from_raw_os_error(EISDIR));
+    }
+    let other = || io::Error::other("it is no regular file, which alone can be read anew at a reload");
+    kind.is_file().then_some(file).ok_or_else(other)
 }
 
 /// Parses a file's content; `path` is for the errors.

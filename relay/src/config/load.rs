@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::args::Args;
-use super::file::{self, File};
+use super::file::{self, File, Time};
 use super::groups::Declared;
 use super::host::Host;
 use super::options::OPTIONS;
@@ -15,7 +15,7 @@ use super::place::{Layer, Place, Source};
 use super::problem::{Exit, Problem};
 use super::setup::{self, Setup};
 use super::task::Task;
-use super::{environment, flags, host};
+use super::{doubt, environment, flags, host};
 
 /// A checked configuration that remembers where each value comes from, and can be read anew.
 #[derive(Clone, Debug)]
@@ -39,9 +39,10 @@ pub fn load(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Loaded, Exit> {
     let (flags, task) = flags::read(args)?;
-    let (environment, warnings) = environment::read(variables)?;
-    let merged = merge(&flags, &environment)?;
+    let (environment, mut warnings) = environment::read(variables)?;
+    let merged = merge(&flags, &environment, Time::Start)?;
     let hosts = merged.resolve(host::look_up)?;
+    warnings.extend(doubt::doubts(&merged));
     let setup = setup::check(&merged, hosts, warnings)?;
     Ok(Loaded { setup, task, merged, flags, environment })
 }
@@ -97,11 +98,13 @@ impl Merged {
 }
 
 /// Reads the file that flags or environment name, and merges all.
-pub(super) fn merge(flags: &Layer, environment: &Layer) -> Result<Merged, Problem> {
+pub(super) fn merge(flags: &Layer, environment: &Layer, time: Time) -> Result<Merged, Problem> {
     let named =
         flags.get("config").or_else(|| environment.get("config")).filter(|given| !given.text.is_empty());
-    let file = named
-        .map_or_else(|| Ok(File::default()), |given| file::read(&given.place, Path::new(&given.text)))?;
+    let file = named.map_or_else(
+        || Ok(File::default()),
+        |given| file::read(&given.place, Path::new(&given.text), time),
+    )?;
     overlay(file, environment, flags)
 }
 

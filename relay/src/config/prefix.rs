@@ -21,6 +21,9 @@ pub(super) fn parse(text: &str) -> Result<Prefixes, Complaint> {
 }
 
 fn parse_one(text: &str) -> Result<IpNet, Complaint> {
+    if text.eq_ignore_ascii_case("none") {
+        return Err(Complaint::new(text, "means no prefix at all, and stands alone"));
+    }
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.to_canonical().into());
     }
@@ -72,6 +75,7 @@ mod tests {
                 "10.0.0.0/33",
                 r#""10.0.0.0/33" is neither an address nor a prefix (10.0.0.0/8, 2001:db8::/32) nor "none""#,
             ),
+            ("10.0.0.0/8,none", r#""none" means no prefix at all, and stands alone"#),
             ("10.0.0.1,", r#""" is neither an address nor a prefix (10.0.0.0/8, 2001:db8::/32) nor "none""#),
         ] {
             assert_eq!(read(text), Err(error.to_owned()), "{text}");

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use super::file::Time;
 use super::load::{Loaded, merge};
 use super::options::{Change, OPTIONS};
 use super::place::Place;
 use super::problem::{Problem, one_line};
-use super::setup;
+use super::{doubt, setup};
 
 /// A configuration to take over.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Reloaded {
     pub loaded: Loaded,
     /// What was changed and cannot change live, to warn about. It is listed again at each reload until the restart.
     pub pending: Vec<Pending>,
+    /// What may not be meant, one line each.
+    pub doubts: Vec<String>,
 }
 
 /// A change that needs a restart. Displayed as one line.
@@ -40,7 +43,7 @@ impl fmt::Display for Pending {
 /// # Errors
 /// What is wrong; keep the running configuration then.
 pub fn reload(running: &Loaded) -> Result<Reloaded, Problem> {
-    let mut merged = merge(&running.flags, &running.environment)?;
+    let mut merged = merge(&running.flags, &running.environment, Time::Reload)?;
     // A confined relay has no resolver's files any more, and names count at the next start only.
     let addresses = merged.addresses()?;
     setup::check(&merged, addresses, Vec::new())?;
@@ -59,5 +62,6 @@ pub fn reload(running: &Loaded) -> Result<Reloaded, Problem> {
     let setup = setup::check(&merged, running.setup.hosts.clone(), running.setup.warnings.clone())?;
     let (flags, environment) = (running.flags.clone(), running.environment.clone());
     let task = running.task;
-    Ok(Reloaded { loaded: Loaded { setup, task, merged, flags, environment }, pending })
+    let doubts = doubt::doubts(&merged);
+    Ok(Reloaded { loaded: Loaded { setup, task, merged, flags, environment }, pending, doubts })
 }

@@ -1,13 +1,10 @@
 //! The secret that opens the list of receivers, which is never shown.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use nix::libc::O_NONBLOCK;
-
+use super::file::open_again;
 use super::load::Merged;
 use super::problem::{Complaint, Problem};
 use super::{MAX_TOKEN, MIN_TOKEN};
@@ -76,11 +73,8 @@ pub(super) fn resolve(merged: &Merged) -> Result<Option<Token>, Problem> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // Opening or reading whatever else might wait for ever, and the relay with it.
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file, which alone can be read anew at a reload"));
-    }
+    // The same at the start: this is no file that somebody makes on the way.
+    let file = open_again(path)?;
     let mut text = String::new();
     // White space around it is none of it; a longer file is refused for its length.
     file.take(2 * MAX_TOKEN as u64).read_to_string(&mut text)?;

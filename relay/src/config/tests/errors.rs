@@ -148,10 +148,10 @@ fn of_bytes_that_are_no_text() {
 #[test]
 fn of_a_file_without_end() {
     let line = try_load(&[], &["--config", "/dev/zero"]).unwrap_err();
-    assert_eq!(MAX_FILE, 32 << 20);
+    assert_eq!(MAX_FILE, 8 << 20);
     assert_eq!(
         line,
-        "--config: cannot read /dev/zero: it is longer than 32 MiB, the longest configuration file"
+        "--config: cannot read /dev/zero: it is longer than 8 MiB, the longest configuration file"
     );
 }
 

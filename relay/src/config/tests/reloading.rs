@@ -1,6 +1,11 @@
 //! SIGHUP: what can change live does, what cannot is told, and an error changes nothing.
 
-use super::super::{Reloaded, reload};
+use std::thread;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use super::super::{Reloaded, Source, reload};
 use super::Case;
 
 fn pending(case: &Case, reloaded: &Reloaded) -> Vec<String> {
@@ -76,4 +81,40 @@ fn the_groups_of_the_file_must_fit_the_ceiling_that_runs() {
         case.shorten(&line),
         "relay.toml:1: max-groups: 1 is less than the 2 groups that the file declares"
     );
+}
+
+#[test]
+fn a_pipe_is_read_at_the_start_and_never_again() {
+    let case = Case::new("");
+    std::fs::remove_file(case.path()).unwrap();
+    mkfifo(&case.path(), Mode::S_IRWXU).unwrap();
+    let path = case.path();
+    let writer = thread::spawn(move || std::fs::write(path, "admission = 'strict'").unwrap());
+    let loaded = case.load(&[], &[]).unwrap();
+    writer.join().unwrap();
+    assert_eq!(loaded.source("admission"), Source::File);
+    let line = case.shorten(&reload(&loaded).unwrap_err().to_string());
+    assert!(
+        line.ends_with("relay.toml: it is no regular file, which alone can be read anew at a reload"),
+        "{line}"
+    );
+    std::fs::remove_file(case.path()).unwrap();
+    std::fs::create_dir(case.path()).unwrap();
+    let line = reload(&loaded).unwrap_err().to_string();
+    assert!(line.ends_with("Is a directory (os error 21); name a file in it"), "{line}");
+}
+
+#[test]
+fn what_may_not_be_meant_is_told_at_the_start_and_at_a_reload() {
+    let case = Case::new("trust = ['10.0.0.0/8', '::/0']\nallow = 'none'\n");
+    let loaded = case.load(&[], &[]).unwrap();
+    let told = |lines: &[String]| lines.iter().map(|line| case.shorten(line)).collect::<Vec<_>>();
+    let lines = told(&loaded.setup.warnings);
+    assert_eq!(lines[0], "relay.toml:2: allow: nobody may speak to the relay");
+    assert!(lines[1].starts_with("relay.toml:1: trust: ::/0 is every address, so that none"), "{}", lines[1]);
+    assert_eq!(told(&reload(&loaded).unwrap().doubts), lines);
+    for other in ["trust = '10.0.0.0/8'", "trust = '0.0.0.0/0'\nadmission = 'open'"] {
+        case.write(other);
+        assert_eq!(reload(&loaded).unwrap().doubts, [""; 0], "{other}");
+    }
 }

@@ -1,5 +1,8 @@
 //! SIGHUP: what can change live does, members stay, and a bad file changes nothing.
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
 use crate::support::{Backend, Client, Relay, RelayOptions, each_backend, eventually};
 
 use super::tools::{ConfigFile, assert_says};
@@ -150,6 +153,11 @@ fn a_bad_file_changes_nothing() {
         std::fs::remove_file(here.file.path()).unwrap();
         let log = here.hang_up("the old configuration stays");
         assert_says(&log[0], &["ERROR", "cannot read", &here.file.name()]);
+        // Nobody writes to this one, and whoever opened it as any other file would wait.
+        mkfifo(&here.file.path(), Mode::S_IRWXU).unwrap();
+        let log = here.hang_up("the old configuration stays");
+        assert_says(&log[0], &["ERROR", "no regular file", &here.file.name()]);
+        std::fs::remove_file(here.file.path()).unwrap();
         assert_eq!(a.ask("!PING"), "PONG 10.0");
         here.reload("heartbeat = 30\n", "reloaded");
         soon(&a, "!PING", "PONG 30.0");

@@ -4,15 +4,17 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, PATIENCE, Relay, RelayOptions, alone, each_backend, undisturbed};
+use crate::support::{
+    Backend, Client, Halted, PATIENCE, Relay, RelayOptions, alone, each_backend, eventually, undisturbed,
+};
 
-use super::tools::main_job;
+use super::tools::{main_job, proc_of, status_line};
 
 const METRICS: &str = "127.0.0.1:9500";
 const MEMBERS: usize = 200;
 const BURST: usize = 200;
 
-fn usual(backend: crate::support::Backend) -> RelayOptions {
+fn usual(backend: Backend) -> RelayOptions {
     RelayOptions::plain().with(["--backend", backend.name(), "--shards", "2"])
 }
 
@@ -77,7 +79,7 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn start(backend: crate::support::Backend, burst: usize) -> Self {
+    fn start(backend: Backend, burst: usize) -> Self {
         let relay = usual(backend).with(["--cap", "none"]).start();
         let sender = Client::to(relay.address());
         let group = sender.create();
@@ -146,4 +148,17 @@ fn a_second_signal_ends_it_at_once() {
             main_job(usual(backend).with(["--port", &address.port().to_string()]).start().address());
         });
     });
+}
+
+#[test]
+fn one_more_signal_ends_it_whatever_its_threads_do() {
+    let mut relay = RelayOptions::new(Backend::Mmsg).with(["--shards", "1"]).start();
+    let halted = Halted::new(&relay, "signals");
+    // Two that come together may be one.
+    eventually("it ends", || {
+        relay.signal("TERM");
+        status_line(&proc_of(relay.pid()), "State").starts_with('Z').then_some(())
+    });
+    halted.go_on();
+    assert_eq!(relay.wait().code(), Some(143));
 }

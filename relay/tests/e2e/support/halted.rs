@@ -9,7 +9,10 @@ use nix::unistd::Pid;
 use super::Relay;
 
 /// A thread of another process that stands still.
-pub struct Halted(Pid);
+pub struct Halted {
+    thread: Pid,
+    is_whole: bool,
+}
 
 impl Halted {
     /// Halts the thread of this name.
@@ -25,7 +28,7 @@ impl Halted {
         ptrace::seize(thread, ptrace::Options::empty()).expect("a thread can be traced");
         ptrace::interrupt(thread).expect("it can be stopped");
         waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
-        Self(thread)
+        Self { thread, is_whole: thread.as_raw() as u32 == relay.pid() }
     }
 
     /// Lets it go on.
@@ -33,8 +36,11 @@ impl Halted {
 }
 
 impl Drop for Halted {
-    /// Also where a test fails: a process of which a thread is still traced could not be waited for.
+    /// Also where a test fails: a process could not be waited for if a thread of it is still traced, or nobody has seen its end.
     fn drop(&mut self) {
-        let _ = ptrace::detach(self.0, None);
+        let ended = ptrace::detach(self.thread, None).is_err();
+        if ended && !self.is_whole {
+            let _ = waitpid(self.thread, Some(WaitPidFlag::__WALL));
+        }
     }
 }
