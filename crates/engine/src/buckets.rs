@@ -28,20 +28,26 @@ pub(crate) struct Buckets {
 /// What one key may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
-    /// Tokens a second.
-    pub each_second: u32,
+    /// Microseconds in which one token comes.
+    pub interval: u64,
     /// Tokens at once.
-    pub burst: u32,
+    pub burst: u64,
 }
 
 impl Rate {
-    fn interval(self) -> u64 {
-        1_000_000 / u64::from(self.each_second)
+    /// So many tokens a second, and at once.
+    pub const fn each_second(tokens: u64, burst: u64) -> Self {
+        Self { interval: 1_000_000 / tokens, burst }
+    }
+
+    /// So many tokens a minute, and at once.
+    pub const fn each_minute(tokens: u64, burst: u64) -> Self {
+        Self { interval: 60_000_000 / tokens, burst }
     }
 
     /// How far ahead of the time the next token may be due.
     fn slack(self) -> u64 {
-        self.interval() * u64::from(self.burst - 1)
+        self.interval * (self.burst - 1)
     }
 }
 
@@ -67,7 +73,7 @@ impl Buckets {
             if due > now + self.rate.slack() {
                 return false;
             }
-            let next = due + self.rate.interval();
+            let next = due + self.rate.interval;
             // Other keys share the bucket.
             if self.due[fullest].compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 // Those that others have emptied further stay as they are.
@@ -107,7 +113,7 @@ mod tests {
     use std::thread;
 
     const ROW: usize = 1 << 12;
-    const RATE: Rate = Rate { each_second: 100, burst: 20 };
+    const RATE: Rate = Rate::each_second(100, 20);
 
     fn hash(key: u64) -> u64 {
         RandomState::with_seeds(1, 2, 3, 4).hash_one(key)
@@ -146,8 +152,7 @@ mod tests {
     fn shards_do_not_take_the_same_token() {
         const THREADS: usize = 4;
         for round in 0..50 {
-            let (buckets, start) =
-                (Buckets::new(ROW, Rate { each_second: 1, burst: 1000 }), Barrier::new(THREADS));
+            let (buckets, start) = (Buckets::new(ROW, Rate::each_second(1, 1000)), Barrier::new(THREADS));
             let all: u32 = thread::scope(|scope| {
                 let take = || {
                     start.wait();

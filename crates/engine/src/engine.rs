@@ -267,6 +267,8 @@ impl Engine {
         let creator = Creator::new(from.client, proved || self.admission.stance() == Stance::Open);
         let created = self.groups.create(creator, &self.settings, &mut self.entropy, self.now);
         let created = created.map_err(|cannot| match cannot {
+            // Others may have used it up in its name.
+            CannotCreate::ClientLimit { .. } if !creator.proved => self.ask(from.client),
             CannotCreate::ClientLimit { used } => {
                 Refusal::ClientLimit { used, max: self.settings.max_groups_per_client }
             }
@@ -291,8 +293,8 @@ impl Engine {
         if let Some(key) = from.session.filter(|&key| self.is_in(key, &id)) {
             return self.join_again(key, member).map(|()| Reply::Joined(id));
         }
-        self.check_guesses(from, member.proved)?;
-        let (joined, admit) = self.enter(&id, member, from.session.is_some(), outbox);
+        let needs_proof = self.is_guessing(from, member.proved) || self.asks() && !member.proved;
+        let (joined, admit) = self.enter(&id, member, (needs_proof, from.session.is_some()), outbox);
         let joined = joined.map_err(|cannot| {
             if admit && from.session.is_none() {
                 self.groups.release_client();
@@ -300,8 +302,8 @@ impl Engine {
             match cannot {
                 CannotJoin::NoSuchGroup => self.note_guess(from, member.proved),
                 CannotJoin::GroupFull => Refusal::GroupFull(id),
-                CannotJoin::ServerFull => Refusal::ServerFull,
-                CannotJoin::NeedsProof => self.ask(from.client),
+                CannotJoin::ServerFull { .. } => Refusal::ServerFull,
+                CannotJoin::NeedsProof => self.ask_guesser(from, member.proved),
             }
         })?;
         match from.session {

@@ -51,7 +51,10 @@ pub(crate) struct Joined {
 pub(crate) enum CannotJoin {
     NoSuchGroup,
     GroupFull,
-    ServerFull,
+    /// `proved`: with room, it would be proved.
+    ServerFull {
+        proved: bool,
+    },
     NeedsProof,
 }
 
@@ -62,7 +65,7 @@ pub(crate) struct Door {
     pub cap: Cap,
     /// There is room for one more client.
     pub admit: bool,
-    /// It has to be proved, and learns nothing before.
+    /// It has to prove itself, and learns nothing before; unless it comes to its own group.
     pub needs_proof: bool,
 }
 
@@ -224,22 +227,22 @@ impl Groups {
 
     /// Adds a member.
     pub(crate) fn join(&self, id: &GroupId, member: Member, door: Door) -> Result<Joined, CannotJoin> {
-        let must_prove = door.needs_proof && !member.proved;
-        let unknown = if must_prove { CannotJoin::NeedsProof } else { CannotJoin::NoSuchGroup };
+        let unknown = if door.needs_proof { CannotJoin::NeedsProof } else { CannotJoin::NoSuchGroup };
         let hash = self.hash(id);
         let mut stripe = self.stripe(hash);
         let slot = stripe.find(id, hash).ok_or(unknown)?;
         let group = stripe.group(slot);
         let by_creator =
             group.live.is_none() && group.creator().is_some_and(|creator| creator.is(&member.client));
-        if must_prove && !by_creator {
+        if door.needs_proof && !by_creator {
             return Err(CannotJoin::NeedsProof);
         }
         if !group.cap(door.cap).admits_one_more(group.len()) {
             return Err(CannotJoin::GroupFull);
         }
+        let proved = member.proved || by_creator;
         if !door.admit {
-            return Err(CannotJoin::ServerFull);
+            return Err(CannotJoin::ServerFull { proved });
         }
         if group.live.is_none() && !group.is_declared() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
@@ -247,7 +250,6 @@ impl Groups {
         self.spend_spare(group);
         stripe.stop_clock(slot);
         let live = stripe.live(slot, self.stripe_of(hash) as u32);
-        let proved = member.proved || by_creator;
         let position = live.add(Member { proved, ..member }, |client| self.hasher.hash_one(client));
         Ok(Joined { handle: Arc::clone(&live.handle), position, proved })
     }

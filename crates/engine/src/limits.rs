@@ -49,34 +49,51 @@ pub const MAX_RATE: u32 = 100_000;
 /// back for as long.
 pub const RATE_BURST: Duration = Duration::from_millis(250);
 
-/// Answers that the unproved addresses of a /24 or /64 get: none has more than 92 IP bytes, so a victim's whole prefix
-/// is sent 9,200 bytes a second by all the world's forgers. At once enough for the members of a large office whose
+/// Answers that the unproved addresses of a /24 or /64 get: none has more than 92 IP bytes (112 by IPv6), and with the
+/// [`RETRIES_OF_PREFIX`] of 54 (74) a victim's whole prefix is sent 20 kB (26 kB) a second by all the world's forgers. At once enough for the members of a large office whose
 /// relay was started anew.
-pub(crate) const REPLIES_OF_PREFIX: Rate = Rate { each_second: 100, burst: 400 };
+pub(crate) const REPLIES_OF_PREFIX: Rate = Rate::each_second(100, 400);
 
 /// Buckets in each of the rows for them, 1 MiB in all: together they allow 3.3 million answers a second, which is more than
 /// a core takes, so that a flood from whatever prefixes empties only a part of them.
 pub(crate) const REPLIES_ROW: usize = if SMALL { 1 } else { 1 << 15 };
 
-/// Questions for a proof that one address gets instead of them: one is enough, and any can be lost.
-pub(crate) const RETRIES_OF_ADDRESS: Rate = Rate { each_second: 5, burst: 10 };
+/// Questions for a proof that one client, which is an address and a port, gets instead of them: one is enough, and any can be lost.
+pub(crate) const RETRIES_OF_CLIENT: Rate = Rate::each_second(5, 10);
 
 /// Buckets in each of the rows for them, half a MiB: together they allow more than [`RETRIES`], which so comes first.
 pub(crate) const RETRIES_ROW: usize = if SMALL { 1 } else { 1 << 14 };
 
-/// Questions for a proof instead of answers, of the whole relay: 2.7 MB a second with 54 IP bytes each, a tenth of what
-/// unproved members may get by default.
-pub(crate) const RETRIES: Rate = Rate { each_second: 50_000, burst: 5_000 };
+/// The same for all clients of a /24 or /64: twice as many as there are answers, so that a neighbour of a flood still hears
+/// one, and as much as it takes to ask everybody in an office within a few seconds.
+pub(crate) const RETRIES_OF_PREFIX: Rate = Rate::each_second(200, 400);
 
-/// Wrong group ids that the unproved addresses of a /24 or /64 may try: at a guess a second and a quarter of a million groups
-/// of 34^8 ids, one prefix hits a group in 80 days on average. At once what a crowd mistypes.
-pub(crate) const GUESSES_OF_PREFIX: Rate = Rate { each_second: 1, burst: 60 };
+/// Buckets in each of the rows for them, a quarter of a MiB: the same arithmetic.
+pub(crate) const RETRIES_OF_PREFIX_ROW: usize = if SMALL { 1 } else { 1 << 13 };
 
-/// The same for a proved address, which nobody else can use up.
-pub(crate) const GUESSES_OF_ADDRESS: Rate = Rate { each_second: 1, burst: 30 };
+/// Questions for a proof instead of answers, of the whole relay: 2.7 MB a second with 54 IP bytes each (3.7 MB with 74, by
+/// IPv6), a seventh at most of what unproved members may get by default.
+pub(crate) const RETRIES: Rate = Rate::each_second(50_000, 5_000);
 
-/// Buckets in each of the rows for both, a quarter of a MiB each: all prefixes together try 8,000 ids a second, then
-/// everybody who is not proved has to be.
+/// Wrong group ids that a /24 or /64 may try, its unproved addresses and its proved clients apart, before each is looked at
+/// alone. In a minute as many as a crowd mistypes.
+///
+/// Whoever has all addresses of a prefix makes the count of each a small hindrance; what bounds it then is
+/// [`REPLIES_OF_PREFIX`]: 100 guesses a second without a proof. A quarter of a million groups ([`MAX_GROUPS`]) of 34^8 ids are hit by
+/// one guess in 6.8 million, so one prefix hits one in 19 hours on average, and a single one of a thousand in 200 days.
+pub(crate) const GUESSES_OF_PREFIX: Rate = Rate::each_second(10, 600);
+
+/// The same for each unproved address: a forger who wants somebody to be asked for a proof has to do it for each one.
+pub(crate) const GUESSES_OF_ADDRESS: Rate = Rate::each_second(1, 30);
+
+/// The same for each proved client. Only it can use them up: nobody else shows its cookie. A prefix is told 300 cookies a second
+/// at most ([`REPLIES_OF_PREFIX`], [`RETRIES_OF_PREFIX`]), and each is good for a minute, in which it has five guesses: 1,500 a second, a hit in
+/// 75 minutes among a quarter of a million groups, and in two weeks among a thousand.
+pub(crate) const GUESSES_OF_CLIENT: Rate = Rate::each_minute(2, 3);
+
+/// Buckets in each of the rows for them, a quarter of a MiB for each of the four tables. To have somebody asked who guesses nothing,
+/// others have to empty the buckets of prefixes, too, all of which together allow 80,000 wrong ids a second; a datagram empties one or
+/// two of the four rows, so that it takes more than a core can look at.
 pub(crate) const GUESSES_ROW: usize = if SMALL { 1 } else { 1 << 13 };
 
 /// Clients at which a JOIN looks for one that makes room, at most; the next JOIN goes on behind them. Of a flood's members each
@@ -214,6 +231,7 @@ const _: () = assert!(MAX_UNJOINED_GROUPS < MAX_GROUPS && MAX_GROUPS < CEILING &
 const _: () = assert!(STRIPES.is_power_of_two() && QUOTA_STRIPES.is_power_of_two());
 const _: () = assert!(ROSTER_CHUNK.is_power_of_two() && ROSTER_CHUNK >= INDEXED_MEMBERS);
 const _: () = assert!(ROSTER_BRANCHES.is_power_of_two());
-const _: () = assert!(RETRIES_ROW as u32 * RETRIES_OF_ADDRESS.each_second > RETRIES.each_second || SMALL);
+const _: () = assert!(RETRIES_ROW as u64 * RETRIES.interval > RETRIES_OF_CLIENT.interval || SMALL);
+const _: () = assert!(RETRIES_OF_PREFIX_ROW as u64 * RETRIES.interval > RETRIES_OF_PREFIX.interval || SMALL);
 const _: () = assert!(MIN_GID_LENGTH < MAX_GID_LENGTH);
 const _: () = assert!(WHEEL_SLOTS.is_power_of_two() && WHEEL_SLOTS.ilog2() * WHEEL_LEVELS < u64::BITS);

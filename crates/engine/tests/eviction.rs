@@ -114,6 +114,17 @@ fn the_longest_silent_unproved_member_makes_room() {
 }
 
 #[test]
+fn who_comes_to_its_own_group_is_proved_and_finds_room() {
+    let mut relay = relay(Ceilings { clients: 3, ..Ceilings::default() });
+    let id = relay.create(friend(0));
+    (0..3).for_each(|number| relay.join(stranger(number), &id));
+    let own = relay.create(stranger(9));
+    assert_eq!(join(&mut relay, stranger(9), &id), FULL);
+    relay.join(stranger(9), &own);
+    assert_eq!((relay.clients(), relay.admission.unproved(), count(&relay, Event::EvictMember)), (3, 2, 1));
+}
+
+#[test]
 fn a_leaver_that_was_pushed_out_got_what_was_said_before() {
     let mut relay = relay(Ceilings { clients: 3, ..Ceilings::default() });
     let id = relay.create(friend(0));

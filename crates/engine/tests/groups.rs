@@ -16,6 +16,10 @@ fn capped(cap: u32) -> Relay {
     relay(Settings { cap: Cap::Members(cap), ..Settings::default() })
 }
 
+fn nobody_is_asked() -> Settings {
+    Settings { admission: AdmissionMode::Open, ..Settings::default() }
+}
+
 fn join(relay: &mut Relay, number: u32, id: &str) -> String {
     relay.say(client(number), &text(&["!JOIN ", id]))
 }
@@ -104,7 +108,7 @@ fn no_cap_lifts_it_and_a_groups_own_cap_goes_first() {
 
 #[test]
 fn a_quota_frees_when_a_group_is_deleted_and_not_when_somebody_leaves() {
-    let mut relay = relay(Settings { empty_ttl: Duration::from_secs(100), ..Settings::default() });
+    let mut relay = relay(Settings { empty_ttl: Duration::from_secs(100), ..nobody_is_asked() });
     let ids: Vec<String> = (0..3).map(|_| relay.create(client(0))).collect();
     assert_eq!(relay.say(client(0), b"!CREATE"), "ERR CLIENT_LIMIT 3/3");
     relay.join(client(0), &ids[0]);
@@ -139,7 +143,7 @@ fn a_declared_group_is_permanent_and_becomes_ordinary_when_it_is_not_declared_an
 
 #[test]
 fn declaring_a_clients_group_gives_its_quota_back_once() {
-    let mut relay = relay(Settings { max_groups_per_client: 1, ..Settings::default() });
+    let mut relay = relay(Settings { max_groups_per_client: 1, ..nobody_is_asked() });
     for _ in 0..3 {
         let id = relay.create(client(0));
         assert_eq!(relay.say(client(0), b"!CREATE"), "ERR CLIENT_LIMIT 1/1");

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use common::{Relay, text};
 use engine::{AdmissionMode, DropReason, Settings, Throttled};
@@ -10,9 +10,14 @@ use engine::{AdmissionMode, DropReason, Settings, Throttled};
 /// Answers at once for one prefix, and each second (`limits::REPLIES_OF_PREFIX`).
 const AT_ONCE: usize = 400;
 const EACH_SECOND: usize = 100;
-/// Wrong ids that a prefix may try at once, and a proved address.
-const GUESSES: usize = 60;
-const OWN_GUESSES: usize = 30;
+/// Questions at once for one client, and for a prefix in place of answers, and each second.
+const QUESTIONS: usize = 10;
+const QUESTIONS_OF_PREFIX: (usize, usize) = (400, 200);
+/// Wrong ids at once that a prefix may try, then each unproved address, and each proved client.
+const OF_PREFIX: usize = 600;
+const OF_ADDRESS: usize = 30;
+const OF_CLIENT: usize = 3;
+const NO_SUCH_GROUP: &str = "ERR BAD_ARG NoSuchGroup";
 
 fn relay() -> Relay {
     Relay::new(1, Settings::default())
@@ -53,7 +58,7 @@ fn a_prefix_is_answered_so_often_and_no_other_pays_for_it() {
     assert_eq!(exhaust(&mut relay, 1000), EACH_SECOND);
     assert!(!relay.say(at("10.0.1.0:9"), b"hello").is_empty(), "the next prefix");
     for host in 0..1000u64 {
-        let ip = std::net::Ipv6Addr::from((0x2001_0db8_u128 << 96) + u128::from(host));
+        let ip = Ipv6Addr::from((0x2001_0db8_u128 << 96) + u128::from(host));
         relay.say(SocketAddr::from((ip, 9)), b"hello");
     }
     assert_eq!(relay.say(at("[2001:db8::ffff]:9"), b"hello"), "", "a /64 is one host's");
@@ -81,17 +86,40 @@ fn a_neighbour_of_a_flood_proves_itself_and_is_never_limited_again() {
     assert!(relay.say(neighbour(8), &text(&["!CREATE ", cookie(&retry)])).starts_with("OK CREATED "));
 }
 
+/// Questions among the answers to so many JOINs of a client, or of one for each number.
+fn questions(relay: &mut Relay, client: impl Fn(u32) -> SocketAddr) -> usize {
+    (0..1000).filter(|&number| relay.say(client(number), b"!JOIN X").starts_with("ERR RETRY ")).count()
+}
+
 #[test]
-fn a_flood_of_joins_leaves_each_address_its_own_questions() {
+fn a_flood_of_joins_leaves_each_client_its_own_questions() {
     let mut relay = relay();
     exhaust(&mut relay, 1000);
-    let questions = |relay: &mut Relay, number| {
-        (0..1000).filter(|_| relay.say(neighbour(number), b"!JOIN X").starts_with("ERR RETRY ")).count()
-    };
-    assert_eq!((questions(&mut relay, 1), questions(&mut relay, 2)), (10, 10));
+    let behind_one_address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    for client in [behind_one_address(1), behind_one_address(2), neighbour(2)] {
+        assert_eq!(questions(&mut relay, |_| client), QUESTIONS);
+    }
     relay.begin_turn(10_000);
     exhaust(&mut relay, 10_000);
-    assert_eq!(questions(&mut relay, 1), 10, "no more after a rest");
+    assert_eq!(questions(&mut relay, |_| neighbour(1)), QUESTIONS, "no more after a rest");
+}
+
+#[test]
+fn a_prefix_is_asked_so_often_however_many_clients_it_has() {
+    let mut relay = relay();
+    let crowd = |prefix: u16, number| {
+        let ip = Ipv6Addr::new(0x2001, 0xdb8, 0, prefix, 0, 0, 0, number as u16);
+        SocketAddr::from((ip, 9))
+    };
+    let exhaust =
+        |relay: &mut Relay, from| (0..1000).for_each(|number| drop(relay.say(crowd(from, number), b"hello")));
+    exhaust(&mut relay, 0);
+    assert_eq!(questions(&mut relay, |number| crowd(0, number)), QUESTIONS_OF_PREFIX.0);
+    relay.begin_turn(1000);
+    exhaust(&mut relay, 0);
+    assert_eq!(questions(&mut relay, |number| crowd(0, number)), QUESTIONS_OF_PREFIX.1);
+    exhaust(&mut relay, 1);
+    assert_eq!(questions(&mut relay, |number| crowd(1, number)), QUESTIONS_OF_PREFIX.0, "the next /64");
 }
 
 #[test]
@@ -107,27 +135,67 @@ fn members_are_owed_their_pong() {
     assert_eq!(relay.say(neighbour(1), b"!?"), "", "but nothing else");
 }
 
+/// Tries wrong ids from all over a prefix for some seconds, until it has no more to try, and no host many of them.
+fn guess_from_everywhere(relay: &mut Relay) {
+    for second in 0..10 {
+        relay.begin_turn(1000);
+        for number in 0..EACH_SECOND {
+            let guesser = neighbour(100 + (second * EACH_SECOND + number) % 150);
+            assert_eq!(relay.say(guesser, b"!JOIN WRONG"), NO_SUCH_GROUP);
+        }
+    }
+    relay.begin_turn(1000);
+}
+
+/// How many wrong ids one may try before it is asked for a proof.
+fn guesses(relay: &mut Relay, client: SocketAddr, wrong: &[u8]) -> usize {
+    (0..1000).take_while(|_| relay.say(client, wrong) == NO_SUCH_GROUP).count()
+}
+
+/// What an address has to show.
+fn proof_of(relay: &mut Relay, client: SocketAddr) -> String {
+    cookie(&relay.say(client, b"!JOIN X ?")).to_owned()
+}
+
 #[test]
-fn who_guesses_learns_no_more() {
+fn who_guesses_learns_no_more_and_its_neighbours_do() {
     let mut relay = relay();
     let id = relay.create(at("127.0.0.1:1"));
     let join = text(&["!JOIN ", &id]);
-    for guess in 0..GUESSES {
-        let wrong = text(&["!JOIN WRONG", &guess.to_string()]);
-        assert_eq!(relay.say(neighbour(guess), &wrong), "ERR BAD_ARG NoSuchGroup");
-    }
-    let retry = relay.say(neighbour(1), &join);
-    assert_eq!(relay.say(neighbour(2), b"!JOIN WRONG").split(' ').nth(1), Some("RETRY"), "{retry}");
-    assert_eq!(throttled(&relay, Throttled::Guesses), 2);
-    assert!(relay.say(at("10.0.1.1:9"), &join).starts_with("OK JOINED"), "the next prefix");
-    // A proof helps, and makes it the guesser's own affair.
-    let shown = |group: &str| text(&["!JOIN ", group, " ", cookie(&retry)]);
-    for _ in 0..OWN_GUESSES {
-        assert_eq!(relay.say(neighbour(1), &shown("WRONG")), "ERR BAD_ARG NoSuchGroup");
-    }
-    assert!(relay.say(neighbour(1), &shown(&id)).starts_with("ERR RETRY "));
-    relay.begin_turn(1000);
-    assert_eq!(relay.say(neighbour(1), &shown(&id)), format!("OK JOINED {id}"));
+    guess_from_everywhere(&mut relay);
+    assert_eq!(throttled(&relay, Throttled::Guesses), 0);
+    assert_eq!(guesses(&mut relay, neighbour(1), b"!JOIN WRONG"), OF_ADDRESS);
+    assert_eq!(cookie(&relay.say(neighbour(1), b"!JOIN WRONG")), cookie(&relay.say(neighbour(1), &join)));
+    assert_eq!(throttled(&relay, Throttled::Guesses), 3);
+    let behind_the_same_address = SocketAddr::new(neighbour(1).ip(), 2);
+    cookie(&relay.say(behind_the_same_address, &join));
+    relay.join(neighbour(2), &id);
+    // Who has made a group knows its id.
+    let own = relay.create(neighbour(1));
+    relay.join(neighbour(1), &own);
+    assert_eq!(relay.admission.unproved(), 1, "and only the neighbour is not proved");
+}
+
+#[test]
+fn a_proved_guesser_learns_no_more_and_nobody_else_pays_for_it() {
+    let mut relay = relay();
+    let id = relay.create(at("127.0.0.1:1"));
+    let [guesser, honest] = [5, 6].map(|port| SocketAddr::from(([10, 0, 0, 7], port)));
+    let shown = [guesser, honest].map(|client| proof_of(&mut relay, client));
+    let join = |group: &str, who: usize| text(&["!JOIN ", group, " ", &shown[who]]);
+    // A lonely one mistypes for a minute.
+    assert_eq!(guesses(&mut relay, guesser, &join("WRONG", 0)), OF_PREFIX);
+    cookie(&relay.say(guesser, &join(&id, 0)));
+    let own = relay.say(guesser, &text(&["!CREATE ", &shown[0]]));
+    let own = own.strip_prefix("OK CREATED ").unwrap();
+    assert_eq!(guesses(&mut relay, honest, &join("WRONG", 1)), OF_CLIENT, "its own, if others guess, too");
+    relay.begin_turn(30_000);
+    guesses(&mut relay, guesser, &join("WRONG", 0));
+    assert_eq!(relay.say(honest, &join(&id, 1)), format!("OK JOINED {id}"));
+    assert_eq!(relay.say(guesser, &join(own, 0)), format!("OK JOINED {own}"), "which it alone was told of");
+    cookie(&relay.say(guesser, &join(&id, 0)));
+    relay.begin_turn(30_000);
+    assert_eq!(relay.say(guesser, &join(&id, 0)), format!("OK JOINED {id}"));
 }
 
 #[test]

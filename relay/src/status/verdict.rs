@@ -290,10 +290,11 @@ mod tests {
     }
 
     /// Alerts whose causes are not on this page.
-    const ELSEWHERE: [(&str, &str); 7] = [
+    const ELSEWHERE: [(&str, &str); 8] = [
         ("RelayDown", "such a relay has no page"),
         ("RelayRestartLoop", "each process knows of itself"),
         ("RelayClientsVanished", "it compares with members of before"),
+        ("RelayGuessing", "members notice nothing of it"),
         ("RelayLatency", "it is beside the verdict, and a minute of it proves nothing"),
         ("RelayShardImbalance", "the shards are beside the verdict"),
         ("RelayFallbackBackend", "it has no threshold: info, as there"),

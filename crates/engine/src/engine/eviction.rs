@@ -16,15 +16,17 @@ impl Engine {
         &mut self,
         id: &GroupId,
         member: Member,
-        is_client: bool,
+        (needs_proof, is_client): (bool, bool),
         outbox: &mut Outbox,
     ) -> (Result<Joined, CannotJoin>, bool) {
         let ceiling = self.settings.ceilings.clients;
-        let door = Door { cap: self.settings.cap, admit: true, needs_proof: self.asks() };
+        let door = Door { cap: self.settings.cap, admit: true, needs_proof };
         let admit = is_client || self.groups.reserve_client(ceiling);
         let joined = self.groups.join(id, member, Door { admit, ..door });
-        let is_full = matches!(joined, Err(CannotJoin::ServerFull));
-        if is_full && self.make_room(member.proved, outbox) && self.groups.reserve_client(ceiling) {
+        if let Err(CannotJoin::ServerFull { proved }) = joined
+            && self.make_room(proved, outbox)
+            && self.groups.reserve_client(ceiling)
+        {
             return (self.groups.join(id, member, door), true);
         }
         (joined, admit)

@@ -77,13 +77,16 @@ impl Engine {
     }
 
     /// Who has tried too many wrong group ids learns of no more, right or wrong, but how to prove itself.
-    pub(super) fn check_guesses(&mut self, from: &Sender<'_>, proved: bool) -> Result<(), Refusal> {
-        let is_guessing = || self.admission.throttle.is_guessing(from.client, proved, self.now);
-        if self.has_limits(from) && is_guessing() {
+    pub(super) fn is_guessing(&self, from: &Sender<'_>, proved: bool) -> bool {
+        self.has_limits(from) && self.admission.throttle.is_guessing(from.client, proved, self.now)
+    }
+
+    /// The question for a proof, counted where nobody else would have been asked.
+    pub(super) fn ask_guesser(&mut self, from: &Sender<'_>, proved: bool) -> Refusal {
+        if proved || !self.asks() {
             self.tally.throttled[Throttled::Guesses as usize] += 1;
-            return Err(self.ask(from.client));
         }
-        Ok(())
+        self.ask(from.client)
     }
 
     /// Somebody has asked for a group that does not exist.

@@ -291,6 +291,7 @@ impl Oracle {
         let unjoined =
             self.groups.values().filter(|group| !group.joined_ever && group.declared.is_none()).count();
         match () {
+            () if used >= self.rules.quota && !creator.1 => Verdict::Asked,
             () if used >= self.rules.quota => error(&format!("CLIENT_LIMIT {used}/{}", self.rules.quota)),
             () if self.groups.len() >= self.rules.max_groups || unjoined >= self.rules.max_unjoined => {
                 error("SERVER_FULL TryLater")
@@ -321,10 +322,8 @@ impl Oracle {
                 return Verdict::Asked;
             }
         } else {
-            if self.proofs.is_guessing(client, proved, self.now) {
-                return Verdict::Asked;
-            }
-            let is_asked = !proved && self.proofs.asks();
+            let is_guessing = self.proofs.is_guessing(client, proved, self.now);
+            let is_asked = is_guessing || !proved && self.proofs.asks();
             let Some(group) = self.groups.get(&id) else {
                 if !is_asked {
                     self.proofs.note_guess(client, proved, self.now);

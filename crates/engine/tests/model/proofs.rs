@@ -27,8 +27,11 @@ pub enum Proof {
 const EPOCH: u64 = 30_000;
 const CALM: u64 = 10_000;
 
-/// Thousandths of wrong ids that may be tried at once: by the unproved of a prefix, by a proved address. One more each second.
-const GUESSES: [u64; 2] = [60_000, 30_000];
+/// Wrong ids that may be tried at once, and the milliseconds in which one more comes: by a prefix, by an unproved address of
+/// it, by a proved client.
+const OF_PREFIX: (u64, u64) = (600, 100);
+const OF_ADDRESS: (u64, u64) = (30, 1000);
+const OF_CLIENT: (u64, u64) = (3, 30_000);
 
 pub struct Proofs {
     pub stance: Stance,
@@ -36,8 +39,8 @@ pub struct Proofs {
     grace: u64,
     /// What each client was told, and in which epoch.
     told: BTreeMap<(SocketAddr, u64), String>,
-    /// Of whoever has guessed: what is left, and when that was.
-    guesses: BTreeMap<(bool, IpAddr), (u64, u64)>,
+    /// Of whoever has guessed: what is left in milliseconds, and when that was.
+    guesses: BTreeMap<Guesser, (u64, u64)>,
     /// What the bucket of all unproved members holds, in thousandths of bytes, and when that was.
     level: i64,
     as_of: u64,
@@ -118,22 +121,24 @@ impl Proofs {
         known(epoch) == Some(cookie) || epoch > 0 && known(epoch - 1) == Some(cookie)
     }
 
-    /// True if a client has tried too many wrong ids lately.
+    /// True if a client has tried too many wrong ids lately, and its prefix has.
     pub fn is_guessing(&self, client: SocketAddr, proved: bool, now: u64) -> bool {
-        self.is_limited(client) && self.left(client, proved, now) < 1000
+        let is_empty = |(guesser, rate): (_, (u64, u64))| self.left(guesser, rate, now) < rate.1;
+        self.is_limited(client) && guessers(client, proved).into_iter().all(is_empty)
     }
 
     pub fn note_guess(&mut self, client: SocketAddr, proved: bool, now: u64) {
-        if self.is_limited(client) {
-            let left = self.left(client, proved, now) - 1000;
-            self.guesses.insert(guesser(client, proved), (left, now));
+        let is_limited = self.is_limited(client);
+        for (guesser, rate) in guessers(client, proved).into_iter().filter(|_| is_limited) {
+            if let Some(left) = self.left(guesser, rate, now).checked_sub(rate.1) {
+                self.guesses.insert(guesser, (left, now));
+            }
         }
     }
 
-    fn left(&self, client: SocketAddr, proved: bool, now: u64) -> u64 {
-        let most = GUESSES[usize::from(proved)];
-        let known = self.guesses.get(&guesser(client, proved));
-        known.map_or(most, |(left, then)| (left + now - then).min(most))
+    fn left(&self, guesser: Guesser, (burst, interval): (u64, u64), now: u64) -> u64 {
+        let most = burst * interval;
+        self.guesses.get(&guesser).map_or(most, |(left, then)| (left + now - then).min(most))
     }
 
     fn is_limited(&self, client: SocketAddr) -> bool {
@@ -182,13 +187,17 @@ pub fn is_trusted(client: SocketAddr) -> bool {
     client.ip().is_loopback()
 }
 
-/// Who a wrong id is charged to: an address that is proved, or the prefix of one that is not.
-fn guesser(client: SocketAddr, proved: bool) -> (bool, IpAddr) {
+/// Whose wrong ids are counted: proved or not, a prefix or not, and with which port.
+type Guesser = (bool, bool, IpAddr, u16);
+
+/// Who a wrong id is charged to: the prefix, and a proved client or an unproved address.
+fn guessers(client: SocketAddr, proved: bool) -> [(Guesser, (u64, u64)); 2] {
     let prefix = match client.ip() {
         IpAddr::V4(v4) => IpAddr::from((v4.to_bits() >> 8 << 8).to_be_bytes()),
         IpAddr::V6(v6) => IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes()),
     };
-    (proved, if proved { client.ip() } else { prefix })
+    let (port, rate) = if proved { (client.port(), OF_CLIENT) } else { (0, OF_ADDRESS) };
+    [((proved, true, prefix, 0), OF_PREFIX), ((proved, false, client.ip(), port), rate)]
 }
 
 /// A text behind a group, or behind CREATE, in capitals.

@@ -23,10 +23,11 @@ const VICTIMS: u32 = 4;
 const PORTS: u16 = 4;
 /// IP bytes a second for all unproved members.
 const EGRESS: u64 = 200_000;
-/// The limits that `docs/operations.md` states: answers of a prefix, questions of an address and of the relay, at once and
+/// The limits that `docs/operations.md` states: answers of a prefix, questions of a client, of a prefix and of the relay, at once and
 /// each second; what a member gets of a guarded relay, and for each byte that it sends.
 const REPLIES: (f64, f64) = (400.0, 100.0);
 const QUESTIONS: (f64, f64) = (10.0, 5.0);
+const QUESTIONS_OF_PREFIX: (f64, f64) = (400.0, 200.0);
 const ALL_QUESTIONS: (f64, f64) = (5000.0, 50_000.0);
 const GRANT: u64 = 16 << 10;
 const FACTOR: u64 = 3;
@@ -226,22 +227,22 @@ impl Flood {
 
     /// Nobody got anything but answers, and no more of them than the limits say.
     fn assert_answers_only(&self) {
-        let (of_prefix, of_address) = (self.at_most(REPLIES), self.at_most(QUESTIONS));
-        let mut prefixes: HashMap<IpAddr, (u64, u64)> = HashMap::new();
+        let (of_prefix, of_client) = (self.at_most(REPLIES), self.at_most(QUESTIONS));
+        let mut prefixes: HashMap<IpAddr, u64> = HashMap::new();
         for (address, Account { bytes, payloads, datagrams }) in &self.ledger.0 {
             let spent = self.spent[address];
             assert_eq!(*payloads, 0, "{address}");
             assert!(*bytes <= 3 * spent, "{address} got {bytes} for {spent}");
             let longest = LONGEST_REPLY + Family::of(*address).headers() as u64;
             assert!(*bytes <= datagrams * longest, "{address} got {bytes} in {datagrams} answers");
-            assert!(*datagrams <= of_prefix + of_address, "{address} got {datagrams} in {} s", self.seconds);
-            let sums = prefixes.entry(prefix(*address)).or_default();
-            *sums = (sums.0 + datagrams, sums.1 + 1);
+            let budget = of_prefix + ports(*address) * of_client;
+            assert!(*datagrams <= budget, "{address} got {datagrams} of {budget} in {} s", self.seconds);
+            *prefixes.entry(prefix(*address)).or_default() += datagrams;
         }
-        let beyond = prefixes.values().map(|(got, _)| got.saturating_sub(of_prefix)).sum::<u64>();
+        let beyond = prefixes.values().map(|got| got.saturating_sub(of_prefix)).sum::<u64>();
         assert!(beyond <= self.at_most(ALL_QUESTIONS), "{beyond} questions in {} s", self.seconds);
-        for (prefix, (got, hosts)) in prefixes {
-            let budget = of_prefix + hosts * of_address;
+        let budget = of_prefix + self.at_most(QUESTIONS_OF_PREFIX);
+        for (prefix, got) in prefixes {
             assert!(got <= budget, "those at {prefix} got {got} of {budget}");
         }
     }

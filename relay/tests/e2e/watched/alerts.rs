@@ -15,7 +15,7 @@ use crate::support::Cable;
 type Story = (fn(&Scene), &'static [&'static str]);
 
 /// They are told at the same time, and no other alert fires.
-const QUIET: [Story; 12] = [
+const QUIET: [Story; 13] = [
     (causes::all_is_well, &[]),
     (causes::killed, &["RelayDown critical"]),
     (causes::killed_again_and_again, &["RelayRestartLoop critical"]),
@@ -26,6 +26,7 @@ const QUIET: [Story; 12] = [
     (causes::clients_that_vanish, &["RelayClientsVanished critical"]),
     (causes::a_route_that_refuses, &["RelayCopiesDropped warning", "RelayCopiesDropped critical"]),
     (causes::forged_members, &["RelayGuarded warning"]),
+    (causes::guesses, &["RelayGuessing warning"]),
     (causes::bursts_that_do_not_fit, &["RelayKernelDrops warning", "RelayKernelDrops critical"]),
     (causes::bursts_on_many_addresses, &["RelayNoBuffers warning"]),
 ];

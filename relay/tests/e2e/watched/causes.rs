@@ -201,6 +201,17 @@ pub fn forged_members(scene: &Scene) {
     scene.is_content(refresh);
 }
 
+/// Somebody tries group ids, more than a prefix may and more than an address.
+pub fn guesses(scene: &Scene) {
+    let relay = scene.relay(&["--trust=none"]);
+    let guesser = Client::to(relay.address()).roomy();
+    scene.fires("RelayGuessing", WARNING, || {
+        (0..100).for_each(|_| guesser.send("!JOIN WRONG"));
+        guesser.drain();
+    });
+    scene.is_content(|| {});
+}
+
 pub fn bursts_that_do_not_fit(scene: &Scene) {
     let relay = scene.relay(&["--receive-buffer=4096", "--shards=1"]);
     let members = group_of(&relay, 2);
