@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use engine::{Admission, Engine, Entropy, Groups, OwnAddresses};
-use net::{Driver, SetupError, Socket};
+use net::{Driver, Home, SetupError, Socket};
 
 use crate::backend::{self, AnyDriver};
 use crate::clock::{Clock, Monotonic, tick};
@@ -35,6 +35,8 @@ pub struct Common {
     pub groups: Arc<Groups>,
     pub admission: Arc<Admission>,
     pub own: Arc<OwnAddresses>,
+    /// Where clients are steered to, if that is known.
+    pub home: Option<Home>,
     pub clock: Monotonic,
     /// The processors that this process may run on.
     pub cpus: Vec<usize>,
@@ -146,7 +148,7 @@ fn run_shard(
         // The main thread cannot give it up either, and says so once.
         tracing::debug!(shard, error, "the shard keeps privileges");
     }
-    let engine = Engine::new(
+    let mut engine = Engine::new(
         (shard, shards),
         (Arc::clone(&common.groups), Arc::clone(&common.admission)),
         Arc::new(common.setup.settings.clone()),
@@ -154,6 +156,9 @@ fn run_shard(
         Entropy::new(fill_random),
         tick(common.clock.now()),
     );
+    if let Some(home) = common.home {
+        engine.keep_to_shard(move |source| home.of(source));
+    }
     match chosen.driver {
         AnyDriver::Uring(ring) => {
             turn(engine, (*ring, buffers), common.clock, meter, report, ("uring", chosen.fallback))

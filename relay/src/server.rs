@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 
 use engine::Groups;
-use net::{BindError, BindErrorKind, Binding, SocketOptions, Steering};
+use net::{BindError, BindErrorKind, Binding, Home, SocketOptions, Steering};
 use signal_hook::consts::SIGHUP;
 use signal_hook::low_level::signal_name;
 
@@ -110,7 +110,8 @@ impl Relay {
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
         groups.declare(&setup.groups, tick(clock.now()));
-        let common = Common { setup: Arc::new(setup.clone()), groups, admission, own, clock, cpus };
+        let home = home(&binding, is_passed);
+        let common = Common { setup: Arc::new(setup.clone()), groups, admission, own, home, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
         let gauges = sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
@@ -305,6 +306,14 @@ fn summary(groups: &Groups) -> String {
 fn cannot_bind(loaded: &Loaded, error: BindError) -> Failure {
     let option = if error.kind == BindErrorKind::NotAvailable { "host" } else { "port" };
     Failure::Bind { place: loaded.place(option), error }
+}
+
+/// Where clients are steered to, if that is known: whoever passed sockets has bound them in an order of its own.
+fn home(binding: &Binding, is_passed: bool) -> Option<Home> {
+    match binding.steering {
+        Steering::BySource(home) if !is_passed => Some(home),
+        _ => None,
+    }
 }
 
 /// Says what the kernel did not grant.

@@ -54,6 +54,8 @@ struct Sender<'a> {
     is_proved: bool,
 }
 
+type Home = Box<dyn Fn(SocketAddr) -> usize + Send>;
+
 /// Decides for the clients of one shard. A client's datagrams must always come to the same one.
 pub struct Engine {
     shard: usize,
@@ -62,6 +64,8 @@ pub struct Engine {
     admission: Arc<Admission>,
     settings: Arc<Settings>,
     own: Arc<OwnAddresses>,
+    /// Which shard a source's datagrams come to, if that is known.
+    home: Option<Home>,
     entropy: Entropy,
     sessions: Sessions,
     views: Views,
@@ -95,6 +99,7 @@ impl Engine {
             shard,
             shards,
             own,
+            home: None,
             entropy,
             sessions: Sessions::new(capacity, groups.hasher().clone()),
             views: Views::new(groups.hasher().clone()),
@@ -110,6 +115,12 @@ impl Engine {
             now,
             looked: now,
         }
+    }
+
+    /// Takes only clients whose datagrams come to this shard, as `home` tells of each source: whoever can reach another with
+    /// some of them would be two clients, one of which neither knows of the other nor can leave.
+    pub fn keep_to_shard(&mut self, home: impl Fn(SocketAddr) -> usize + Send + 'static) {
+        self.home = Some(Box::new(home));
     }
 
     /// Begins a turn: everything until the next one happens now.

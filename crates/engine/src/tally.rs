@@ -59,6 +59,9 @@ pub enum DropReason {
     MaxRate,
     /// The unproved addresses of its prefix have had all the answers that they get.
     ReplyLimit,
+    /// It is a JOIN that came to a shard which its sender's datagrams do not come to: more headers than anybody honest sends have
+    /// hidden the port from the kernel's filter.
+    WrongShard,
 }
 
 /// Why a request is answered with a question for a proof although the sender would not have to prove anything.
@@ -87,7 +90,7 @@ pub enum Event {
     Eject,
     /// An unproved member was removed to make room for another.
     EvictMember,
-    /// A group that nobody joined and nobody proved has made was deleted to make room for another.
+    /// An empty group was deleted to make room for another, first those that nobody joined and nobody proved has made.
     EvictGroup,
 }
 
@@ -109,7 +112,7 @@ impl CommandKind {
 
 impl DropReason {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 8] = [
+    pub const LABELS: [&'static str; 9] = [
         "empty",
         "own_address",
         "source_port_zero",
@@ -118,6 +121,7 @@ impl DropReason {
         "denied",
         "max_rate",
         "reply_limit",
+        "wrong_shard",
     ];
 }
 

@@ -82,6 +82,30 @@ fn who_is_no_longer_allowed_is_ended_a_part_each_turn_and_nobody_else() {
     assert!(relay.engines[0].deadline() > engine::Tick(relay.now));
 }
 
+/// Whoever reaches another shard than its own with a part of what it sends would be two clients.
+#[test]
+fn nobody_becomes_a_client_of_a_shard_that_is_not_its_own() {
+    let mut relay = Relay::new(1, Settings::default());
+    let [here, elsewhere, old] = [at("10.0.0.1:1"), at("10.0.0.1:2"), at("10.0.0.2:2")];
+    let (id, other) = (relay.create(here), relay.create(here));
+    relay.join(old, &id);
+    relay.engines[0].keep_to_shard(|source| usize::from(source.port() == 2));
+    relay.join(here, &id);
+    assert_eq!(relay.ask(elsewhere, &text(&["!JOIN ", &id])), Answer::Nothing);
+    assert_eq!(relay.ask(elsewhere, b"!JOIN NOWHERE"), Answer::Nothing);
+    assert_eq!(dropped(&relay, DropReason::WrongShard), 2);
+    assert_eq!(relay.payload(here, b"hello"), [old]);
+    // All else is answered as ever.
+    let not_joined = "ERR NOT_IN_GROUP JoinFirstUseJOIN";
+    for word in ["!PING", "!WHO", "hello"] {
+        assert_eq!(relay.say(elsewhere, word.as_bytes()), not_joined);
+    }
+    relay.create(elsewhere);
+    // Who is here may move.
+    relay.join(old, &other);
+    assert_eq!((relay.clients(), dropped(&relay, DropReason::WrongShard)), (2, 2));
+}
+
 #[test]
 fn a_source_that_no_host_has_is_dropped() {
     let own = OwnAddresses { broadcasts: vec![[10, 0, 255, 255].into()], ..OwnAddresses::default() };

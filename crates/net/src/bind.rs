@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::cbpf::Key;
 use crate::socket::{Socket, get_option, set_option};
-use crate::steer::{self, Steering};
+use crate::steer::{self, Home, Steering};
 
 /// A ring of a killed process keeps its port for up to 50 ms (measured); 2 s is generous on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -288,7 +288,7 @@ impl Binding {
         }
         if group.len() > 1 && !matches!(self.steering, Steering::ByKernel(_)) {
             self.steering = match steer::attach(group[0].as_raw_fd(), group.len(), self.key) {
-                Ok(()) => Steering::BySource,
+                Ok(()) => Steering::BySource(Home::new(group.len(), self.key)),
                 Err(refusal) => Steering::ByKernel(refusal),
             };
         }

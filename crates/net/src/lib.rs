@@ -58,7 +58,7 @@ pub use listening::only_listen;
 pub use mmsg::Mmsg;
 pub use sieve::{Loud, Sieve, Sources};
 pub use socket::{Socket, SocketGauge, SocketMemory};
-pub use steer::Steering;
+pub use steer::{Home, Steering};
 pub use thread::{set_timer_slack, thread_cpu_time, thread_run_delay};
 pub use trial::{Abilities, abilities};
 pub use uring::Uring;

@@ -2,14 +2,15 @@
 //! speaks to.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 use nix::libc::{self, sock_filter, sock_fprog};
 
 use crate::cbpf::{
     ADD, ADD_X, AND, JUMP, JUMP_IF_EQUAL, Key, LOAD, LOAD_BYTE, LOAD_BYTE_AT_X, LOAD_HALF_AT_X, LOAD_X,
-    MODULO, NET, RETURN_A, SET_X, SHIFT_LEFT, SHIFT_RIGHT, STORE, STORE_X, add_port, hash_v4_source,
-    hash_v6_source, jump, op,
+    MODULO, NET, RETURN_A, SET, SET_X, SHIFT_LEFT, SHIFT_RIGHT, STORE, STORE_X, add_port, hash_of,
+    hash_v4_source, hash_v6_source, jump, op,
 };
 use crate::socket::set_option;
 
@@ -18,11 +19,30 @@ use crate::socket::set_option;
 pub enum Steering {
     /// One socket receives everything.
     Single,
-    /// By a hash of the client's address and port alone.
-    BySource,
+    /// By a hash of the client's address and port alone. Home counts the sockets in the order in which they were bound.
+    BySource(Home),
     /// By the kernel's hash of both ends, because the filter was refused: a client that speaks to two
     /// addresses of the relay may reach two shards.
     ByKernel(io::Error),
+}
+
+/// Tells to which shard the filter steers a client. A sender of IPv6 can put more headers in front of its port than the filter
+/// steps over, and so reach another shard: see [`Home::of`].
+#[derive(Clone, Copy, Debug)]
+pub struct Home {
+    key: Key,
+    shards: u32,
+}
+
+impl Home {
+    pub(crate) fn new(shards: usize, key: Key) -> Self {
+        Self { key, shards: shards as u32 }
+    }
+
+    /// The shard that this source's datagrams reach, as long as the filter finds their port.
+    pub fn of(&self, source: SocketAddr) -> usize {
+        (hash_of(self.key, source) % self.shards) as usize
+    }
 }
 
 /// Attaches the filter to the group of sockets that share this one's address. Its result is their order of
@@ -33,13 +53,17 @@ pub(crate) fn attach(socket: RawFd, shards: usize, key: Key) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, &filter)
 }
 
-/// Scratch memory: the hash of the address, the length of the IP headers, what kind of header comes next.
+/// Scratch memory: the hash of the address, the length of the IP headers, what kind of header comes next, this one's length.
 const HASH: u32 = 0;
 const HEADER: u32 = 1;
 const NEXT: u32 = 2;
+const LENGTH: u32 = 3;
 
-/// IPv6 extension headers that are stepped over, at most; nobody sends as many.
+/// IPv6 extension headers that are stepped over, at most; nobody honest sends as many.
 const EXTENSIONS: u32 = 4;
+/// The length of a fragment header. The kernel takes it off what it puts together, but not off a datagram that is all of its
+/// fragments: hosts behind a translator of addresses send such (RFC 6946).
+const FRAGMENT: u32 = 8;
 
 fn program(shards: u32, key: Key) -> Vec<sock_filter> {
     let v6 = hash_v6(key);
@@ -72,17 +96,24 @@ fn hash_v6(key: Key) -> Vec<sock_filter> {
 
 /// Adds one extension header's length to HEADER. Where there is none, those that are `left` are skipped.
 fn step_over_extension(left: u32) -> Vec<sock_filter> {
+    let fragment = libc::IPPROTO_FRAGMENT as u32;
     let step = [
         op(LOAD_X, HEADER),
-        op(LOAD_BYTE_AT_X, NET),
-        op(STORE, NEXT),
+        // A fragment header's second byte is no length, and may be anything.
+        jump(JUMP_IF_EQUAL, fragment, 0, 2),
+        op(SET, FRAGMENT),
+        op(JUMP, 3),
         op(LOAD_BYTE_AT_X, NET + 1),
         op(ADD, 1),
         op(SHIFT_LEFT, 3),
+        op(STORE, LENGTH),
+        op(LOAD_BYTE_AT_X, NET),
+        op(STORE, NEXT),
+        op(LOAD, LENGTH),
         op(ADD_X, 0),
         op(STORE, HEADER),
     ];
-    let kinds = [libc::IPPROTO_HOPOPTS, libc::IPPROTO_ROUTING, libc::IPPROTO_DSTOPTS];
+    let kinds = [libc::IPPROTO_HOPOPTS, libc::IPPROTO_ROUTING, libc::IPPROTO_DSTOPTS, fragment as i32];
     let rest = left * (1 + kinds.len() as u32 + step.len() as u32);
     let mut code = vec![op(LOAD, NEXT)];
     for (at, kind) in kinds.iter().enumerate() {

@@ -25,7 +25,7 @@ impl Engine {
     /// when it joined.
     pub(super) fn hear(&mut self, command: Option<&Command<'_>>, from: &Sender<'_>) -> Hearing {
         let client = from.client;
-        if from.session.is_none() && self.is_refused(client) {
+        if from.session.is_none() && (self.is_refused(client) || self.is_astray(command, client)) {
             return Hearing::Ignored;
         }
         let throttle = &self.admission.throttle;
@@ -62,6 +62,16 @@ impl Engine {
         };
         self.tally.drop(reason);
         true
+    }
+
+    /// True if somebody would become a client of this shard whose datagrams come to another.
+    fn is_astray(&mut self, command: Option<&Command<'_>>, client: &ClientAddr) -> bool {
+        let home = self.home.as_ref().filter(|_| matches!(command, Some(Command::Join(_))));
+        let is_astray = home.is_some_and(|home| home(client.socket_addr()) != self.shard);
+        if is_astray {
+            self.tally.drop(DropReason::WrongShard);
+        }
+        is_astray
     }
 
     /// True if the answer is owed, or goes to an address that is proved: by its session, its place, or what it shows.

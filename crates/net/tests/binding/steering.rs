@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use net::{Driver, DriverConfig, Mmsg, SocketOptions, Steering, bind};
+use net::{Driver, DriverConfig, Home, Mmsg, SocketOptions, Steering, bind};
 use nix::libc;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::forbid::{Call, forbid};
 
@@ -16,17 +17,18 @@ const FLOWS: usize = 2000;
 struct Shards {
     drivers: Vec<Mmsg>,
     addresses: Vec<SocketAddr>,
+    home: Home,
 }
 
 impl Shards {
     fn on(addresses: &[&str], shards: usize) -> Shards {
         let addresses: Vec<SocketAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let binding = bind(&addresses, shards, SocketOptions::default()).unwrap();
-        assert!(matches!(binding.steering, Steering::BySource), "{:?}", binding.steering);
+        let Steering::BySource(home) = binding.steering else { panic!("{:?}", binding.steering) };
         let config = DriverConfig::default();
         let drivers =
             binding.shards.into_iter().map(|sockets| Mmsg::new(sockets, &config).unwrap()).collect();
-        Shards { drivers, addresses: binding.addresses }
+        Shards { drivers, addresses: binding.addresses, home }
     }
 
     /// Which shard every source reached. Loopback delivers before a send returns, so nothing is waited for.
@@ -123,6 +125,10 @@ fn a_client_reaches_one_shard_by_every_address() {
         }
     }
     assert_eq!(reached.len(), 200);
+    assert!(
+        reached.iter().all(|(client, shards)| shards[0] == all.home.of(*client)),
+        "it is the one that is told"
+    );
     for (client, shards) in reached {
         assert!(shards.len() == 4 && shards.iter().all(|&shard| shard == shards[0]), "{client}: {shards:?}");
     }
@@ -151,6 +157,53 @@ fn ipv6_extension_headers_do_not_move_a_client() {
     for (client, shards) in reached {
         assert!(shards.len() == 3 && shards.iter().all(|&shard| shard == shards[0]), "{client}: {shards:?}");
     }
+}
+
+/// Those that a socket cannot send: of a datagram that is its only fragment, with whatever bits nobody looks at.
+#[test]
+fn a_client_of_ipv6_reaches_its_home_through_what_the_kernel_leaves_in_front_of_its_port() {
+    const OPTIONS: [u8; 8] = [0, 0, 1, 4, 0, 0, 0, 0];
+    const ALONE: [u8; 8] = [0, 0xff, 0, 0, 1, 2, 3, 4];
+    let (fragment, options) = (libc::IPPROTO_FRAGMENT, libc::IPPROTO_DSTOPTS);
+    let headers: [&[(i32, [u8; 8])]; 4] = [
+        &[],
+        &[(fragment, ALONE)],
+        &[(options, OPTIONS), (fragment, ALONE)],
+        &[(fragment, ALONE), (options, OPTIONS), (options, OPTIONS)],
+    ];
+    for shards in [2, 3] {
+        let mut all = Shards::on(&["[::1]:0"], shards);
+        for flow in 0..200_u16 {
+            let ip = Ipv6Addr::new(0x2001, 0xdb8, flow, 7, 0xabcd, flow * 3, 0, flow);
+            let source = SocketAddr::from((ip, 1000 + flow * 7));
+            headers.iter().for_each(|headers| forge(source, all.addresses[0], headers));
+            let reached = all.drain();
+            assert!(reached.iter().all(|reached| *reached == (all.home.of(source), source)), "{reached:?}");
+            assert_eq!(reached.len(), headers.len());
+        }
+    }
+}
+
+/// Sends a datagram of IPv6 from anywhere, behind these headers; takes root.
+fn forge(source: SocketAddr, to: SocketAddr, headers: &[(i32, [u8; 8])]) {
+    let (IpAddr::V6(from), IpAddr::V6(host)) = (source.ip(), to.ip()) else { panic!("{source} {to}") };
+    let addresses = [from.octets(), host.octets()].concat();
+    let mut udp = [source.port(), to.port(), 8, 0].map(u16::to_be_bytes).concat();
+    let pseudo = [&addresses[..], &[0, 0, 0, 8, 0, 0, 0, libc::IPPROTO_UDP as u8], &udp].concat();
+    let sum: u32 = pseudo.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    udp[6..].copy_from_slice(&(!((folded & 0xffff) + (folded >> 16)) as u16).to_be_bytes());
+    let kinds = headers.iter().map(|(kind, _)| *kind as u8).chain([libc::IPPROTO_UDP as u8]);
+    let kinds: Vec<u8> = kinds.collect();
+    let mut packet = vec![0x60, 0, 0, 0, 0, (headers.len() * 8 + udp.len()) as u8, kinds[0], 64];
+    packet.extend(addresses);
+    for ((_, header), next) in headers.iter().zip(&kinds[1..]) {
+        packet.push(*next);
+        packet.extend(&header[1..]);
+    }
+    packet.extend(udp);
+    let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW))).unwrap();
+    socket.send_to(&packet, &SocketAddr::new(to.ip(), 0).into()).unwrap();
 }
 
 fn set_ip_options(socket: &UdpSocket, options: &[u8]) {

@@ -51,7 +51,7 @@ fn try_out(shards: usize) -> io::Result<Facts> {
     let to = binding.addresses[0];
     let by_kernel = match &binding.steering {
         Steering::ByKernel(error) => Some(error.to_string()),
-        Steering::Single | Steering::BySource => None,
+        Steering::Single | Steering::BySource(_) => None,
     };
     for client in 0..(CLIENTS * shards).min(MOST_CLIENTS) {
         // Every other is one of several clients behind one address.

@@ -44,6 +44,7 @@ impl Subject {
             setup: Arc::new(setup),
             groups: Arc::new(Groups::new()),
             own: Arc::new(own_addresses(&binding.addresses)),
+            home: None,
             admission: crew::admission(&clock),
             clock,
             cpus: patient.cpus.clone(),

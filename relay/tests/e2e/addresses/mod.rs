@@ -1,5 +1,6 @@
 //! Addresses: both families, wildcards, and answers from the address that was reached.
 
+mod extensions;
 mod families;
 mod link_local;
 mod wildcard;

@@ -26,12 +26,34 @@ pub fn forge(source: SocketAddr, to: SocketAddr, payload: impl AsRef<[u8]>) {
         (IpAddr::V6(_), IpAddr::V6(_)) => ipv6_packet(source, to, payload.as_ref()),
         families => panic!("one packet has one family: {families:?}"),
     };
+    send(&packet, to);
+}
+
+/// The same by IPv6, with these headers of eight bytes in front of UDP's, each with its kind; which comes next is filled in.
+pub fn forge_behind(
+    headers: &[(u8, [u8; 8])],
+    source: SocketAddr,
+    to: SocketAddr,
+    payload: impl AsRef<[u8]>,
+) {
+    let mut packet = ipv6_packet(source, to, payload.as_ref());
+    let kinds: Vec<u8> = headers.iter().map(|(kind, _)| *kind).chain([UDP]).collect();
+    let with_next =
+        |(at, (_, bytes)): (usize, &(u8, [u8; 8]))| [&kinds[at + 1..at + 2], &bytes[1..]].concat();
+    packet[6] = kinds[0];
+    packet.splice(40..40, headers.iter().enumerate().flat_map(with_next));
+    let len = (packet.len() - 40) as u16;
+    packet[4..6].copy_from_slice(&len.to_be_bytes());
+    send(&packet, to);
+}
+
+fn send(packet: &[u8], to: SocketAddr) {
     let socket = Socket::new(Domain::for_address(to), Type::RAW, Some(Protocol::from(RAW)));
     let socket = socket.expect("a raw socket, which takes root");
     let mut destination = to;
     // Of a raw socket's destination only the host counts.
     destination.set_port(0);
-    socket.send_to(&packet, &destination.into()).expect("a forged packet is sent");
+    socket.send_to(packet, &destination.into()).expect("a forged packet is sent");
 }
 
 /// Sends an ICMP message from this host: what the relay sent to a member cannot arrive, it says, for this reason (a code, and

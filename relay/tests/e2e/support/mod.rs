@@ -14,7 +14,7 @@ mod puppet;
 
 pub use client::Client;
 pub use denial::{IO_URING, without};
-pub use forge::{forge, ipv6_packet, unreachable};
+pub use forge::{forge, forge_behind, ipv6_packet, unreachable};
 pub use halted::Halted;
 pub use namespace::{Cable, FAR, NEAR, add_ipv6, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
