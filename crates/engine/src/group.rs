@@ -33,9 +33,14 @@ pub(crate) struct Group {
 pub(crate) enum Queue {
     /// Never joined, and made by somebody who is not proved: the first to go when there is no room.
     Spare,
-    /// All others.
-    Kept,
+    /// Never joined otherwise.
+    Unjoined,
+    /// Somebody was in it.
+    Left,
 }
+
+/// How many of them there are.
+pub(crate) const QUEUES: usize = 3;
 
 /// Why a group exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +91,7 @@ impl Handle {
 impl Group {
     /// An empty group.
     pub fn new(id: GroupId, origin: Origin, now: Tick) -> Self {
-        Self { id, origin, live: None, empty_since: now, older: NONE, younger: NONE, queue: Queue::Kept }
+        Self { id, origin, live: None, empty_since: now, older: NONE, younger: NONE, queue: Queue::Left }
     }
 
     /// How many members.
@@ -96,6 +101,11 @@ impl Group {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// True if it is in a queue: empty, and not permanent.
+    pub fn is_queued(&self) -> bool {
+        self.is_empty() && !self.is_declared()
     }
 
     pub fn is_declared(&self) -> bool {
@@ -116,8 +126,9 @@ impl Group {
     /// The queue that it belongs in while it is empty.
     pub fn own_queue(&self) -> Queue {
         match (&self.live, &self.origin) {
+            (Some(_), _) => Queue::Left,
             (None, Origin::Created(Creator { proved: false, .. })) => Queue::Spare,
-            _ => Queue::Kept,
+            (None, _) => Queue::Unjoined,
         }
     }
 

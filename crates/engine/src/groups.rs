@@ -9,10 +9,10 @@ use wire::GroupId;
 
 use crate::address::Creator;
 use crate::entropy::Entropy;
-use crate::group::{Group, Handle, Origin, Queue};
+use crate::group::{Group, Handle, Origin, QUEUES, Queue};
 use crate::limits::STRIPES;
 use crate::quota::Quotas;
-use crate::settings::{Cap, Ceilings, Settings, Terms};
+use crate::settings::{AdmissionMode, Cap, Ceilings, Settings, Terms};
 use crate::stripe::Stripe;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::{ClientAddr, Member, Roster, Tick};
@@ -26,8 +26,8 @@ pub struct Groups {
     clients: AtomicU32,
     groups: AtomicU32,
     unjoined: AtomicU32,
-    /// Those of the unjoined that nobody proved has made.
-    spare: AtomicU32,
+    /// Empty groups that are not permanent, by [`Queue`].
+    queued: [AtomicU32; QUEUES],
 }
 
 /// A new group.
@@ -97,7 +97,7 @@ impl Groups {
             clients: AtomicU32::new(0),
             groups: AtomicU32::new(0),
             unjoined: AtomicU32::new(0),
-            spare: AtomicU32::new(0),
+            queued: [(); QUEUES].map(|()| AtomicU32::new(0)),
         }
     }
 
@@ -146,6 +146,7 @@ impl Groups {
         }
         if group.is_empty() {
             stripe.start_clock(slot, now);
+            self.count_in(stripe.group(slot));
         }
     }
 
@@ -162,15 +163,14 @@ impl Groups {
         if group.live.is_none() && !group.is_declared() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
         }
-        self.spend_spare(group);
+        self.count_out(group);
         if let Origin::Created(creator) = group.set_origin(origin) {
             self.quotas.give_back(creator);
         }
         stripe.stop_clock(slot);
     }
 
-    /// Makes an empty group with a new random id. Where there is no room, one goes that nobody joined and nobody proved
-    /// has made: the oldest of its stripe, and the stripes take turns.
+    /// Makes an empty group with a new random id. Where there is no room, another empty one goes: see [`Groups::evict`].
     pub(crate) fn create(
         &self,
         creator: Creator,
@@ -184,7 +184,7 @@ impl Groups {
         let has_room = || self.reserve_group(&settings.ceilings);
         let is_full = !has_room();
         // One goes where one comes, or chance would fill some stripes and empty others without end.
-        let evicted = is_full && self.evict(self.stripe_of(self.hash(&id)));
+        let evicted = is_full && self.evict(self.stripe_of(self.hash(&id)), settings);
         if is_full && !(evicted && has_room()) {
             self.quotas.give_back(creator);
             return Err(CannotCreate::ServerFull);
@@ -193,8 +193,8 @@ impl Groups {
             let hash = self.hash(&id);
             let mut stripe = self.stripe(hash);
             if stripe.find(&id, hash).is_none() {
-                stripe.insert(id, Origin::Created(creator), now, |id| self.hash(id));
-                self.spare.fetch_add(u32::from(!creator.proved), Ordering::Relaxed);
+                let slot = stripe.insert(id, Origin::Created(creator), now, |id| self.hash(id));
+                self.count_in(stripe.group(slot));
                 return Ok(Created { id, evicted });
             }
             id = entropy.group_id(settings.gid_length);
@@ -212,12 +212,24 @@ impl Groups {
         has_room
     }
 
-    /// Deletes one group that makes room, in this stripe if it has one; false if there is none.
-    fn evict(&self, first: usize) -> bool {
-        self.spare.load(Ordering::Relaxed) > 0
+    /// Deletes one group that makes room: one that nobody joined and nobody proved has made, or else one that is empty, never
+    /// one with members. The oldest of its stripe goes, and the stripes take turns; false if there is none. Where nobody has
+    /// to prove anything, all others stay.
+    fn evict(&self, first: usize, settings: &Settings) -> bool {
+        let only_unjoined = self.unjoined() >= settings.ceilings.unjoined_groups;
+        let others: &[Queue] = match settings.admission {
+            AdmissionMode::Open => &[],
+            _ if only_unjoined => &[Queue::Unjoined],
+            _ => &[Queue::Unjoined, Queue::Left],
+        };
+        self.evict_from(&[Queue::Spare], first) || self.evict_from(others, first)
+    }
+
+    fn evict_from(&self, queues: &[Queue], first: usize) -> bool {
+        queues.iter().any(|&queue| self.queued[queue as usize].load(Ordering::Relaxed) > 0)
             && (first..first + STRIPES).any(|at| {
                 let mut stripe = lock(&self.stripes[at % STRIPES]);
-                let Some(slot) = stripe.oldest_spare() else { return false };
+                let Some((slot, _)) = stripe.oldest_of(queues) else { return false };
                 let hash = self.hash(&stripe.group(slot).id);
                 let group = stripe.remove(slot, hash);
                 self.forget(&group);
@@ -247,7 +259,7 @@ impl Groups {
         if group.live.is_none() && !group.is_declared() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
         }
-        self.spend_spare(group);
+        self.count_out(group);
         stripe.stop_clock(slot);
         let live = stripe.live(slot, self.stripe_of(hash) as u32);
         let position = live.add(Member { proved, ..member }, |client| self.hasher.hash_one(client));
@@ -262,6 +274,7 @@ impl Groups {
         let gone = live.remove(client, position, |client| self.hasher.hash_one(client));
         if gone && group.is_empty() && !group.is_declared() {
             stripe.start_clock(handle.slot, now);
+            self.count_in(stripe.group(handle.slot));
         }
     }
 
@@ -328,13 +341,18 @@ impl Groups {
         deleted
     }
 
-    /// A group is no longer one that could make room.
-    fn spend_spare(&self, group: &Group) {
-        self.spare.fetch_sub(u32::from(group.own_queue() == Queue::Spare), Ordering::Relaxed);
+    /// A group has come into its queue.
+    fn count_in(&self, group: &Group) {
+        self.queued[group.own_queue() as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A group leaves its queue, if it is in one.
+    fn count_out(&self, group: &Group) {
+        self.queued[group.own_queue() as usize].fetch_sub(u32::from(group.is_queued()), Ordering::Relaxed);
     }
 
     fn forget(&self, group: &Group) {
-        self.spend_spare(group);
+        self.count_out(group);
         self.groups.fetch_sub(1, Ordering::Relaxed);
         if group.live.is_none() {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);

@@ -1,17 +1,17 @@
-//! One lock's share of the group map: an index over a shelf, and two queues of empty groups, oldest first.
+//! One lock's share of the group map: an index over a shelf, and queues of empty groups, oldest first.
 
 use hashbrown::HashTable;
 use wire::GroupId;
 
 use crate::Tick;
-use crate::group::{Group, Handle, Live, NONE, Origin, Queue};
+use crate::group::{Group, Handle, Live, NONE, Origin, QUEUES, Queue};
 use crate::shelf::Shelf;
 
 pub(crate) struct Stripe {
     index: HashTable<u32>,
     groups: Shelf<Group>,
     /// By [`Queue`].
-    queues: [Ends; 2],
+    queues: [Ends; QUEUES],
 }
 
 /// A queue's ends; groups become empty in the order of time, so its head is due first.
@@ -26,7 +26,7 @@ impl Stripe {
         Self {
             index: HashTable::new(),
             groups: Shelf::new(),
-            queues: [Ends { oldest: NONE, youngest: NONE }; 2],
+            queues: [Ends { oldest: NONE, youngest: NONE }; QUEUES],
         }
     }
 
@@ -76,13 +76,14 @@ impl Stripe {
 
     /// The group that has been empty for longest, and since when.
     pub fn oldest_empty(&self) -> Option<(u32, Tick)> {
-        let heads = self.queues.iter().map(|ends| ends.oldest).filter(|&slot| slot != NONE);
-        heads.map(|slot| (slot, self.groups[slot].empty_since)).min_by_key(|(_, since)| *since)
+        self.oldest_of(&[Queue::Spare, Queue::Unjoined, Queue::Left])
     }
 
-    /// The oldest group that nobody joined and nobody proved has made.
-    pub fn oldest_spare(&self) -> Option<u32> {
-        Some(self.queues[Queue::Spare as usize].oldest).filter(|&slot| slot != NONE)
+    /// The same of some queues only.
+    pub fn oldest_of(&self, queues: &[Queue]) -> Option<(u32, Tick)> {
+        let heads = queues.iter().map(|&queue| self.queues[queue as usize].oldest);
+        let waiting = heads.filter(|&slot| slot != NONE).map(|slot| (slot, self.groups[slot].empty_since));
+        waiting.min_by_key(|(_, since)| *since)
     }
 
     /// An ordinary group has become empty.

@@ -1,5 +1,5 @@
-//! Who makes room at the ceilings: first groups that nobody joined and nobody proved has made, then the longest silent of the
-//! unproved members, then nobody.
+//! Who makes room at the ceilings: first groups that nobody joined and nobody proved has made, then empty groups, and the
+//! longest silent of the unproved members; then nobody.
 
 mod common;
 
@@ -7,12 +7,17 @@ use std::net::SocketAddr;
 
 use common::{Relay, text};
 use engine::limits::EVICTION_CLIENTS;
-use engine::{AdmissionMode, Ceilings, Event, Settings};
+use engine::{AdmissionMode, Ceilings, Event, Settings, Tick};
+use wire::GroupId;
 
 const FULL: &str = "ERR SERVER_FULL TryLater";
 
 fn relay(ceilings: Ceilings) -> Relay {
-    Relay::new(1, Settings { ceilings, max_groups_per_client: 1 << 20, ..Settings::default() })
+    Relay::new(1, relay_settings(ceilings))
+}
+
+fn relay_settings(ceilings: Ceilings) -> Settings {
+    Settings { ceilings, max_groups_per_client: 1 << 20, ..Settings::default() }
 }
 
 /// Nobody proved, each in a prefix of its own.
@@ -53,15 +58,67 @@ fn a_strangers_unjoined_group_makes_room_and_nobody_elses() {
 }
 
 #[test]
-fn a_friends_unjoined_group_makes_room_for_nobody() {
-    let mut relay = relay(Ceilings { unjoined_groups: 3, ..Ceilings::default() });
-    let kept: Vec<String> = (0..3).map(|number| relay.create(friend(number))).collect();
-    assert_eq!(relay.say(stranger(1), b"!CREATE"), FULL);
-    assert_eq!(relay.say(friend(1), b"!CREATE"), FULL);
-    for id in &kept {
-        assert_eq!(join(&mut relay, friend(9), id), format!("OK JOINED {id}"));
+fn where_no_strangers_are_left_an_empty_group_makes_room_and_none_with_members() {
+    let mut relay = relay(Ceilings { groups: 8, ..Ceilings::default() });
+    relay.groups.declare(&[(GroupId::parse(b"LOBBY").unwrap(), None)], Tick(0));
+    let used: Vec<String> = (0..4).map(|number| relay.create(friend(number))).collect();
+    (0..4).for_each(|number| relay.join(friend(number), &used[number as usize]));
+    for number in 4..7 {
+        let left = relay.create(friend(number));
+        relay.join(friend(number), &left);
+        relay.say(friend(number), &text(&["!LEAVE ", &left]));
     }
-    assert_eq!(count(&relay, Event::EvictGroup), 0);
+    // Whoever has come and gone holds nothing, proved or not, and neither does a friend's that nobody joined.
+    for number in 7..40 {
+        relay.create(if number % 2 == 0 { friend(number) } else { stranger(number) });
+    }
+    assert_eq!((count(&relay, Event::EvictGroup), relay.groups.count()), (33, 8));
+    assert!(relay.groups.roster(&GroupId::parse(b"LOBBY").unwrap()).is_some());
+    for (number, id) in (0..).zip(&used) {
+        assert_eq!(relay.say(friend(number), b"!WHO"), format!("OK WHO {id} 1"));
+    }
+    // When all have members nobody makes room.
+    for number in 0..3 {
+        let id = relay.create(friend(50 + number));
+        relay.join(friend(50 + number), &id);
+    }
+    assert_eq!(
+        (relay.say(friend(60), b"!CREATE"), relay.say(stranger(60), b"!CREATE")),
+        (FULL.into(), FULL.into())
+    );
+    // Somebody leaves: one more, and then another in its place.
+    relay.say(friend(0), &text(&["!LEAVE ", &used[0]]));
+    relay.create(friend(61));
+    relay.create(friend(62));
+    assert_eq!(relay.groups.count(), 8);
+}
+
+#[test]
+fn at_the_ceiling_of_unjoined_groups_only_an_unjoined_one_makes_room() {
+    let mut relay = relay(Ceilings { unjoined_groups: 3, ..Ceilings::default() });
+    let left = relay.create(friend(0));
+    relay.join(friend(0), &left);
+    relay.say(friend(0), &text(&["!LEAVE ", &left]));
+    relay.begin_turn(1);
+    for number in 1..20 {
+        relay.create(friend(number));
+    }
+    assert_eq!(count(&relay, Event::EvictGroup), 16);
+    assert_eq!((relay.groups.count(), relay.groups.unjoined()), (4, 3));
+    assert_eq!(join(&mut relay, friend(1), &left), format!("OK JOINED {left}"));
+}
+
+/// Where nobody has to prove anything, one is as good as another.
+#[test]
+fn in_open_admission_no_group_makes_room() {
+    let mut relay = relay(Ceilings { groups: 3, ..Ceilings::default() });
+    let settings = Settings {
+        admission: AdmissionMode::Open,
+        ..relay_settings(Ceilings { groups: 3, ..Ceilings::default() })
+    };
+    relay.engines[0].reload(settings.into());
+    (0..3).for_each(|number| drop(relay.create(stranger(number))));
+    assert_eq!(relay.say(friend(1), b"!CREATE"), FULL);
 }
 
 #[test]

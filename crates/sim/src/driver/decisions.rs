@@ -66,9 +66,9 @@ impl SimDriver {
             let id = model.group(victim).id;
             self.world.note(What::Evicts, [self.shard as u64, 0, 1], id.as_str().as_bytes());
             let has_room = model.has_room(self.shard, (self.groups.count(), self.groups.unjoined()));
-            let is_spare = model.evict_group(self.shard, victim);
-            if has_room || !is_spare {
-                self.violated(|| format!("the group {id} had to go, spare {is_spare}, room {has_room}"));
+            let may_go = model.evict_group(self.shard, victim);
+            if has_room || !may_go {
+                self.violated(|| format!("the group {id} had to go, allowed {may_go}, room {has_room}"));
             }
         }
     }

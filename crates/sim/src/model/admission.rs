@@ -111,7 +111,7 @@ impl Model {
                     self.exit(maybe.peer, old, maybe.now);
                     self.shards[shard].counts.events[Event::Leave as usize] += 1;
                 }
-                self.enter(shard, maybe.peer, group, was.is_none());
+                self.enter(shard, maybe.peer, group, was.is_none().then_some(maybe.now));
                 self.shards[shard].counts.events[Event::Join as usize] += 1;
                 let known = &mut self.peers[maybe.peer.0 as usize];
                 (known.active, known.local) = (maybe.now, maybe.local);

@@ -1,6 +1,7 @@
 //! Who may not speak at all, or not so much, and who has to go.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use engine::{Access, AdmissionMode, Event};
 
@@ -84,9 +85,15 @@ impl Model {
 
     /// A group had to go, to make room for another. False if it should not have.
     pub fn evict_group(&mut self, shard: usize, victim: GroupIndex) -> bool {
-        let is_spare = self.group(victim).may_make_room();
+        let is_open = self.shards[shard].settings.admission == AdmissionMode::Open;
+        let may_go = self.group(victim).may_make_room(is_open);
         self.forget(victim);
         self.shards[shard].counts.events[Event::EvictGroup as usize] += 1;
-        is_spare
+        may_go
     }
+}
+
+/// Who has just come waits for its turn, and has no burst.
+pub(super) fn first_due(max_rate: Option<NonZeroU32>, now: u64) -> u64 {
+    max_rate.map_or(0, |rate| now + BURST + 1000 / u64::from(rate.get()))
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use engine::{Cap, Event, Terms};
 use wire::GroupId;
 
+use super::eviction::first_due;
 use super::{Model, PeerIndex};
 
 /// A group of the model.
@@ -41,9 +42,10 @@ impl Group {
         !self.was_joined && self.creator == Some(peer)
     }
 
-    /// True if it may have to make room for another.
-    pub fn may_make_room(&self) -> bool {
-        self.is_spare && !self.was_joined && !self.deleted
+    /// True if it may have to make room for another: where nobody has to prove anything, only what somebody made who had to.
+    pub fn may_make_room(&self, is_open: bool) -> bool {
+        let is_spare = self.is_spare && !self.was_joined;
+        self.members.is_empty() && self.declared.is_none() && !self.deleted && (is_spare || !is_open)
     }
 
     /// The common cap, unless it is declared.
@@ -106,7 +108,7 @@ impl Model {
         });
     }
 
-    pub(super) fn enter(&mut self, shard: usize, peer: PeerIndex, to: GroupIndex, is_new: bool) {
+    pub(super) fn enter(&mut self, shard: usize, peer: PeerIndex, to: GroupIndex, came: Option<u64>) {
         let group = &mut self.groups[to.0 as usize];
         if let Err(at) = group.members.binary_search(&peer) {
             group.members.insert(at, peer);
@@ -118,8 +120,8 @@ impl Model {
         }
         let known = &mut self.peers[peer.0 as usize];
         known.group = Some(to);
-        if is_new {
-            known.due = 0;
+        if let Some(now) = came {
+            known.due = first_due(self.shards[shard].settings.max_rate, now);
         }
         self.shards[shard].members.push(peer);
         self.clients += 1;

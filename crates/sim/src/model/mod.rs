@@ -308,7 +308,7 @@ impl Model {
                 self.exit(peer, old, taken.now);
                 self.shards[shard].counts.events[Event::Leave as usize] += 1;
             }
-            self.enter(shard, peer, group, old.is_none());
+            self.enter(shard, peer, group, old.is_none().then_some(taken.now));
             self.shards[shard].counts.events[Event::Join as usize] += 1;
         }
         let known = &mut self.peers[peer.0 as usize];
