@@ -344,7 +344,8 @@ impl Engine {
         if !proved {
             self.admission.enter_unproved();
         }
-        let (joined, paced) = (now, Pace::from_now(now));
+        let paced = self.pace.as_ref().map_or(Pace::from_now(now), |pace| pace.spent(now));
+        let joined = now;
         let session = Session { client, active: now, joined, view, position, proved, silent: false, paced };
         let due = self.look_at(&session);
         let key = self.sessions.insert(session);

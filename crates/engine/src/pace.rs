@@ -28,6 +28,11 @@ impl Pace {
         now.0.wrapping_mul(MILLISECOND) as u32
     }
 
+    /// The due time of somebody who has to wait for its first payload, or whoever leaves and joins again would have a new burst.
+    pub fn spent(&self, now: Tick) -> u32 {
+        Self::from_now(now).wrapping_add(BURST + self.interval)
+    }
+
     /// True if one more payload is within the rate, which it then counts for.
     #[inline]
     pub fn admits(&self, due: &mut u32, now: Tick) -> bool {
@@ -61,6 +66,16 @@ mod tests {
         assert_eq!(second, 100);
         let rested = (0..1000).filter(|_| pace.admits(&mut due, Tick(1_000_000))).count();
         assert_eq!(rested, 26);
+    }
+
+    #[test]
+    fn who_has_just_come_waits_for_its_turn() {
+        let (pace, now) = (pace(100), Tick(7));
+        let mut due = pace.spent(now);
+        assert!(!pace.admits(&mut due, now) && !pace.admits(&mut due, Tick(16)));
+        assert!(pace.admits(&mut due, Tick(17)) && !pace.admits(&mut due, Tick(17)));
+        let burst = (0..1000).filter(|_| pace.admits(&mut due, Tick(1000))).count();
+        assert_eq!(burst, 26);
     }
 
     proptest! {

@@ -147,6 +147,7 @@ fn payloads_beyond_the_rate_are_dropped_and_nothing_else() {
     [hasty, calm].iter().for_each(|client| relay.join(*client, &id));
     let heard =
         |relay: &mut Relay, tries: u32| (0..tries).filter(|_| !relay.payload(hasty, b"x").is_empty()).count();
+    relay.begin_turn(1000);
     assert_eq!(heard(&mut relay, 100), 26, "a quarter of a second's, and the one that is due");
     assert_eq!(dropped(&relay, DropReason::MaxRate), 74);
     assert_eq!(relay.payload(calm, b"x"), [hasty], "another port is another client");
@@ -162,6 +163,25 @@ fn payloads_beyond_the_rate_are_dropped_and_nothing_else() {
     assert_eq!((relay.clients(), heard(&mut relay, 100)), (1, 0), "the calm one has gone");
     relay.join(calm, &id);
     assert_eq!(heard(&mut relay, 100), 100, "off again");
+}
+
+/// Or whoever leaves and joins again after each burst would send as fast as it can.
+#[test]
+fn a_new_session_has_no_burst() {
+    let mut relay = Relay::new(1, Settings { max_rate: NonZeroU32::new(10), ..Settings::default() });
+    let [hasty, other] = [at("127.0.0.1:1"), at("127.0.0.1:2")];
+    let id = relay.create(other);
+    [hasty, other].iter().for_each(|client| relay.join(*client, &id));
+    let mut heard = 0;
+    for _ in 0..1000 {
+        relay.begin_turn(10);
+        heard += (0..4).filter(|_| !relay.payload(hasty, b"x").is_empty()).count();
+        assert_eq!(relay.say(hasty, &text(&["!LEAVE ", &id])), format!("OK LEFT {id}"));
+        relay.join(hasty, &id);
+    }
+    assert_eq!(heard, 0, "ten seconds in which it stayed nowhere for as long as a payload takes");
+    relay.begin_turn(100);
+    assert_eq!(relay.payload(hasty, b"x"), [other]);
 }
 
 #[test]
