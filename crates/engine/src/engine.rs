@@ -24,8 +24,8 @@ use crate::sessions::{Session, Sessions};
 use crate::tally::{CommandKind, DropReason, Event};
 use crate::views::Views;
 use crate::{
-    ClientAddr, Departure, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Settings,
-    Tally, Tick,
+    ClientAddr, Departure, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Prefixes,
+    Settings, Tally, Tick,
 };
 use strangers::Hearing;
 
@@ -71,8 +71,10 @@ pub struct Engine {
     views: Views,
     expiry: Expiry,
     pace: Option<Pace>,
-    /// The next client to look at for whether it is still allowed; `None` when all have been.
+    /// The next client to look at for whether it is still allowed, and trusted; `None` when all have been.
     ejecting: Option<usize>,
+    /// What was trusted before: whoever was proved by being there is not any more, if it is not trusted now.
+    doubted: Prefixes,
     /// The next client to look at for one that makes room.
     evicting: usize,
     tally: Tally,
@@ -106,6 +108,7 @@ impl Engine {
             expiry: Expiry::new(&settings, now, capacity),
             pace: settings.max_rate.map(Pace::new),
             ejecting: None,
+            doubted: Prefixes::default(),
             evicting: 0,
             groups,
             admission,
@@ -175,7 +178,11 @@ impl Engine {
             self.expiry.reload(&old, &self.settings, self.shard, self.now);
         }
         self.pace = self.settings.max_rate.map(Pace::new);
-        if old.access != self.settings.access {
+        if old.trust != self.settings.trust {
+            let doubted = self.doubted.given().iter().chain(old.trust.given()).copied();
+            self.doubted = Prefixes::new(doubted);
+        }
+        if (&old.access, &old.trust) != (&self.settings.access, &self.settings.trust) {
             self.ejecting = Some(0);
         }
     }

@@ -286,6 +286,17 @@ impl Groups {
         }
     }
 
+    /// A member counts as proved no longer.
+    pub(crate) fn doubt(&self, handle: &Handle, client: &ClientAddr, position: u32) {
+        let mut stripe = lock(&self.stripes[handle.stripe as usize]);
+        let hash = |client: &ClientAddr| self.hasher.hash_one(client);
+        let Some(live) = &mut stripe.group_mut(handle.slot).live else { return };
+        let member = live.position(client, position, hash).and_then(|at| live.roster.get(at).copied());
+        if let Some(member) = member {
+            live.update(Member { proved: false, ..member }, position, hash);
+        }
+    }
+
     /// How many members a group has. Takes no snapshot, which the next join would have to copy.
     pub(crate) fn members(&self, handle: &Handle) -> u32 {
         lock(&self.stripes[handle.stripe as usize]).group(handle.slot).len() as u32

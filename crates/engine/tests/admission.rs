@@ -151,6 +151,42 @@ fn a_member_whose_prefix_becomes_trusted_is_proved_by_its_next_heartbeat() {
     assert_eq!(relay.admission.unproved(), 1);
 }
 
+fn prove(relay: &mut Relay, client: SocketAddr, id: &str) {
+    let asked = relay.say(client, &text(&["!JOIN ", id]));
+    let with = text(&["!JOIN ", id, " ", cookie(&asked)]);
+    assert_eq!(relay.say(client, &with), format!("OK JOINED {id}"));
+}
+
+#[test]
+fn who_is_no_longer_trusted_is_no_longer_proved() {
+    let trusting = |texts: &[&str]| {
+        let trust = Prefixes::new(texts.iter().map(|text| text.parse().unwrap()));
+        Arc::new(Settings { trust, ..settings(AdmissionMode::Strict) })
+    };
+    let [talker, kept, left, shown] =
+        ["127.0.0.1:9", "10.1.0.1:9", "10.2.0.1:9", "10.3.0.1:9"].map(|at| at.parse().unwrap());
+    let mut relay = relay(AdmissionMode::Strict);
+    relay.engines[0].reload(trusting(&["127.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"]));
+    let id = relay.create(talker);
+    [talker, kept, left].iter().for_each(|client| relay.join(*client, &id));
+    prove(&mut relay, shown, &id);
+    let mut gate = relay.engines[0].gate();
+    let everybody = hear(&mut relay, &mut gate, talker, b"to all");
+    assert_eq!(everybody, [kept, left, shown]);
+    // Twice, before anybody could be looked at.
+    relay.engines[0].reload(trusting(&["127.0.0.0/8", "10.1.0.0/16"]));
+    relay.engines[0].reload(trusting(&["127.0.0.0/8", "10.0.0.0/15"]));
+    relay.sweep();
+    assert_eq!(hear(&mut relay, &mut gate, talker, b"to some"), [kept, shown]);
+    assert_eq!((relay.admission.unproved(), relay.clients()), (1, 4));
+    assert!(relay.say(left, b"!PING").starts_with("PONG"), "it is a member yet");
+    assert_eq!(hear(&mut relay, &mut gate, talker, b"to some"), [kept, shown]);
+    // It can prove itself, as anybody.
+    prove(&mut relay, left, &id);
+    assert_eq!(hear(&mut relay, &mut gate, talker, b"to all"), everybody);
+    assert_eq!(relay.admission.unproved(), 0);
+}
+
 #[test]
 fn after_a_reload_to_strict_unproved_members_get_nothing_until_they_are_proved() {
     let mut relay = relay(AdmissionMode::Open);

@@ -7,7 +7,7 @@ use crate::groups::{CannotJoin, Door, Joined};
 use crate::limits::{EJECT_CLIENTS_PER_TURN, EVICTION_CLIENTS};
 use crate::sessions::Session;
 use crate::tally::Event;
-use crate::{Engine, Member, Outbox};
+use crate::{Engine, Member, Outbox, Prefixes};
 
 impl Engine {
     /// Adds a member to a group, and tells whether room for one more client was reserved for it. Room is made only for who
@@ -55,18 +55,25 @@ impl Engine {
         true
     }
 
-    /// Ends sessions that a reload no longer allows; a bounded part each turn.
+    /// Ends sessions that a reload no longer allows, and takes their proof from those that it no longer trusts; a bounded part
+    /// each turn.
     pub(super) fn eject(&mut self) {
         let Some(first) = self.ejecting else { return };
         let end = first + EJECT_CLIENTS_PER_TURN;
         for key in first..end {
-            let is_out = |session: &Session| !self.settings.access.admits(session.client.ip());
-            if self.sessions.try_get(key).is_some_and(is_out) {
+            let Some(session) = self.sessions.try_get(key) else { continue };
+            let ip = session.client.ip();
+            if !self.settings.access.admits(ip) {
                 self.expiry.wheel.remove(key);
                 self.end_session(key);
                 self.tally.count(Event::Eject);
+            } else if self.doubted.contains(ip) && !self.settings.trust.contains(ip) {
+                self.doubt(key);
             }
         }
         self.ejecting = Some(end).filter(|&end| end < self.sessions.keys_end());
+        if self.ejecting.is_none() {
+            self.doubted = Prefixes::default();
+        }
     }
 }

@@ -93,6 +93,17 @@ impl Engine {
         self.groups.update(self.views.handle(session.view), from.as_member(true), session.position);
     }
 
+    /// A member is no longer where everybody is trusted: it has to prove itself as anybody else.
+    pub(super) fn doubt(&mut self, key: usize) {
+        let session = self.sessions.get_mut(key);
+        if session.proved {
+            session.proved = false;
+            self.admission.enter_unproved();
+            let handle = self.views.handle(session.view);
+            self.groups.doubt(handle, &session.client, session.position);
+        }
+    }
+
     /// Looks whether an unproved member has ever sent anything after its JOIN.
     pub(super) fn judge(&mut self, key: usize) {
         let as_of = self.expiry.as_of;
