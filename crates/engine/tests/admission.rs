@@ -268,18 +268,23 @@ fn it_stays_guarded_while_more_than_half_of_the_cap_is_wanted() {
     let id = relay.create(client(0));
     (0..2).for_each(|number| relay.join(client(number), &id));
     relay.begin_turn(GRACE);
-    let mut second = |bytes: u64| {
+    let mut gate = relay.engines[0].gate();
+    let mut second = |bytes: u64, earned: usize| {
         relay.begin_turn(1000);
+        relay.ask(client(1), &vec![b'x'; earned]);
         let payload = vec![b'x'; 1000 - HEADERS as usize];
-        (0..bytes / 1000).for_each(|_| drop(relay.ask(client(0), &payload)));
+        (0..bytes / 1000).for_each(|_| drop(hear(&mut relay, &mut gate, client(0), &payload)));
         relay.admission.stance()
     };
-    while second(2 * cap) == Stance::Peace {}
+    while second(2 * cap, 4000) == Stance::Peace {}
     for _ in 0..60 {
-        assert_eq!(second(cap / 2 + 1000), Stance::Guarded);
+        assert_eq!(second(cap / 2 + 1000, 4000), Stance::Guarded);
     }
-    let calm = (0..60).position(|_| second(cap / 2) == Stance::Peace);
+    let calm = (0..60).position(|_| second(cap / 2, 4000) == Stance::Peace);
     assert_eq!(calm, Some((HEARTBEAT / 1000) as usize), "a heartbeat after the last busy look");
+    // What nobody has a budget for is no demand.
+    while second(2 * cap, 1) == Stance::Peace {}
+    assert!((0..60).any(|_| second(cap, 1) == Stance::Peace));
 }
 
 #[test]
@@ -441,9 +446,11 @@ fn what_is_wanted_in_bursts_counts_by_the_second() {
     while relay.admission.stance() == Stance::Peace {
         relay.ask(client(0), &payload);
     }
+    let mut gate = relay.engines[0].gate();
     // Half of the cap, all of it in one of ten turns.
     for _ in 0..2 * HEARTBEAT / 1000 {
-        (0..cap / 2 / 1000).for_each(|_| drop(relay.ask(client(0), &payload)));
+        relay.ask(client(1), &[b'x'; 4000]);
+        (0..cap / 2 / 1000).for_each(|_| drop(hear(&mut relay, &mut gate, client(0), &payload)));
         (0..10).for_each(|_| relay.begin_turn(100));
     }
     assert_eq!(relay.admission.stance(), Stance::Peace);

@@ -41,17 +41,17 @@ impl Budgets {
     pub fn spend(&self, client: &ClientAddr, (count, each, all): (u16, u64, u64), now: Tick) -> u16 {
         let mut stripe = self.stripe(client);
         let budget = stripe.entry(*client).or_insert(Budget::NEW);
-        let (paid, cost) = if all <= budget.left {
-            (count, all)
-        } else {
-            let some = (budget.left / each.max(1)).min(u64::from(count - 1));
-            (some as u16, some * each)
-        };
-        budget.left -= cost;
+        let paid = budget.affords((count, each, all));
+        budget.left -= if paid == count { all } else { u64::from(paid) * each };
         if paid > 0 {
             budget.sent = Some(now);
         }
         paid
+    }
+
+    /// For how many of them the budget would pay.
+    pub fn affords(&self, client: &ClientAddr, run: (u16, u64, u64)) -> u16 {
+        self.stripe(client).get(client).unwrap_or(&Budget::NEW).affords(run)
     }
 
     /// What was paid for is not sent after all.
@@ -92,6 +92,10 @@ impl Budgets {
 
 impl Budget {
     const NEW: Self = Self { left: BUDGET_GRANT, sent: None };
+
+    fn affords(&self, (count, each, all): (u16, u64, u64)) -> u16 {
+        if all <= self.left { count } else { (self.left / each.max(1)).min(u64::from(count - 1)) as u16 }
+    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -9,7 +9,7 @@ pub(super) struct Egress {
     /// Bytes a second.
     rate: AtomicU64,
     bucket: Mutex<Bucket>,
-    /// Bytes that unproved members of a guarded relay were to get since this was last asked.
+    /// Bytes that unproved members of a guarded relay had budgets for since this was last asked.
     wanted: AtomicU64,
 }
 
@@ -44,6 +44,12 @@ impl Egress {
     /// Notes that so many bytes were to be sent.
     pub fn want(&self, bytes: u64) {
         self.wanted.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many bytes will be wanted again.
+    pub fn want_later(&self, bytes: u64) {
+        let less = |wanted: u64| Some(wanted.saturating_sub(bytes));
+        let _ = self.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// What has been wanted since this was last asked.

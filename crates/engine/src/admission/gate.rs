@@ -80,6 +80,7 @@ impl Gate {
     pub fn take_back(&mut self, to: &Member, offer: Offer, admitted: u16) {
         let cost = offer.cost(to.client.ip_header(), admitted);
         self.admission.budgets.refund(&to.client, cost);
+        self.admission.egress.want_later(cost);
         self.lease.give_back(cost);
         self.dropped[CopyDrop::UnprovedBudget as usize] -= u64::from(offer.count - admitted);
     }
@@ -98,12 +99,15 @@ impl Gate {
         let Admission { egress, budgets, .. } = &*self.admission;
         let header = to.client.ip_header();
         let all = offer.cost(header, offer.count);
+        let run = (offer.count, header + u64::from(offer.size), all);
         if !self.lease.pay(all, egress, self.now) {
+            egress.want(offer.cost(header, budgets.affords(&to.client, run)));
             return (0, CopyDrop::UnprovedEgress);
         }
-        let each = header + u64::from(offer.size);
-        let admitted = budgets.spend(&to.client, (offer.count, each, all), self.now);
-        self.lease.give_back(all - offer.cost(header, admitted));
+        let admitted = budgets.spend(&to.client, run, self.now);
+        let cost = offer.cost(header, admitted);
+        egress.want(cost);
+        self.lease.give_back(all - cost);
         (admitted, CopyDrop::UnprovedBudget)
     }
 }

@@ -167,7 +167,6 @@ impl Admission {
             Stance::Open => Treatment::Served,
             Stance::Guarded => {
                 sender.into_iter().for_each(|client| self.credit(client, len));
-                self.egress.want(bytes);
                 Treatment::Budgeted
             }
             Stance::Strict => Treatment::Refused,

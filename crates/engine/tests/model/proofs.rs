@@ -44,8 +44,7 @@ pub struct Proofs {
     /// What the bucket of all unproved members holds, in thousandths of bytes, and when that was.
     level: i64,
     as_of: u64,
-    /// Bytes that they were to get while guarded, since the last look; when that was, and since when all is calm.
-    wanted: u64,
+    /// When the last look was, and since when all is calm: nobody here asks the budgets for anything.
     looked: u64,
     calm: Option<u64>,
 }
@@ -55,8 +54,7 @@ impl Proofs {
         let (told, guesses) = (BTreeMap::new(), BTreeMap::new());
         let level = i64::MAX;
         let stance = Stance::Peace;
-        let mut proofs =
-            Self { stance, grace: 0, told, guesses, level, as_of: 0, wanted: 0, looked: 0, calm: None };
+        let mut proofs = Self { stance, grace: 0, told, guesses, level, as_of: 0, looked: 0, calm: None };
         proofs.configure(rules);
         proofs
     }
@@ -78,14 +76,11 @@ impl Proofs {
             return;
         }
         self.looked = now;
-        let wanted = std::mem::take(&mut self.wanted);
         if self.stance != Stance::Guarded {
             self.calm = None;
             return;
         }
-        if self.calm.is_none() || wanted * 1000 > rules.egress * passed / 2 {
-            self.calm = Some(now);
-        }
+        self.calm.get_or_insert(now);
         if self.calm.is_some_and(|since| now - since >= CALM.max(rules.heartbeat)) {
             (self.calm, self.stance) = (None, Stance::Peace);
         }
@@ -150,10 +145,7 @@ impl Proofs {
         match self.stance {
             Stance::Open => Treatment::Served,
             Stance::Strict => Treatment::Refused,
-            Stance::Guarded => {
-                self.wanted += bytes;
-                Treatment::Budgeted
-            }
+            Stance::Guarded => Treatment::Budgeted,
             Stance::Peace => {
                 if self.pay(rules, bytes, now) {
                     return Treatment::Served;
