@@ -413,7 +413,11 @@ impl Engine {
             Reply::Refused(refusal)
         });
         self.tally.replies += 1;
-        outbox.reply(to.as_member(false), reply.encode().as_bytes());
+        let text = reply.encode();
+        if to.session.is_some_and(|key| self.is_unproved(key)) {
+            self.admission.pay_for_answer(&mut self.payer, to.client, text.as_bytes().len(), self.now);
+        }
+        outbox.reply(to.as_member(false), text.as_bytes());
     }
 
     fn sweep_clients(&mut self) {

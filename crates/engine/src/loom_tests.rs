@@ -164,12 +164,15 @@ fn loom_the_last_place_is_taken_once() {
             groups.create(Creator::new(&member(port).client, true), &settings, &mut entropy, Tick(0))
         };
         let shard = Arc::clone(&groups);
-        let other = thread::spawn(move || (create(&shard, 1).is_ok(), shard.reserve_client(1)));
+        let other = thread::spawn(move || (create(&shard, 1), shard.reserve_client(1)));
         let (created, reserved) = (create(&groups, 2), groups.reserve_client(1));
         let (other_created, other_reserved) = other.join().unwrap();
         assert!(other_reserved != reserved && groups.clients() == 1);
-        assert_eq!(groups.count(), u32::from(created.is_ok()) + u32::from(other_created));
-        assert!(created.is_ok() || other_created);
-        assert!(created.is_ok() || created == Err(CannotCreate::ServerFull));
+        let both = [created, other_created];
+        let made = both.iter().filter(|created| created.is_ok()).count();
+        let evicted = both.iter().flatten().filter(|created| created.evicted).count();
+        assert_eq!((groups.count() as usize, groups.unjoined() as usize), (1, 1));
+        assert_eq!(made - evicted, 1, "whoever comes second has made room, or found none");
+        assert!(both.iter().all(|created| created.is_ok() || *created == Err(CannotCreate::ServerFull)));
     });
 }

@@ -306,10 +306,10 @@ fn a_budget_is_the_grant_and_three_times_what_was_sent_to_the_byte() {
     let got_at_first = got(&mut relay);
     assert!(got_at_first <= BUDGET_GRANT && BUDGET_GRANT < got_at_first + HEADERS + 1);
     let left = BUDGET_GRANT - got_at_first;
-    // A heartbeat and a payload.
-    relay.say(client(1), b"!PING");
+    // A heartbeat and a payload; the answer is a part of what it gets.
+    let answer = relay.say(client(1), b"!PING").len() as u64 + HEADERS;
     relay.ask(client(1), &[b'y'; 500]);
-    let earned = left + 3 * (5 + HEADERS + 500 + HEADERS);
+    let earned = left + 3 * (5 + HEADERS + 500 + HEADERS) - answer;
     let got_then = got(&mut relay);
     assert!(got_then <= earned && earned < got_then + HEADERS + 1, "{got_then} of {earned}");
     assert!(gate.dropped()[CopyDrop::UnprovedBudget as usize] > 0);
@@ -481,4 +481,17 @@ fn silent_members_are_counted_only_where_silence_tells_something() {
     (0..5).for_each(|number| open.join(client(number), &id));
     open.pass_quietly(2 * HEARTBEAT);
     assert_eq!(open.admission.silent(), 0);
+}
+
+#[test]
+fn answers_to_an_unproved_member_count_in_the_cap() {
+    let mut relay = relay(AdmissionMode::Auto);
+    let group = relay.create(client(0));
+    relay.join(client(0), &group);
+    relay.join(client(1), &group);
+    let before = relay.engines[0].unproved_bytes();
+    let answer = relay.say(client(1), b"!PING").len() as u64 + HEADERS;
+    assert_eq!(relay.engines[0].unproved_bytes() - before, answer);
+    relay.say(client(0), b"!PING");
+    assert_eq!(relay.engines[0].unproved_bytes() - before, answer, "the creator is proved");
 }

@@ -49,6 +49,13 @@ impl Budgets {
         paid
     }
 
+    /// A member is answered with so many IP bytes, whatever it has: an answer is shorter than three times its question.
+    pub fn charge(&self, client: &ClientAddr, bytes: u64) {
+        let mut stripe = self.stripe(client);
+        let budget = stripe.entry(*client).or_insert(Budget::NEW);
+        budget.left = budget.left.saturating_sub(bytes);
+    }
+
     /// For how many of them the budget would pay.
     pub fn affords(&self, client: &ClientAddr, run: (u16, u64, u64)) -> u16 {
         self.stripe(client).get(client).unwrap_or(&Budget::NEW).affords(run)

@@ -143,6 +143,16 @@ impl Admission {
         self.budgets.credit(client, len as u64 + client.ip_header());
     }
 
+    /// An unproved member is answered with `len` bytes. That is owed, so it is not refused; but it counts.
+    pub(crate) fn pay_for_answer(&self, payer: &mut Payer, client: &ClientAddr, len: usize, now: Tick) {
+        let bytes = len as u64 + client.ip_header();
+        match self.stance() {
+            Stance::Peace if !payer.0.pay(bytes, &self.egress, now) => self.watch.alarm(Cause::Egress, now),
+            Stance::Guarded => self.budgets.charge(client, bytes),
+            Stance::Peace | Stance::Open | Stance::Strict => {}
+        }
+    }
+
     /// Word has come by ICMP that nobody is at an address. It can be forged, so it does no more than this: halves what is
     /// left of an unproved member's budget, if something was sent there in the last second. True if it did.
     pub fn shrink(&self, client: &ClientAddr, now: Tick) -> bool {

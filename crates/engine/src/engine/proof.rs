@@ -62,6 +62,11 @@ impl Engine {
         Refusal::Retry(self.admission.cookie(client, self.now))
     }
 
+    /// True while a client that was a member when its datagram came still is one, and has not shown where it is.
+    pub(super) fn is_unproved(&self, key: usize) -> bool {
+        self.sessions.try_get(key).is_some_and(|session| !session.proved)
+    }
+
     /// A client has sent a command of so many bytes, which counts for its budget if it is an unproved member.
     pub(super) fn credit(&self, from: &Sender<'_>) {
         let has_budget = || from.session.is_some_and(|key| !self.sessions.get(key).proved);

@@ -41,6 +41,18 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Bytes of the answer, if it is one.
+    fn reply_len(&self) -> Option<usize> {
+        match self {
+            Self::Reply(text) => Some(text.len()),
+            Self::Created => Some("OK CREATED ABCD1234".len()),
+            Self::Asked => Some("ERR RETRY ABCD1234ABCD1234".len()),
+            Self::Dropped(_) | Self::FanOut { .. } => None,
+        }
+    }
+}
+
 pub struct Group {
     /// And whether that was proved then.
     creator: Option<(SocketAddr, bool)>,
@@ -134,6 +146,7 @@ impl Oracle {
 
     pub fn receive(&mut self, source: SocketAddr, socket: u8, bytes: &[u8]) -> Verdict {
         let client = canonical(source);
+        let was_member = self.seats.contains_key(&client);
         let verdict = match bytes {
             _ if client.port() == 0 => Verdict::Dropped("source_port_zero"),
             _ if client.is_ipv6() && client.ip().to_canonical().is_ipv4() => {
@@ -162,6 +175,9 @@ impl Oracle {
                     self.count(&format!("refused {}", error.split(' ').next().unwrap()), 1);
                 }
             }
+        }
+        if was_member && self.seats.get(&client).is_some_and(|seat| !seat.proved) {
+            self.proofs.answer(&self.rules, client, verdict.reply_len(), self.now);
         }
         verdict
     }

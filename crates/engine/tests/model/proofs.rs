@@ -158,6 +158,14 @@ impl Proofs {
         }
     }
 
+    /// What an unproved member is answered counts in the cap; with nothing it is no answer.
+    pub fn answer(&mut self, rules: &Rules, client: SocketAddr, len: Option<usize>, now: u64) {
+        let headers = if client.is_ipv4() { 28 } else { 48 };
+        if let (Some(len), Stance::Peace) = (len, self.stance) {
+            self.treat(rules, len as u64 + headers, now);
+        }
+    }
+
     /// The last payment may overdraw the bucket.
     fn pay(&mut self, rules: &Rules, bytes: u64, now: u64) -> bool {
         if bytes == 0 {
