@@ -309,8 +309,9 @@ fn guarded_sends_each_of_the_unproved_no_more_than_its_budget() {
         let flood = scene.flood(datagrams() / 2);
         assert_eq!(scene.relay.metric("relay_admission_changes_total", "to=\"peace\""), 0.0);
         assert!(flood.ledger.sum(|account| account.payloads) > 0, "budgets are for something");
-        let dropped = scene.relay.metric("relay_dropped_copies_total", "unproved_budget");
-        assert!(dropped > 0.0, "and they are used up");
+        // How fast the machine floods decides whether budgets are used up before all together have the cap.
+        let dropped = |reason| scene.relay.metric("relay_dropped_copies_total", reason);
+        assert!(dropped("unproved_budget") + dropped("unproved_egress") > 0.0, "and they end");
         for (address, account) in &flood.ledger.0 {
             let budget = ports(*address) * GRANT + FACTOR * flood.spent[address];
             assert!(account.payloads <= budget, "{address} got {} of {budget}", account.payloads);
