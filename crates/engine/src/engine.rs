@@ -2,7 +2,9 @@
 
 mod eviction;
 mod proof;
+mod sender;
 mod strangers;
+mod sweeping;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,9 +18,7 @@ use crate::address::Creator;
 use crate::admission::{Admission, Payer, Stance};
 use crate::expiry::Expiry;
 use crate::groups::{CannotCreate, CannotJoin, Joined};
-use crate::limits::{
-    ROOM_CLIENTS, STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN,
-};
+use crate::limits::ROOM_CLIENTS;
 use crate::pace::Pace;
 use crate::sessions::{Session, Sessions};
 use crate::tally::{CommandKind, DropReason, Event};
@@ -27,6 +27,7 @@ use crate::{
     ClientAddr, Departure, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Prefixes,
     Settings, Tally, Tick,
 };
+use sender::Sender;
 use strangers::Hearing;
 
 /// One received datagram.
@@ -40,18 +41,6 @@ pub struct Datagram<'a> {
     pub local: LocalAddr,
     /// Its number in this turn.
     pub number: u32,
-}
-
-/// Who has sent a datagram, looked up once for all that it causes.
-struct Sender<'a> {
-    datagram: &'a Datagram<'a>,
-    client: &'a ClientAddr,
-    /// Its session, if it is in a group.
-    session: Option<usize>,
-    /// It is in a prefix that is trusted.
-    is_trusted: bool,
-    /// For that, or by its session, it is proved.
-    is_proved: bool,
 }
 
 type Home = Box<dyn Fn(SocketAddr) -> usize + Send>;
@@ -149,18 +138,6 @@ impl Engine {
         }
     }
 
-    /// Sweeps idle clients, then empty groups; a bounded part of them each turn.
-    pub fn sweep(&mut self) {
-        self.eject();
-        if !self.expiry.begin_sweep(&self.settings, self.shard, self.now) {
-            return;
-        }
-        self.sweep_clients();
-        if !self.expiry.wheel.has_fired() && self.expiry.stripe < STRIPES {
-            self.sweep_groups();
-        }
-    }
-
     /// When the next turn has to begin at the latest.
     pub fn deadline(&self) -> Tick {
         if self.ejecting.is_some() {
@@ -227,17 +204,6 @@ impl Engine {
         if others > 0 {
             outbox.fan_out(number, group, view, position, self.settings.coalesce);
         }
-    }
-
-    fn sender<'a>(
-        &self,
-        datagram: &'a Datagram<'a>,
-        client: &'a ClientAddr,
-        session: Option<usize>,
-    ) -> Sender<'a> {
-        let is_trusted = self.settings.trust.contains(client.ip());
-        let is_proved = is_trusted || session.is_some_and(|key| self.sessions.get(key).proved);
-        Sender { datagram, client, session, is_trusted, is_proved }
     }
 
     /// Takes whatever is not a member's payload.
@@ -420,32 +386,6 @@ impl Engine {
         outbox.reply(to.as_member(false), text.as_bytes());
     }
 
-    fn sweep_clients(&mut self) {
-        let limit = self.expiry.idle_limit(&self.settings);
-        let mut expiries = 0;
-        for _ in 0..SWEEP_CLIENTS_PER_TURN {
-            let Some(key) = self.expiry.wheel.pop() else { return };
-            if self.expiry.as_of.since(self.sessions.get(key).active) > limit {
-                self.end_session(key);
-                self.tally.count(Event::Expire);
-                expiries += 1;
-                if expiries == SWEEP_EXPIRIES_PER_TURN {
-                    return;
-                }
-            } else {
-                self.judge(key);
-                self.expiry.wheel.add(key, self.look_at(self.sessions.get(key)));
-            }
-        }
-    }
-
-    fn sweep_groups(&mut self) {
-        let Expiry { stripe, as_of, .. } = &mut self.expiry;
-        let deleted =
-            self.groups.sweep(stripe, self.shards, *as_of, self.settings.empty_ttl, SWEEP_GROUPS_PER_TURN);
-        self.tally.events[Event::Delete as usize] += deleted as u64;
-    }
-
     /// Ends a session that is in no list of the wheel any more.
     fn end_session(&mut self, key: usize) {
         self.exit_group(key);
@@ -470,11 +410,5 @@ impl Engine {
         let session = self.sessions.get(key);
         self.groups.leave(self.views.handle(session.view), &session.client, session.position, self.now);
         self.views.exit(session.view);
-    }
-}
-
-impl Sender<'_> {
-    fn as_member(&self, proved: bool) -> Member {
-        Member { client: *self.client, local: self.datagram.local, proved }
     }
 }

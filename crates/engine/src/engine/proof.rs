@@ -10,7 +10,7 @@ use crate::limits::{LOOK_EVERY, SILENT_HALF_HEARTBEATS};
 use crate::sessions::Session;
 use crate::{AdmissionMode, ClientAddr, Engine, Settings, Tick};
 
-use super::Sender;
+use super::sender::Sender;
 
 impl Engine {
     /// The gate of the fan-out that belongs to this engine.

@@ -8,7 +8,7 @@ use crate::admission::Stance;
 use crate::tally::{DropReason, Throttled};
 use crate::{ClientAddr, Engine};
 
-use super::Sender;
+use super::sender::Sender;
 
 /// What comes of a request before it is looked at.
 pub(super) enum Hearing {

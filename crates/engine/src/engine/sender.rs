@@ -1,0 +1,34 @@
+//! Who has sent a datagram.
+
+use crate::{ClientAddr, Datagram, Engine, Member};
+
+/// Who has sent a datagram, looked up once for all that it causes.
+pub(super) struct Sender<'a> {
+    pub datagram: &'a Datagram<'a>,
+    pub client: &'a ClientAddr,
+    /// Its session, if it is in a group.
+    pub session: Option<usize>,
+    /// It is in a prefix that is trusted.
+    pub is_trusted: bool,
+    /// For that, or by its session, it is proved.
+    pub is_proved: bool,
+}
+
+impl Engine {
+    pub(super) fn sender<'a>(
+        &self,
+        datagram: &'a Datagram<'a>,
+        client: &'a ClientAddr,
+        session: Option<usize>,
+    ) -> Sender<'a> {
+        let is_trusted = self.settings.trust.contains(client.ip());
+        let is_proved = is_trusted || session.is_some_and(|key| self.sessions.get(key).proved);
+        Sender { datagram, client, session, is_trusted, is_proved }
+    }
+}
+
+impl Sender<'_> {
+    pub fn as_member(&self, proved: bool) -> Member {
+        Member { client: *self.client, local: self.datagram.local, proved }
+    }
+}

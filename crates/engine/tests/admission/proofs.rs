@@ -1,0 +1,150 @@
+//! Who has to prove what, and who is believed.
+
+use super::*;
+
+#[test]
+fn strict_asks_everybody_who_joins_but_the_one_who_was_told_the_id() {
+    let mut relay = relay(AdmissionMode::Strict);
+    let id = relay.create(client(0));
+    let join = text(&["!JOIN ", &id]);
+    let first = relay.say(client(1), &join);
+    assert_eq!(relay.say(client(1), b"!JOIN NOWHERE"), first, "and nobody learns which groups there are");
+    relay.join(client(0), &id);
+    for divider in [" ", "."] {
+        let with = text(&["!JOIN ", &id, divider, cookie(&first)]);
+        assert_eq!(relay.say(client(1), &with), format!("OK JOINED {id}"));
+        assert_ne!(
+            relay.say(client(2), &with),
+            format!("OK JOINED {id}"),
+            "a cookie is good for one address"
+        );
+    }
+    assert_eq!(relay.admission.unproved(), 0);
+    // Who is proved stays so while it is a member.
+    let other = relay.create(client(1));
+    relay.join(client(1), &other);
+    // The creator who comes late could have been told the id by others.
+    assert!(relay.say(client(1), &text(&["!LEAVE ", &other])).starts_with("OK LEFT"));
+    cookie(&relay.say(client(1), &text(&["!JOIN ", &other])));
+}
+
+#[test]
+fn a_cookie_is_good_for_an_epoch_and_the_next() {
+    let epoch = COOKIE_EPOCH.as_millis() as u64;
+    let mut relay = relay(AdmissionMode::Strict);
+    let id = relay.create(client(0));
+    relay.begin_turn(7 * epoch);
+    let told = relay.say(client(1), &text(&["!JOIN ", &id]));
+    let with = text(&["!JOIN ", &id, " ", cookie(&told)]);
+    relay.begin_turn(2 * epoch);
+    let renewed = relay.say(client(1), &with);
+    assert_ne!(cookie(&renewed), cookie(&told));
+    relay.begin_turn(epoch);
+    let with = text(&["!JOIN ", &id, " ", cookie(&renewed)]);
+    assert_eq!(relay.say(client(1), &with), format!("OK JOINED {id}"));
+}
+
+#[test]
+fn in_peace_a_cookie_is_told_to_who_shows_something_and_nobody_else() {
+    let mut relay = relay(AdmissionMode::Auto);
+    let id = relay.create(client(0));
+    [0, 1].into_iter().for_each(|number| relay.join(client(number), &id));
+    assert_eq!(relay.admission.unproved(), 1, "the creator is proved");
+    let told = relay.say(client(1), &text(&["!JOIN ", &id, " PLEASE"]));
+    let with = text(&["!JOIN ", &id, " ", cookie(&told)]);
+    assert_eq!(relay.say(client(1), &with), format!("OK JOINED {id}"));
+    assert_eq!((relay.admission.unproved(), relay.clients()), (0, 2));
+}
+
+#[test]
+fn open_asks_nobody_and_trust_is_as_good_as_a_proof() {
+    let mut open = relay(AdmissionMode::Open);
+    let id = open.create(client(0));
+    open.join(client(1), &id);
+    assert_eq!(open.say(client(2), &text(&["!JOIN ", &id, " B"])), "ERR BAD_ARG NoSuchGroup");
+    let trust = Prefixes::new(["2001:db8::/32".parse().unwrap()]);
+    let mut strict = Relay::new(1, Settings { trust, ..settings(AdmissionMode::Strict) });
+    let id = strict.create(client(0));
+    [1, 0].into_iter().for_each(|number| strict.join(client(number), &id));
+    assert_eq!(strict.say(client(2), &text(&["!JOIN ", &id, " B"])), "ERR BAD_ARG NoSuchGroup");
+    assert_eq!(strict.admission.unproved(), 0);
+}
+
+#[test]
+fn a_member_whose_prefix_becomes_trusted_is_proved_by_its_next_heartbeat() {
+    let mut relay = relay(AdmissionMode::Auto);
+    let mut gate = relay.engines[0].gate();
+    let id = relay.create(client(0));
+    (0..3).for_each(|number| relay.join(client(number), &id));
+    let trust = Prefixes::new([client(1).ip().into()]);
+    relay.engines[0].reload(Arc::new(Settings { trust, ..settings(AdmissionMode::Strict) }));
+    assert!(hear(&mut relay, &mut gate, client(0), b"nobody").is_empty());
+    [1, 2].into_iter().for_each(|number| assert_eq!(relay.say(client(number), b"!PING"), "PONG 10.0"));
+    assert_eq!(hear(&mut relay, &mut gate, client(0), b"one"), [client(1)]);
+    assert_eq!(relay.admission.unproved(), 1);
+}
+
+fn prove(relay: &mut Relay, client: SocketAddr, id: &str) {
+    let asked = relay.say(client, &text(&["!JOIN ", id]));
+    let with = text(&["!JOIN ", id, " ", cookie(&asked)]);
+    assert_eq!(relay.say(client, &with), format!("OK JOINED {id}"));
+}
+
+#[test]
+fn who_is_no_longer_trusted_is_no_longer_proved() {
+    let trusting = |texts: &[&str]| {
+        let trust = Prefixes::new(texts.iter().map(|text| text.parse().unwrap()));
+        Arc::new(Settings { trust, ..settings(AdmissionMode::Strict) })
+    };
+    let [talker, kept, left, shown] =
+        ["127.0.0.1:9", "10.1.0.1:9", "10.2.0.1:9", "10.3.0.1:9"].map(|at| at.parse().unwrap());
+    let mut relay = relay(AdmissionMode::Strict);
+    relay.engines[0].reload(trusting(&["127.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"]));
+    let id = relay.create(talker);
+    [talker, kept, left].iter().for_each(|client| relay.join(*client, &id));
+    prove(&mut relay, shown, &id);
+    let mut gate = relay.engines[0].gate();
+    let everybody = hear(&mut relay, &mut gate, talker, b"to all");
+    assert_eq!(everybody, [kept, left, shown]);
+    // Twice, before anybody could be looked at.
+    relay.engines[0].reload(trusting(&["127.0.0.0/8", "10.1.0.0/16"]));
+    relay.engines[0].reload(trusting(&["127.0.0.0/8", "10.0.0.0/15"]));
+    relay.sweep();
+    assert_eq!(hear(&mut relay, &mut gate, talker, b"to some"), [kept, shown]);
+    assert_eq!((relay.admission.unproved(), relay.clients()), (1, 4));
+    assert!(relay.say(left, b"!PING").starts_with("PONG"), "it is a member yet");
+    assert_eq!(hear(&mut relay, &mut gate, talker, b"to some"), [kept, shown]);
+    // It can prove itself, as anybody.
+    prove(&mut relay, left, &id);
+    assert_eq!(hear(&mut relay, &mut gate, talker, b"to all"), everybody);
+    assert_eq!(relay.admission.unproved(), 0);
+}
+
+#[test]
+fn after_a_reload_to_strict_unproved_members_get_nothing_until_they_are_proved() {
+    let mut relay = relay(AdmissionMode::Open);
+    let mut gate = relay.engines[0].gate();
+    let id = relay.create(client(0));
+    (0..3).for_each(|number| relay.join(client(number), &id));
+    assert_eq!(hear(&mut relay, &mut gate, client(0), b"all").len(), 2);
+    relay.engines[0].reload(Arc::new(settings(AdmissionMode::Strict)));
+    assert!(hear(&mut relay, &mut gate, client(0), b"nobody").is_empty());
+    assert_eq!(gate.dropped()[CopyDrop::Unproved as usize], 2);
+    let told = relay.say(client(1), &text(&["!JOIN ", &id]));
+    assert!(relay.say(client(1), &text(&["!JOIN ", &id, " ", cookie(&told)])).starts_with("OK JOINED"));
+    assert_eq!(hear(&mut relay, &mut gate, client(0), b"one"), [client(1)]);
+    relay.engines[0].reload(Arc::new(settings(AdmissionMode::Open)));
+    assert_eq!(hear(&mut relay, &mut gate, client(0), b"all").len(), 2);
+}
+
+#[test]
+fn what_is_made_without_a_proof_does_not_use_up_the_quota_of_who_has_one() {
+    let mut relay = relay(AdmissionMode::Auto);
+    (0..3).for_each(|_| drop(relay.create(client(1))));
+    // Others may have made them.
+    let told = relay.say(client(1), b"!CREATE");
+    assert_eq!(relay.say(client(1), b"!CREATE AAAAAAAAAAAAAAAA"), told);
+    let with = text(&["!CREATE ", cookie(&told)]);
+    (0..3).for_each(|_| assert!(relay.say(client(1), &with).starts_with("OK CREATED")));
+    assert_eq!(relay.say(client(1), &with), "ERR CLIENT_LIMIT 3/3");
+}
