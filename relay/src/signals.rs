@@ -22,14 +22,17 @@ impl Attention {
     /// From now on no signal ends the process by itself, but the second one to stop, whatever its threads do then.
     pub fn pay() -> io::Result<Self> {
         let alone = Arc::new(AtomicBool::new(true));
-        let stopping = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT] {
+        let [term, int]: [Arc<AtomicBool>; 2] = Default::default();
+        for (signal, own, other) in [(SIGTERM, &term, &int), (SIGINT, &int, &term)] {
+            let end = |armed: &Arc<AtomicBool>| {
+                register_conditional_shutdown(signal, 128 + signal, Arc::clone(armed)).map(drop)
+            };
             register_conditional_shutdown(signal, 0, Arc::clone(&alone))?;
-            register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
-        }
-        // Behind both of the above: a signal passes by what it arms itself.
-        for signal in [SIGTERM, SIGINT] {
-            register(signal, Arc::clone(&stopping))?;
+            // In the order in which they act. Two threads can take one signal each at the same moment: each marks its
+            // own before it looks for the other, so one of them ends the process.
+            end(own)?;
+            register(signal, Arc::clone(own))?;
+            end(other)?;
         }
         Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP])?, alone })
     }
