@@ -150,7 +150,7 @@ fn soak(
     let done = AtomicBool::new(false);
     let begun = Instant::now();
     thread::scope(|scope| {
-        let attack = scope.spawn(|| attack::go_on(&serves.address, warm_up(time) / 2, &done));
+        let attack = scope.spawn(|| attack::go_on(&serves.address, &done));
         let load =
             scope.spawn(|| load::go_on(&binaries.join("loadgen"), &serves.address, begun, time, &done));
         let samples = watch(relay, serves, file, begun, time);

@@ -12,21 +12,16 @@ use rand::{RngExt, SeedableRng};
 /// Between two datagrams: 200 a second, a fraction of what the relay takes, so that its latency is not theirs.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// So many times as many at the beginning. A table keeps the room of the most that it ever had, and by chance there is always a
-/// new most, later and later: those of the rush are not reached again.
-const RUSH: u32 = 4;
-
 /// A member of a group that exists joins it under so many addresses before the next group is made.
 const CROWD: u64 = 300;
 
 const WORDS: [&str; 8] =
     ["!PING", "!WHO", "OK JOINED X", "ERR", "!", "!JOIN", "!LEAVE NOBODY99", "a payload"];
 
-/// Attacks until it is done, in a `rush` at first; gives how many datagrams that were.
-pub fn go_on(relay: &str, rush: Duration, done: &AtomicBool) -> anyhow::Result<u64> {
+/// Attacks until it is done; gives how many datagrams that were.
+pub fn go_on(relay: &str, done: &AtomicBool) -> anyhow::Result<u64> {
     let mut random = StdRng::seed_from_u64(9);
     let (begun, mut sent, mut group) = (Instant::now(), 0, String::from("NOBODY99"));
-    let mut due = Duration::ZERO;
     while !done.load(Ordering::Relaxed) {
         if sent % CROWD == 0 {
             group = created(relay)?.unwrap_or(group);
@@ -43,8 +38,7 @@ pub fn go_on(relay: &str, rush: Duration, done: &AtomicBool) -> anyhow::Result<u
         };
         socket.send_to(datagram.as_bytes(), relay)?;
         sent += 1;
-        due += if due < rush { PAUSE / RUSH } else { PAUSE };
-        thread::sleep(due.saturating_sub(begun.elapsed()));
+        thread::sleep((PAUSE * sent as u32).saturating_sub(begun.elapsed()));
     }
     Ok(sent)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::load::Window;
@@ -22,8 +23,7 @@ pub struct Verdict {
     pub slope: f64,
     /// The fewest and the most.
     pub descriptors: [usize; 2],
-    /// Microseconds in the first third, and in the last: the median of its windows, as a few seconds in which the machine was busy
-    /// say nothing about the relay.
+    /// Microseconds in the first third, and in the last.
     pub p99_us: [f64; 2],
 }
 
@@ -42,7 +42,7 @@ impl Verdict {
         Ok(Verdict {
             slope: slope(&points).context("too few samples")?,
             descriptors: [descriptors.clone().min().unwrap_or(0), descriptors.max().unwrap_or(0)],
-            p99_us: [p99(&windows[..third]), p99(&windows[windows.len() - third..])],
+            p99_us: [p99(&windows[..third])?, p99(&windows[windows.len() - third..])?],
         })
     }
 
@@ -72,10 +72,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-fn p99(windows: &[&Window]) -> f64 {
-    let mut all: Vec<u64> = windows.iter().map(|window| window.latency.value_at_quantile(0.99)).collect();
-    all.sort_unstable();
-    all[all.len() / 2] as f64 / 1e3
+fn p99(windows: &[&Window]) -> anyhow::Result<f64> {
+    let mut all = Histogram::<u64>::new(3)?;
+    windows.iter().try_for_each(|window| all.add(&window.latency))?;
+    Ok(all.value_at_quantile(0.99) as f64 / 1e3)
 }
 
 /// By least squares; of less than two points there is none.
