@@ -35,6 +35,7 @@ struct Route {
 /// Destination -> largest segment.
 pub(crate) struct Routes {
     table: Box<[[Route; WAYS]]>,
+    /// By family, opened at once: how many descriptors a relay has does not depend on what it is sent.
     scouts: [Option<Socket>; 2],
     started: Instant,
     /// Read at most once per turn, and only in turns that ask.
@@ -45,7 +46,7 @@ impl Routes {
     pub(crate) fn new() -> Routes {
         Routes {
             table: vec![[Route::default(); WAYS]; SETS].into(),
-            scouts: [None, None],
+            scouts: [Domain::IPV4, Domain::IPV6].map(|family| scout(family).ok()),
             started: Instant::now(),
             now: None,
         }
@@ -97,7 +98,7 @@ impl Routes {
     fn learn(&mut self, to: SocketAddr) -> io::Result<u32> {
         let scout = match &mut self.scouts[usize::from(to.is_ipv6())] {
             Some(scout) => scout,
-            none => none.insert(Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?),
+            none => none.insert(scout(Domain::for_address(to))?),
         };
         disconnect(scout)?;
         scout.connect(&SockAddr::from(to))?;
@@ -108,6 +109,10 @@ impl Routes {
         let mtu: i32 = get_option(scout.as_raw_fd(), level, name)?;
         Ok((mtu.max(0) as u32).saturating_sub(overhead))
     }
+}
+
+fn scout(family: Domain) -> io::Result<Socket> {
+    Socket::new(family, Type::DGRAM, Some(Protocol::UDP))
 }
 
 /// Lets go of the source address and the interface of the route that was asked about before: the next one may
@@ -135,6 +140,18 @@ mod tests {
         let mut routes = Routes::new();
         assert!(routes.segment("127.0.0.1:9".parse().unwrap()) >= 4096);
         assert!(routes.segment("[::1]:9".parse().unwrap()) >= 4096);
+    }
+
+    #[test]
+    fn no_question_takes_one_more_descriptor() {
+        let mut routes = Routes::new();
+        let of =
+            |routes: &Routes| routes.scouts.each_ref().map(|scout| scout.as_ref().map(AsRawFd::as_raw_fd));
+        let before = of(&routes);
+        assert!(before.iter().all(Option::is_some));
+        routes.segment("127.0.0.1:9".parse().unwrap());
+        routes.segment("[::1]:9".parse().unwrap());
+        assert_eq!(of(&routes), before);
     }
 
     #[test]
