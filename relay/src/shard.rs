@@ -226,7 +226,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
 
     fn count_sends(&mut self) {
         let report = self.driver.report();
-        self.dirty |= report.datagrams > 0 || !report.failures.is_empty();
+        self.dirty |= report.datagrams > 0 || !report.failures.is_empty() || !report.unreached.is_empty();
         self.counters.add_sends(report);
         self.failed |= !report.failures.is_empty();
         for failure in &report.failures {

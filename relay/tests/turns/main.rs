@@ -263,3 +263,17 @@ fn counters_are_published_soon_after_the_traffic_ends() {
     assert_eq!(hall.meter.read().tally.replies, 1);
     assert_conserved(&hall.meter.read());
 }
+
+#[test]
+fn icmp_errors_are_published_though_nothing_else_happens() {
+    let mut hall = Hall::open();
+    hall.fill(2);
+    for unreached in [vec![], vec![client(0)], vec![]] {
+        let mut world = hall.world.borrow_mut();
+        world.now += PUBLISH_EVERY + Duration::from_millis(1);
+        world.unreached = unreached;
+        drop(world);
+        hall.turn();
+    }
+    assert_eq!(hall.meter.read().driver.peer_errors, 1);
+}

@@ -26,6 +26,8 @@ pub struct World {
     pub messages: usize,
     /// Destinations that the kernel refuses.
     pub refused: Vec<SocketAddr>,
+    /// Whom an ICMP error tells of with the next exchange.
+    pub unreached: Vec<SocketAddr>,
     /// The time.
     pub now: Duration,
     /// Waits that were asked for when nothing had arrived.
@@ -103,6 +105,7 @@ pub struct Paper {
     budget: usize,
     used: usize,
     report: SendReport,
+    peer_errors: u64,
 }
 
 impl Paper {
@@ -117,6 +120,7 @@ impl Paper {
             budget,
             used: 0,
             report: SendReport::default(),
+            peer_errors: 0,
         }
     }
 
@@ -139,6 +143,8 @@ impl Driver for Paper {
             world.waits.extend(wait.filter(|wait| !wait.is_zero()));
         }
         let world = &mut *world;
+        self.peer_errors += world.unreached.len() as u64;
+        self.report.unreached.append(&mut world.unreached);
         for (at, buffer) in
             self.buffers.iter_mut().enumerate().filter(|(_, buffer)| buffer.is_none()).take(self.arrivals)
         {
@@ -254,6 +260,6 @@ impl Driver for Paper {
     }
 
     fn stats(&self) -> DriverStats {
-        DriverStats::default()
+        DriverStats { peer_errors: self.peer_errors, ..DriverStats::default() }
     }
 }
