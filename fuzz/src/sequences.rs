@@ -4,7 +4,7 @@ use arbitrary::{Result, Unstructured};
 
 use crate::oracle::Rules;
 use crate::proofs::Mode;
-use crate::steps::{CLIENTS, Case, Id, NAMES, SOURCES, Say, Step, Style, What};
+use crate::steps::{CLIENTS, Case, Id, NAMES, SOURCES, Say, Shown, Step, Style, What};
 use crate::trial::Trial;
 
 /// Steps of a case at most: what is behind them is not read.
@@ -19,16 +19,18 @@ pub fn check(bytes: &[u8]) {
 
 fn case(bytes: &mut Unstructured<'_>) -> Result<Case> {
     let shards = bytes.int_in_range(1..=3)?;
-    let rules = rules(bytes)?;
+    let is_open = bytes.arbitrary()?;
+    let rules = rules(bytes, is_open)?;
     let mut steps = Vec::new();
     while !bytes.is_empty() && steps.len() < LONGEST {
-        steps.push(step(bytes)?);
+        steps.push(step(bytes, is_open)?);
     }
     Ok(Case { shards, rules, steps })
 }
 
-fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
-    Ok(Rules {
+/// Of a relay that is always open, or may ask for proofs.
+fn rules(bytes: &mut Unstructured<'_>, is_open: bool) -> Result<Rules> {
+    let rules = Rules {
         heartbeat: bytes.int_in_range(1..=256)?,
         sweep: bytes.int_in_range(1..=150)?,
         ttl: bytes.int_in_range(1..=256)? * bytes.int_in_range(1..=12)?,
@@ -39,16 +41,24 @@ fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
         max_unjoined: bytes.int_in_range(0..=5)?,
         mode: Mode::Open,
         egress: 1,
-    })
+    };
+    if is_open {
+        return Ok(rules);
+    }
+    // Who makes room at a ceiling, where not everybody is proved, is not for the model to say.
+    let (max_clients, max_groups, max_unjoined) = (100, 100, 100);
+    let mode = [Mode::Auto, Mode::Strict, Mode::Auto, Mode::Open][bytes.choose_index(4)?];
+    let egress = bytes.int_in_range(1..=512)?;
+    Ok(Rules { max_clients, max_groups, max_unjoined, mode, egress, ..rules })
 }
 
 fn cap(bytes: &mut Unstructured<'_>) -> Result<Option<usize>> {
     Ok([None, Some(0), Some(1), Some(2), Some(3), Some(5)][bytes.choose_index(6)?])
 }
 
-fn step(bytes: &mut Unstructured<'_>) -> Result<Step> {
+fn step(bytes: &mut Unstructured<'_>, is_open: bool) -> Result<Step> {
     Ok(match bytes.int_in_range(0..=15)? {
-        0 => Step::Reload(rules(bytes)?),
+        0 => Step::Reload(rules(bytes, is_open)?),
         1 => Step::Quiet { halves: bytes.int_in_range(1..=9)? },
         2 => {
             let groups = (0..bytes.int_in_range(0..=3)?).map(|_| Ok((id(bytes)?, own_cap(bytes)?)));
@@ -90,8 +100,22 @@ fn what(bytes: &mut Unstructured<'_>) -> Result<What> {
         }
         24 => What::Bytes([&b"OK "[..], b"ERR ", b"PONG "][bytes.choose_index(3)?].to_vec()),
         25 => What::Bytes([b"!", any(bytes)?].concat()),
+        26..=29 => proof(bytes)?,
         _ => What::Bytes(any(bytes)?.to_vec()),
     })
+}
+
+fn proof(bytes: &mut Unstructured<'_>) -> Result<What> {
+    let id = if bytes.ratio(4, 5)? { Some(id(bytes)?) } else { None };
+    let divider = [" ", ".", " \t. "][bytes.choose_index(3)?];
+    let shown = match bytes.int_in_range(0..=9)? {
+        0..=4 => Shown::Told,
+        5 => Shown::Lower,
+        6 => Shown::Others,
+        7..=8 => Shown::Nothing,
+        _ => Shown::Text(["", "?", "AAAAAAAAAAAAAAAO", "AAAAAAAAAAAAAAAAA"][bytes.choose_index(4)?]),
+    };
+    Ok(What::Proof { id, divider, shown })
 }
 
 /// Up to 15 of the bytes as they are.
