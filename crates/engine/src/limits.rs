@@ -228,6 +228,7 @@ const _: () = assert!(COOKIE_EPOCH.as_millis() > 0 && EGRESS_CHUNKS > 0 && BUDGE
 const _: () =
     assert!(SILENT_HALF_HEARTBEATS < 2 * IDLE_HEARTBEATS && MIN_CALM.as_millis() > LOOK_EVERY.as_millis());
 const _: () = assert!(MAX_UNJOINED_GROUPS < MAX_GROUPS && MAX_GROUPS < CEILING && MAX_CLIENTS < CEILING);
+const _: () = assert!(MAX_CLIENTS <= ROOM_CLIENTS && ROOM_CLIENTS < CEILING);
 const _: () = assert!(STRIPES.is_power_of_two() && QUOTA_STRIPES.is_power_of_two());
 const _: () = assert!(ROSTER_CHUNK.is_power_of_two() && ROSTER_CHUNK >= INDEXED_MEMBERS);
 const _: () = assert!(ROSTER_BRANCHES.is_power_of_two());

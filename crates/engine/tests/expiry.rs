@@ -9,7 +9,7 @@ use common::{Relay, client, text};
 use engine::limits::{
     MAX_DURATION, MIN_DURATION, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN,
 };
-use engine::{AdmissionMode, Cap, Engine, Event, Settings, Tick};
+use engine::{AdmissionMode, Cap, Engine, Event, Prefixes, Settings, Tick};
 
 /// Members of one group, by number, in a relay that sweeps every 30 s and suggests a heartbeat of 60 s.
 fn members(count: u32) -> (Relay, String) {
@@ -305,6 +305,35 @@ fn a_turn_looks_at_no_more_clients_than_the_limits_say() {
         turns += 1;
     }
     assert_eq!((turns, relay.clients()), (TURNS, clients as usize));
+}
+
+/// Sweeps a tenth of a heartbeat apart in which it took more than a turn to look at everybody, when all have joined at the
+/// beginning, and said something at 900 ms or not.
+fn long_sweeps(trust: Prefixes, speaks: bool) -> Vec<u64> {
+    const CLIENTS: u32 = 2 * SWEEP_CLIENTS_PER_TURN as u32;
+    let settings = millis(1000, 100, 100_000);
+    let mut relay = Relay::new(1, Settings { trust, admission: AdmissionMode::Auto, ..settings });
+    let id = relay.create(client(0));
+    (1..=CLIENTS).for_each(|number| relay.join(client(number), &id));
+    let mut is_long = |now| {
+        relay.begin_turn(100);
+        if speaks && now == 900 {
+            (1..=CLIENTS).for_each(|number| relay.receive(client(number), b"!PING"));
+        }
+        relay.engines[0].sweep();
+        let is_long = relay.engines[0].deadline() <= Tick(now);
+        relay.sweep();
+        is_long
+    };
+    (100..=3000).step_by(100).filter(|now| is_long(*now)).collect()
+}
+
+#[test]
+fn nobody_is_looked_at_in_whom_nothing_is_left_to_judge() {
+    let (nobody, everybody) = (Prefixes::default, Prefixes::all);
+    assert_eq!(long_sweeps(nobody(), true), [1600], "after a heartbeat and a half, and not again");
+    assert_eq!(long_sweeps(nobody(), false), [1600]);
+    assert_eq!((long_sweeps(everybody(), true), long_sweeps(everybody(), false)), (vec![], vec![]));
 }
 
 #[test]

@@ -242,6 +242,7 @@ fn nothing_follows_ok_left() {
     let id = relay.create(client(0));
     (0..3).for_each(|number| relay.join(client(number), &id));
     relay.begin_turn(0);
+    assert!(relay.outboxes[0].is_empty());
     for (number, bytes) in [(0, b"before".to_vec()), (1, text(&["!LEAVE ", &id])), (0, b"after".to_vec())] {
         relay.receive(client(number), &bytes);
     }
@@ -257,6 +258,8 @@ fn nothing_follows_ok_left() {
     assert_eq!((epochs.len(), epochs[0].len(), epochs[1].len()), (2, 1, 2));
     assert!(hears(&epochs[0][0], 1) && !hears(&epochs[1][1], 1) && hears(&epochs[1][1], 2));
     assert_eq!(epochs[1][0], Answer::Reply { to: client(1), text: format!("OK LEFT {id}") });
+    let ended_by = |epoch| outbox.ended_by(epoch).map(|departure| departure.client.socket_addr());
+    assert_eq!((ended_by(0), ended_by(1), outbox.is_empty()), (Some(client(1)), None, false));
 }
 
 #[test]

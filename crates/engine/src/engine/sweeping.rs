@@ -2,7 +2,7 @@
 
 use crate::Engine;
 use crate::expiry::Expiry;
-use crate::limits::{STRIPES, SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN};
+use crate::limits::{SWEEP_CLIENTS_PER_TURN, SWEEP_EXPIRIES_PER_TURN, SWEEP_GROUPS_PER_TURN};
 use crate::tally::Event;
 
 impl Engine {
@@ -13,7 +13,7 @@ impl Engine {
             return;
         }
         self.sweep_clients();
-        if !self.expiry.wheel.has_fired() && self.expiry.stripe < STRIPES {
+        if !self.expiry.wheel.has_fired() {
             self.sweep_groups();
         }
     }
