@@ -10,7 +10,7 @@ use seccompiler::SeccompCmpOp::{self, Eq, MaskedEq};
 
 /// A call by name, as systemd and container runtimes have it, and its number here.
 pub type Call = (&'static str, c_long);
-/// An argument, and what it must be; arguments are compared by their low half, which is all that the kernel reads of them.
+/// An argument, and what it must be; compared by its low half, which is all that the kernel reads of it, but for a wider mask.
 pub type Condition = (u8, SeccompCmpOp, u64);
 
 macro_rules! call {
@@ -70,8 +70,8 @@ pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
         (call!(SYS_mprotect), without(2, EXECUTES)),
         (OPENAT, without(2, WRITES)),
         (call!(SYS_prctl), any_of(0, &prctl)),
-        // It may look at its limits.
-        (call!(SYS_prlimit64), any_of(2, &[0])),
+        // It may look at its own limits. What would set them is behind a pointer.
+        (call!(SYS_prlimit64), vec![vec![(0, Eq, 0), (2, MaskedEq(u64::MAX), 0)]]),
         (call!(SYS_sendmmsg), without(3, CONNECTS)),
         (call!(SYS_sendmsg), without(2, CONNECTS)),
         (call!(SYS_sendto), without(3, CONNECTS)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 
 use nix::libc;
+use seccompiler::SeccompCmpOp::MaskedEq;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCondition, SeccompFilter, SeccompRule,
     apply_filter, apply_filter_all_threads,
@@ -61,7 +62,9 @@ fn compile(
 
 fn rule(conditions: &[Condition]) -> Result<SeccompRule, BackendError> {
     let condition = |(at, operation, value): &Condition| {
-        SeccompCondition::new(*at, SeccompCmpArgLen::Dword, operation.clone(), *value)
+        let is_wide = matches!(operation, MaskedEq(mask) if *mask > u64::from(u32::MAX));
+        let width = if is_wide { SeccompCmpArgLen::Qword } else { SeccompCmpArgLen::Dword };
+        SeccompCondition::new(*at, width, operation.clone(), *value)
     };
     SeccompRule::new(conditions.iter().map(condition).collect::<Result<Vec<_>, _>>()?)
 }
@@ -107,6 +110,15 @@ mod tests {
             assert!(thread::Builder::new().spawn(|| ()).is_err());
             assert!(fs::remove_file("/nonexistent").unwrap_err().raw_os_error() == NONE);
         });
+    }
+
+    /// An address whose low half is 0 is one, too.
+    #[test]
+    fn a_pointer_is_compared_as_a_whole() {
+        let limits = calls::checked().into_iter().find(|((name, _), _)| *name == "SYS_prlimit64").unwrap();
+        let pointer = limits.1[0].iter().filter(|(at, ..)| *at == 2).cloned().collect::<Vec<_>>();
+        let whole = SeccompCondition::new(2, SeccompCmpArgLen::Qword, MaskedEq(u64::MAX), 0).unwrap();
+        assert_eq!(rule(&pointer), SeccompRule::new(vec![whole]));
     }
 
     #[test]
