@@ -198,7 +198,7 @@ mod tests {
     fn create_and_join_joins_what_was_created() {
         let (mut talk, now) = talk(&["create --join", "hello"]);
         answer(&mut talk, "OK CREATED ABCD1234", now);
-        assert_eq!(sent(&mut talk), ["!CREATE", "!JOIN ABCD1234 AAAAAAAAAAAAAAAA"]);
+        assert_eq!(sent(&mut talk), ["!CREATE AAAAAAAAAAAAAAAA", "!JOIN ABCD1234 AAAAAAAAAAAAAAAA"]);
         answer(&mut talk, "OK JOINED ABCD1234", now);
         assert_eq!(sent(&mut talk).last().unwrap(), "hello");
     }
@@ -208,7 +208,7 @@ mod tests {
         let (mut talk, now) = talk(&["create --join", "create"]);
         answer(&mut talk, "ERR CLIENT_LIMIT 3/3", now);
         answer(&mut talk, "OK CREATED ABCD1234", now);
-        assert_eq!(sent(&mut talk), ["!CREATE", "!CREATE"]);
+        assert_eq!(sent(&mut talk), ["!CREATE AAAAAAAAAAAAAAAA"; 2]);
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Asked {
     ) -> Self {
         let (tries, deadline, last_sent) = (1, now + patience, now);
         let proof = match request {
-            Request::Join(_) => Showing::Question,
+            Request::Create | Request::Join(_) => Showing::Question,
             _ => Showing::Nothing { strays: 0 },
         };
         Self { request, cause, tries, sent: 1, deadline, proof, last_sent, max_tries, patience }

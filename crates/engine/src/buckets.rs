@@ -46,7 +46,7 @@ impl Rate {
     }
 
     /// How far ahead of the time the next token may be due.
-    fn slack(self) -> u64 {
+    pub fn slack(self) -> u64 {
         self.interval * (self.burst - 1)
     }
 }

@@ -249,10 +249,16 @@ impl Engine {
         // A wrong cookie is none: this command takes whatever stands behind it.
         let proved = self.check_proof(from, proof).unwrap_or(false);
         let creator = Creator::new(from.client, proved || self.admission.stance() == Stance::Open);
-        let created = self.groups.create(creator, &self.settings, &mut self.entropy, self.now);
+        let (throttle, now, is_limited) = (&self.admission.throttle, self.now, self.has_limits(from));
+        let has_shelter = || !is_limited || throttle.take_shelter(from.client, now);
+        let created = self.groups.create(creator, has_shelter, &self.settings, &mut self.entropy, self.now);
         let created = created.map_err(|cannot| match cannot {
-            // Others may have used it up in its name.
-            CannotCreate::ClientLimit { .. } if !creator.proved => self.ask(from.client),
+            // Others may have used it up in its name. Who knows no proofs, and is asked for none, is told no more than that.
+            CannotCreate::ClientLimit { .. }
+                if !creator.proved && (argument.cookie().is_some() || self.asks(from)) =>
+            {
+                self.ask(from.client)
+            }
             CannotCreate::ClientLimit { used } => {
                 Refusal::ClientLimit { used, max: self.settings.max_groups_per_client }
             }
@@ -277,7 +283,7 @@ impl Engine {
         if let Some(key) = from.session.filter(|&key| self.is_in(key, &id)) {
             return self.join_again(key, member).map(|()| Reply::Joined(id));
         }
-        let needs_proof = self.is_guessing(from, member.proved) || self.asks() && !member.proved;
+        let needs_proof = self.is_guessing(from, member.proved) || self.asks(from) && !member.proved;
         let (joined, admit) = self.enter(&id, member, (needs_proof, from.session.is_some()), outbox);
         let joined = joined.map_err(|cannot| {
             if admit && from.session.is_none() {

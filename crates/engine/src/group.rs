@@ -31,8 +31,10 @@ pub(crate) struct Group {
 /// The queues of empty groups of a stripe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {
-    /// Never joined, and made by somebody who is not proved: the first to go when there is no room.
+    /// Never joined, and spare: the first to go when there is no room. See [`Standing`].
     Spare,
+    /// Somebody was in it, and it is spare.
+    LeftSpare,
     /// Never joined otherwise.
     Unjoined,
     /// Somebody was in it.
@@ -40,13 +42,24 @@ pub(crate) enum Queue {
 }
 
 /// How many of them there are.
-pub(crate) const QUEUES: usize = 3;
+pub(crate) const QUEUES: usize = 4;
+
+/// What an empty group's creator is to the relay when others want its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not proved: the group is spare until somebody joins it.
+    Unproved,
+    /// Proved: the group is not spare.
+    Proved,
+    /// Proved, of a prefix that makes too many: the group is spare whenever it is empty.
+    Excess,
+}
 
 /// Why a group exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A client made it.
-    Created(Creator),
+    Created { creator: Creator, standing: Standing },
     /// It was declared once, and is an ordinary group since it is not any more.
     Orphaned,
     /// The configuration declares it: permanent, on terms of its own. Boxed, because most groups have none.
@@ -125,23 +138,26 @@ impl Group {
 
     /// The queue that it belongs in while it is empty.
     pub fn own_queue(&self) -> Queue {
-        match (&self.live, &self.origin) {
+        let standing =
+            if let Origin::Created { standing, .. } = self.origin { standing } else { Standing::Proved };
+        match (&self.live, standing) {
+            (None, Standing::Unproved | Standing::Excess) => Queue::Spare,
+            (Some(_), Standing::Excess) => Queue::LeftSpare,
+            (None, Standing::Proved) => Queue::Unjoined,
             (Some(_), _) => Queue::Left,
-            (None, Origin::Created(Creator { proved: false, .. })) => Queue::Spare,
-            (None, _) => Queue::Unjoined,
         }
     }
 
     /// Whose quota it counts for.
     pub fn creator(&self) -> Option<Creator> {
-        if let Origin::Created(creator) = self.origin { Some(creator) } else { None }
+        if let Origin::Created { creator, .. } = self.origin { Some(creator) } else { None }
     }
 
     /// How long its payloads may wait, if it says so itself.
     pub fn coalesce(&self) -> Option<Duration> {
         match &self.origin {
             Origin::Declared(terms) => terms.coalesce,
-            Origin::Created(_) | Origin::Orphaned => None,
+            Origin::Created { .. } | Origin::Orphaned => None,
         }
     }
 
@@ -149,7 +165,7 @@ impl Group {
     pub fn cap(&self, common: Cap) -> Cap {
         match &self.origin {
             Origin::Declared(terms) => terms.cap.unwrap_or(Cap::Unlimited),
-            Origin::Created(_) | Origin::Orphaned => common,
+            Origin::Created { .. } | Origin::Orphaned => common,
         }
     }
 }

@@ -9,7 +9,7 @@ use wire::GroupId;
 
 use crate::address::Creator;
 use crate::entropy::Entropy;
-use crate::group::{Group, Handle, Origin, QUEUES, Queue};
+use crate::group::{Group, Handle, Origin, QUEUES, Queue, Standing};
 use crate::limits::STRIPES;
 use crate::quota::Quotas;
 use crate::settings::{AdmissionMode, Cap, Ceilings, Settings, Terms};
@@ -164,7 +164,7 @@ impl Groups {
             self.unjoined.fetch_sub(1, Ordering::Relaxed);
         }
         self.count_out(group);
-        if let Origin::Created(creator) = group.set_origin(origin) {
+        if let Origin::Created { creator, .. } = group.set_origin(origin) {
             self.quotas.give_back(creator);
         }
         stripe.stop_clock(slot);
@@ -174,6 +174,7 @@ impl Groups {
     pub(crate) fn create(
         &self,
         creator: Creator,
+        has_shelter: impl FnOnce() -> bool,
         settings: &Settings,
         entropy: &mut Entropy,
         now: Tick,
@@ -193,7 +194,13 @@ impl Groups {
             let hash = self.hash(&id);
             let mut stripe = self.stripe(hash);
             if stripe.find(&id, hash).is_none() {
-                let slot = stripe.insert(id, Origin::Created(creator), now, |id| self.hash(id));
+                let standing = match creator.proved {
+                    true if has_shelter() => Standing::Proved,
+                    true => Standing::Excess,
+                    false => Standing::Unproved,
+                };
+                let origin = Origin::Created { creator, standing };
+                let slot = stripe.insert(id, origin, now, |id| self.hash(id));
                 self.count_in(stripe.group(slot));
                 return Ok(Created { id, evicted });
             }
@@ -212,17 +219,16 @@ impl Groups {
         has_room
     }
 
-    /// Deletes one group that makes room: one that nobody joined and nobody proved has made, or else one that is empty, never
-    /// one with members. The oldest of its stripe goes, and the stripes take turns; false if there is none. Where nobody has
-    /// to prove anything, all others stay.
+    /// Deletes one group that makes room: a spare one, or else one that is empty, never one with members. The oldest of its
+    /// stripe goes, and the stripes take turns; false if there is none. Where nobody has to prove anything, all others stay.
     fn evict(&self, first: usize, settings: &Settings) -> bool {
         let only_unjoined = self.unjoined() >= settings.ceilings.unjoined_groups;
-        let others: &[Queue] = match settings.admission {
-            AdmissionMode::Open => &[],
-            _ if only_unjoined => &[Queue::Unjoined],
-            _ => &[Queue::Unjoined, Queue::Left],
+        let (spare, others): (&[Queue], &[Queue]) = match settings.admission {
+            AdmissionMode::Open => (&[Queue::Spare], &[]),
+            _ if only_unjoined => (&[Queue::Spare], &[Queue::Unjoined]),
+            _ => (&[Queue::Spare, Queue::LeftSpare], &[Queue::Unjoined, Queue::Left]),
         };
-        self.evict_from(&[Queue::Spare], first) || self.evict_from(others, first)
+        self.evict_from(spare, first) || self.evict_from(others, first)
     }
 
     fn evict_from(&self, queues: &[Queue], first: usize) -> bool {
@@ -230,8 +236,7 @@ impl Groups {
             && (first..first + STRIPES).any(|at| {
                 let mut stripe = lock(&self.stripes[at % STRIPES]);
                 let Some((slot, _)) = stripe.oldest_of(queues) else { return false };
-                let hash = self.hash(&stripe.group(slot).id);
-                let group = stripe.remove(slot, hash);
+                let group = stripe.remove(slot, |id| self.hash(id));
                 self.forget(&group);
                 true
             })
@@ -342,8 +347,7 @@ impl Groups {
                 if deleted == budget {
                     return deleted;
                 }
-                let hash = self.hash(&stripe.group(slot).id);
-                let group = stripe.remove(slot, hash);
+                let group = stripe.remove(slot, |id| self.hash(id));
                 self.forget(&group);
                 deleted += 1;
             }

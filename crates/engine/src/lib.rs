@@ -17,6 +17,7 @@ mod histogram;
 pub mod limits;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod marks;
 mod own;
 mod pace;
 mod prefixes;

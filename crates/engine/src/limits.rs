@@ -64,12 +64,13 @@ pub(crate) const RETRIES_OF_CLIENT: Rate = Rate::each_second(5, 10);
 /// Buckets in each of the rows for them, half a MiB: together they allow more than [`RETRIES`], which so comes first.
 pub(crate) const RETRIES_ROW: usize = if SMALL { 1 } else { 1 << 14 };
 
-/// The same for all clients of a /24 or /64: twice as many as there are answers, so that a neighbour of a flood still hears
-/// one, and as much as it takes to ask everybody in an office within a few seconds.
-pub(crate) const RETRIES_OF_PREFIX: Rate = Rate::each_second(200, 400);
+/// The same for all clients of a /24 or /64: a fifth of [`RETRIES`], so that a flood in the name of one prefix leaves the others
+/// theirs, and its neighbours hear one unless it has more than 10,000 datagrams a second. A question is no longer than 1.6 times
+/// the shortest datagram that is answered with one.
+pub(crate) const RETRIES_OF_PREFIX: Rate = Rate::each_second(10_000, 1_000);
 
-/// Buckets in each of the rows for them, a quarter of a MiB: the same arithmetic.
-pub(crate) const RETRIES_OF_PREFIX_ROW: usize = if SMALL { 1 } else { 1 << 13 };
+/// Buckets in each of the rows for them, 32 KiB: the same arithmetic.
+pub(crate) const RETRIES_OF_PREFIX_ROW: usize = if SMALL { 1 } else { 1 << 10 };
 
 /// Questions for a proof instead of answers, of the whole relay: 2.7 MB a second with 54 IP bytes each (3.7 MB with 74, by
 /// IPv6), a seventh at most of what unproved members may get by default.
@@ -86,15 +87,25 @@ pub(crate) const GUESSES_OF_PREFIX: Rate = Rate::each_second(10, 600);
 /// The same for each unproved address: a forger who wants somebody to be asked for a proof has to do it for each one.
 pub(crate) const GUESSES_OF_ADDRESS: Rate = Rate::each_second(1, 30);
 
-/// The same for each proved client. Only it can use them up: nobody else shows its cookie. A prefix is told 300 cookies a second
-/// at most ([`REPLIES_OF_PREFIX`], [`RETRIES_OF_PREFIX`]), and each is good for a minute, in which it has five guesses: 1,500 a second, a hit in
-/// 75 minutes among a quarter of a million groups, and in two weeks among a thousand.
+/// The same for each proved client. Only it can use them up: nobody else shows its cookie.
 pub(crate) const GUESSES_OF_CLIENT: Rate = Rate::each_minute(2, 3);
 
-/// Buckets in each of the rows for them, a quarter of a MiB for each of the four tables. To have somebody asked who guesses nothing,
+/// The same for all proved clients of an IPv4 address or a /64, who are told as many cookies as they want: what they guess when they
+/// have used up what their prefix may. A whole /24 of them has 1,500 guesses a second, a hit in 75 minutes among a quarter of a
+/// million groups, and in two weeks among a thousand.
+pub(crate) const GUESSES_OF_HOST: Rate = Rate::each_second(6, 300);
+
+/// Buckets in each of the rows for them, a quarter of a MiB for each of the tables. To have somebody asked who guesses nothing,
 /// others have to empty the buckets of prefixes, too, all of which together allow 80,000 wrong ids a second; a datagram empties one or
 /// two of the four rows, so that it takes more than a core can look at.
 pub(crate) const GUESSES_ROW: usize = if SMALL { 1 } else { 1 << 13 };
+
+/// Groups that the proved clients of a /24 or /64 make, and that count as theirs while nobody has joined them. What they make
+/// beyond goes, like the groups of unproved creators, before anybody else's where there is no room.
+pub(crate) const SHELTER_OF_PREFIX: Rate = Rate::each_second(1, 300);
+
+/// Buckets in each of the rows for them, a quarter of a MiB: all together allow 8,192 groups a second.
+pub(crate) const SHELTER_ROW: usize = if SMALL { 1 } else { 1 << 13 };
 
 /// Clients at which a JOIN looks for one that makes room, at most; the next JOIN goes on behind them. Of a flood's members each
 /// part holds some, and 256 looks take about a microsecond.

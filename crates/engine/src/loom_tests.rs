@@ -137,7 +137,7 @@ fn loom_a_group_is_joined_or_deleted_never_both() {
         let (groups, settings) = (Arc::new(groups()), Settings::default());
         let creator = Creator::new(&member(9).client, true);
         let mut entropy = Entropy::new(|bytes| bytes.fill(0));
-        let id = groups.create(creator, &settings, &mut entropy, Tick(0)).unwrap().id;
+        let id = groups.create(creator, || true, &settings, &mut entropy, Tick(0)).unwrap().id;
         let shard = Arc::clone(&groups);
         let sweeper = thread::spawn(move || shard.sweep(&mut 0, 1, Tick(1), Duration::from_millis(1), 9));
         let joined = groups.join(&id, member(2), DOOR);
@@ -147,8 +147,13 @@ fn loom_a_group_is_joined_or_deleted_never_both() {
         if let Ok(joined) = joined {
             assert_eq!(groups.members(&joined.handle), 1);
         }
-        let again =
-            groups.create(creator, &Settings { max_groups_per_client: 1, ..settings }, &mut entropy, Tick(1));
+        let again = groups.create(
+            creator,
+            || true,
+            &Settings { max_groups_per_client: 1, ..settings },
+            &mut entropy,
+            Tick(1),
+        );
         assert_eq!(again.is_ok(), deleted == 1, "the quota frees with the group");
     });
 }
@@ -161,7 +166,7 @@ fn loom_the_last_place_is_taken_once() {
             let ceilings = Ceilings { clients: 1, groups: 1, unjoined_groups: 1 };
             let settings = Settings { ceilings, ..Settings::default() };
             let mut entropy = Entropy::new(move |bytes| bytes.fill(port as u8));
-            groups.create(Creator::new(&member(port).client, true), &settings, &mut entropy, Tick(0))
+            groups.create(Creator::new(&member(port).client, true), || true, &settings, &mut entropy, Tick(0))
         };
         let shard = Arc::clone(&groups);
         let other = thread::spawn(move || (create(&shard, 1), shard.reserve_client(1)));

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::ClientAddr;
+use crate::{ClientAddr, LocalAddr};
+
+/// The first port that takes no privilege (`net.ipv4.ip_unprivileged_port_start`): those below are services', by RFC 6335.
+const UNPRIVILEGED_PORT: u16 = 1024;
 
 /// Where the relay can be reached.
 #[derive(Clone, Debug, Default)]
 pub struct OwnAddresses {
-    /// The addresses that it is bound to.
+    /// The addresses that it is bound to, by socket.
     pub bound: Vec<SocketAddr>,
     /// Under a wildcard: tells whether an address is this machine's. Asked only about sources with the relay's own
     /// port, so that it may be slow, and at that moment, because addresses and local routes come and go.
@@ -20,8 +23,23 @@ impl OwnAddresses {
     /// True if a datagram of this source would be answered to the relay itself.
     #[inline]
     pub fn contains(&self, source: &ClientAddr) -> bool {
+        self.has_port_of(source) && self.contains_address(source.socket_addr())
+    }
+
+    /// True if it has the port of a service, a well-known one or that of relays. One that answers whatever it hears (echo,
+    /// another relay), and that forgers make a member, keeps a conversation going by itself; clients do not send from there.
+    pub fn may_be_a_service(&self, source: &ClientAddr) -> bool {
+        source.port() < UNPRIVILEGED_PORT || self.has_port_of(source)
+    }
+
+    fn has_port_of(&self, source: &ClientAddr) -> bool {
         self.bound.iter().any(|own| own.port() == source.port())
-            && self.contains_address(source.socket_addr())
+    }
+
+    /// True if a datagram has reached an address that is known to be no loopback address.
+    pub fn is_no_loopback(&self, local: &LocalAddr) -> bool {
+        let bound = || self.bound.get(usize::from(local.socket())).map(SocketAddr::ip);
+        local.reached().or_else(bound).is_some_and(|ip| !ip.is_loopback() && !ip.is_unspecified())
     }
 
     /// True if no host has this address, so that a datagram from it is forged: multicast, broadcast, `0.0.0.0/8` and `::`.

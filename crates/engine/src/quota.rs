@@ -5,7 +5,7 @@ use hashbrown::HashTable;
 
 use crate::address::Creator;
 use crate::limits::QUOTA_STRIPES;
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, unlist};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Creators with at least one live group, in lock stripes.
@@ -58,7 +58,7 @@ impl Quotas {
         let groups = &mut stripe.shelf[key].groups;
         *groups -= 1;
         if *groups == 0 {
-            stripe.remove(key, hash);
+            stripe.remove(key, hash, |creator| self.hash(creator));
         }
     }
 
@@ -86,13 +86,9 @@ impl Creators {
         self.index.insert_unique(hash, key, |&key| rehash(&self.shelf[key].creator));
     }
 
-    fn remove(&mut self, key: u32, hash: u64) {
-        if let Ok(entry) = self.index.find_entry(hash, |&at| at == key) {
-            entry.remove();
-        }
-        self.shelf.remove(key);
-        if self.shelf.is_empty() {
-            self.index = HashTable::new();
-        }
+    fn remove(&mut self, key: u32, hash: u64, rehash: impl Fn(&Creator) -> u64) {
+        let Self { index, shelf } = self;
+        unlist(index, key, hash, |&key| rehash(&shelf[key].creator));
+        shelf.remove(key);
     }
 }

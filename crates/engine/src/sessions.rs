@@ -5,6 +5,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use crate::limits::SESSION_PARTS;
+use crate::shelf::unlist;
 use crate::{ClientAddr, Tick};
 
 /// A client that is a member of a group.
@@ -62,12 +63,11 @@ impl Sessions {
     }
 
     pub fn remove(&mut self, key: usize) -> Session {
-        let session = self.slab.remove(key);
-        let hash = self.hasher.hash_one(session.client);
-        if let Ok(entry) = self.index[part_of(hash)].find_entry(hash, |&at| at as usize == key) {
-            entry.remove();
-        }
-        session
+        let Self { slab, index, hasher } = self;
+        let hash_of = |&key: &u32| hasher.hash_one(slab[key as usize].client);
+        let hash = hash_of(&(key as u32));
+        unlist(&mut index[part_of(hash)], key as u32, hash, hash_of);
+        slab.remove(key)
     }
 
     /// All keys are below.

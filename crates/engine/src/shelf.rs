@@ -1,18 +1,25 @@
-//! A slab that grows by a few entries at a time and moves none: what many of them take together is near what they hold.
+//! A slab that grows and shrinks by a few entries at a time and moves none: what many of them take together is near what they hold.
 
 use std::ops::{Index, IndexMut};
 
-/// Entries under stable keys, in chunks of one size, so that what one shelf frees fits every other.
+use hashbrown::HashTable;
+
+/// Entries under stable keys, in chunks of one size, so that what one shelf frees fits every other. A new entry takes the lowest
+/// vacant key, and the last chunk goes when nothing is in it: a shelf that was full once does not stay large.
 pub(crate) struct Shelf<T> {
-    chunks: Vec<Box<[Entry<T>; CHUNK]>>,
-    /// The first vacant entry, which names the next one.
-    vacant: u32,
-    len: u32,
+    chunks: Vec<Box<[Option<T>; CHUNK]>>,
+    /// No entry below this one is vacant.
+    lowest: u32,
 }
 
-enum Entry<T> {
-    Taken(T),
-    Vacant(u32),
+/// Takes a key out of an index by hash, which becomes smaller when little is left in it.
+pub(crate) fn unlist(index: &mut HashTable<u32>, key: u32, hash: u64, rehash: impl Fn(&u32) -> u64) {
+    if let Ok(entry) = index.find_entry(hash, |&at| at == key) {
+        entry.remove();
+    }
+    if index.capacity() >= 4 * index.len() {
+        index.shrink_to(2 * index.len(), rehash);
+    }
 }
 
 /// Entries of a chunk: few enough that a shelf of few entries is small, and the allocator's 16 bytes count for little.
@@ -20,52 +27,49 @@ const CHUNK: usize = 4;
 
 impl<T> Shelf<T> {
     pub const fn new() -> Self {
-        Self { chunks: Vec::new(), vacant: 0, len: 0 }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+        Self { chunks: Vec::new(), lowest: 0 }
     }
 
     /// Adds an entry and tells its key.
     pub fn insert(&mut self, value: T) -> u32 {
-        let key = self.vacant;
+        let key = self.vacant();
         if key as usize == self.chunks.len() * CHUNK {
-            self.chunks.push(Box::new(std::array::from_fn(|at| Entry::Vacant(key + at as u32 + 1))));
+            self.chunks.push(Box::new([const { None }; CHUNK]));
         }
-        if let Entry::Vacant(next) = std::mem::replace(self.entry(key), Entry::Taken(value)) {
-            self.vacant = next;
-        }
-        self.len += 1;
+        *self.entry(key) = Some(value);
+        self.lowest = key + 1;
         key
     }
 
-    /// Takes an entry out. With the last one all memory is given back.
+    /// The lowest vacant key. What is passed over is not looked at again before something below it goes.
+    fn vacant(&self) -> u32 {
+        let end = (self.chunks.len() * CHUNK) as u32;
+        let is_vacant = |key: &u32| self.chunks[*key as usize / CHUNK][*key as usize % CHUNK].is_none();
+        (self.lowest..end).find(is_vacant).unwrap_or(end)
+    }
+
+    /// Takes an entry out, and gives back memory at the end of which nothing is left.
     ///
     /// # Panics
     /// If there is none.
     pub fn remove(&mut self, key: u32) -> T {
-        let next = self.vacant;
-        let Entry::Taken(value) = std::mem::replace(self.entry(key), Entry::Vacant(next)) else {
-            panic!("no entry {key}");
-        };
-        self.vacant = key;
-        self.len -= 1;
-        if self.is_empty() {
-            *self = Self::new();
+        let Some(value) = self.entry(key).take() else { panic!("no entry {key}") };
+        self.lowest = self.lowest.min(key);
+        while self.chunks.last().is_some_and(|last| last.iter().all(Option::is_none)) {
+            self.chunks.pop();
+        }
+        if self.chunks.capacity() >= 4 * self.chunks.len() {
+            self.chunks.shrink_to(2 * self.chunks.len());
         }
         value
     }
 
     /// The entry of this key, if there is one.
     pub fn get_mut(&mut self, key: u32) -> Option<&mut T> {
-        match self.chunks.get_mut(key as usize / CHUNK)?.get_mut(key as usize % CHUNK)? {
-            Entry::Taken(value) => Some(value),
-            Entry::Vacant(_) => None,
-        }
+        self.chunks.get_mut(key as usize / CHUNK)?[key as usize % CHUNK].as_mut()
     }
 
-    fn entry(&mut self, key: u32) -> &mut Entry<T> {
+    fn entry(&mut self, key: u32) -> &mut Option<T> {
         &mut self.chunks[key as usize / CHUNK][key as usize % CHUNK]
     }
 }
@@ -75,8 +79,8 @@ impl<T> Index<u32> for Shelf<T> {
 
     fn index(&self, key: u32) -> &T {
         match &self.chunks[key as usize / CHUNK][key as usize % CHUNK] {
-            Entry::Taken(value) => value,
-            Entry::Vacant(_) => panic!("no entry {key}"),
+            Some(value) => value,
+            None => panic!("no entry {key}"),
         }
     }
 }
@@ -84,8 +88,8 @@ impl<T> Index<u32> for Shelf<T> {
 impl<T> IndexMut<u32> for Shelf<T> {
     fn index_mut(&mut self, key: u32) -> &mut T {
         match self.entry(key) {
-            Entry::Taken(value) => value,
-            Entry::Vacant(_) => panic!("no entry {key}"),
+            Some(value) => value,
+            None => panic!("no entry {key}"),
         }
     }
 }
@@ -112,11 +116,26 @@ mod tests {
                     prop_assert_eq!(Some(shelf.remove(key)), model.remove(&key));
                     prop_assert_eq!(shelf.get_mut(key), None);
                 }
-                prop_assert_eq!(shelf.is_empty(), model.is_empty());
+                prop_assert_eq!(shelf.chunks.is_empty(), model.is_empty());
                 for (&key, value) in &model {
                     prop_assert_eq!(&shelf[key], value);
                 }
             }
         }
+    }
+
+    /// What comes and goes at random leaves a shelf no larger than it has to be for what is in it now.
+    #[test]
+    fn a_shelf_that_was_full_once_becomes_small_again() {
+        let mut shelf = Shelf::new();
+        let keys: Vec<u32> = (0..1000).map(|number| shelf.insert(number)).collect();
+        keys.iter().filter(|&key| key % 50 != 0).for_each(|&key| _ = shelf.remove(key));
+        // The others go, and come again.
+        for key in keys.iter().filter(|&key| key % 50 == 0) {
+            let value = shelf.remove(*key);
+            shelf.insert(value);
+        }
+        assert_eq!(shelf.chunks.len(), 20_usize.div_ceil(CHUNK));
+        assert!(shelf.chunks.capacity() < 4 * shelf.chunks.len());
     }
 }

@@ -5,7 +5,7 @@ use wire::GroupId;
 
 use crate::Tick;
 use crate::group::{Group, Handle, Live, NONE, Origin, QUEUES, Queue};
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, unlist};
 
 pub(crate) struct Stripe {
     index: HashTable<u32>,
@@ -56,16 +56,11 @@ impl Stripe {
     }
 
     /// Takes an empty group out of the map.
-    pub fn remove(&mut self, slot: u32, hash: u64) -> Group {
+    pub fn remove(&mut self, slot: u32, hash: impl Fn(&GroupId) -> u64) -> Group {
         self.stop_clock(slot);
-        if let Ok(entry) = self.index.find_entry(hash, |&at| at == slot) {
-            entry.remove();
-        }
-        let group = self.groups.remove(slot);
-        if self.groups.is_empty() {
-            self.index = HashTable::new();
-        }
-        group
+        let Self { index, groups, .. } = self;
+        unlist(index, slot, hash(&groups[slot].id), |&slot| hash(&groups[slot].id));
+        groups.remove(slot)
     }
 
     /// The members' part of a group, made at the first join.
@@ -76,7 +71,7 @@ impl Stripe {
 
     /// The group that has been empty for longest, and since when.
     pub fn oldest_empty(&self) -> Option<(u32, Tick)> {
-        self.oldest_of(&[Queue::Spare, Queue::Unjoined, Queue::Left])
+        self.oldest_of(&[Queue::Spare, Queue::LeftSpare, Queue::Unjoined, Queue::Left])
     }
 
     /// The same of some queues only.
@@ -150,7 +145,7 @@ mod tests {
             while let Some((slot, _)) = stripe.oldest_empty() {
                 prop_assert_eq!(slot, slots[usize::from(model.remove(0))]);
                 let id = stripe.group(slot).id;
-                stripe.remove(slot, hash(&id));
+                stripe.remove(slot, hash);
                 prop_assert_eq!(stripe.find(&id, hash(&id)), None);
             }
             prop_assert!(model.is_empty());

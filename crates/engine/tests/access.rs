@@ -55,8 +55,8 @@ fn who_is_no_longer_allowed_is_ended_a_part_each_turn_and_nobody_else() {
     const EACH: u32 = 2 * EJECT_CLIENTS_PER_TURN as u32;
     let mut relay = Relay::new(1, denying(&[]));
     let id = relay.create(at("10.0.0.1:1"));
-    let good = |number: u32| SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 1000));
-    let bad = |number: u32| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 1000));
+    let good = |number: u32| SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 9000));
+    let bad = |number: u32| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 9000));
     for number in 0..EACH {
         relay.join(good(number), &id);
         relay.join(bad(number), &id);
@@ -86,10 +86,10 @@ fn who_is_no_longer_allowed_is_ended_a_part_each_turn_and_nobody_else() {
 #[test]
 fn nobody_becomes_a_client_of_a_shard_that_is_not_its_own() {
     let mut relay = Relay::new(1, Settings::default());
-    let [here, elsewhere, old] = [at("10.0.0.1:1"), at("10.0.0.1:2"), at("10.0.0.2:2")];
+    let [here, elsewhere, old] = [at("10.0.0.1:9001"), at("10.0.0.1:9002"), at("10.0.0.2:9002")];
     let (id, other) = (relay.create(here), relay.create(here));
     relay.join(old, &id);
-    relay.engines[0].keep_to_shard(|source| usize::from(source.port() == 2));
+    relay.engines[0].keep_to_shard(|source| usize::from(source.port() == 9002));
     relay.join(here, &id);
     assert_eq!(relay.ask(elsewhere, &text(&["!JOIN ", &id])), Answer::Nothing);
     assert_eq!(relay.ask(elsewhere, b"!JOIN NOWHERE"), Answer::Nothing);
@@ -138,11 +138,31 @@ fn a_source_that_no_host_has_is_dropped() {
     }
 }
 
+/// Where the kernel lets loopback addresses in from outside, who forges one would be trusted.
+#[test]
+fn a_loopback_source_is_one_only_where_loopback_is_reached() {
+    for (bound, is_dropped) in [
+        ("192.0.2.1:5000", true),
+        ("127.0.0.1:5000", false),
+        ("0.0.0.0:5000", false),
+        ("[2001:db8::1]:5000", true),
+    ] {
+        let own = OwnAddresses { bound: vec![bound.parse().unwrap()], ..OwnAddresses::default() };
+        let mut relay = Relay::with_own_addresses(1, Settings::default(), own);
+        for source in ["127.0.0.1:9", "127.0.0.5:9", "[::1]:9"].map(at) {
+            let answer = relay.ask(source, b"!CREATE");
+            assert_eq!(answer == Answer::Nothing, is_dropped, "{source} at {bound}");
+        }
+        assert_eq!(dropped(&relay, DropReason::ImpossibleSource), if is_dropped { 3 } else { 0 });
+        assert_ne!(relay.ask(at("10.0.0.1:9"), b"!CREATE"), Answer::Nothing);
+    }
+}
+
 #[test]
 fn payloads_beyond_the_rate_are_dropped_and_nothing_else() {
     let rate = |rate| Settings { max_rate: NonZeroU32::new(rate), ..Settings::default() };
     let mut relay = Relay::new(1, rate(100));
-    let [hasty, calm] = [at("10.0.0.1:1"), at("10.0.0.1:2")];
+    let [hasty, calm] = [at("10.0.0.1:9001"), at("10.0.0.1:9002")];
     let id = relay.create(hasty);
     [hasty, calm].iter().for_each(|client| relay.join(*client, &id));
     let heard =
@@ -188,7 +208,7 @@ fn a_new_session_has_no_burst() {
 fn ids_are_as_long_as_configured() {
     let length = |gid_length| Settings { gid_length, ..Settings::default() };
     let mut relay = Relay::new(1, length(32));
-    let client = at("10.0.0.1:1");
+    let client = at("10.0.0.1:9001");
     let id = relay.create(client);
     assert_eq!(id.len(), 32);
     relay.join(client, &id);

@@ -22,7 +22,7 @@ fn relay_settings(ceilings: Ceilings) -> Settings {
 
 /// Nobody proved, each in a prefix of its own.
 fn stranger(number: u32) -> SocketAddr {
-    SocketAddr::from(([10, (number >> 8) as u8, number as u8, 1], 9))
+    SocketAddr::from(([10, (number >> 8) as u8, number as u8, 1], 9009))
 }
 
 /// Proved by where it is.
@@ -106,6 +106,32 @@ fn at_the_ceiling_of_unjoined_groups_only_an_unjoined_one_makes_room() {
     assert_eq!(count(&relay, Event::EvictGroup), 16);
     assert_eq!((relay.groups.count(), relay.groups.unjoined()), (4, 3));
     assert_eq!(join(&mut relay, friend(1), &left), format!("OK JOINED {left}"));
+}
+
+/// Who is proved and makes groups without end, and perhaps leaves them, loses them first, and not who makes one.
+#[test]
+fn a_prefix_that_makes_many_has_no_shelter_for_all() {
+    const CEILING: u32 = 500;
+    for leaves in [false, true] {
+        let ceilings = Ceilings::default();
+        let mut relay = relay(match leaves {
+            true => Ceilings { groups: CEILING, ..ceilings },
+            false => Ceilings { unjoined_groups: CEILING, ..ceilings },
+        });
+        let own = relay.create(stranger(0));
+        relay.join(stranger(0), &own);
+        for _ in 0..CEILING {
+            let id = relay.create(stranger(0));
+            if leaves {
+                relay.join(stranger(0), &id);
+            }
+        }
+        let before = count(&relay, Event::EvictGroup);
+        let other = relay.create(stranger(1));
+        (0..20).for_each(|_| drop(relay.create(stranger(0))));
+        assert_eq!(count(&relay, Event::EvictGroup) - before, 21);
+        assert_eq!(join(&mut relay, stranger(1), &other), format!("OK JOINED {other}"));
+    }
 }
 
 /// Where nobody has to prove anything, one is as good as another.

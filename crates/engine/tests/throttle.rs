@@ -10,13 +10,14 @@ use engine::{AdmissionMode, DropReason, Settings, Throttled};
 /// Answers at once for one prefix, and each second (`limits::REPLIES_OF_PREFIX`).
 const AT_ONCE: usize = 400;
 const EACH_SECOND: usize = 100;
-/// Questions at once for one client, and for a prefix in place of answers, and each second.
+/// Questions at once for one client, and for a prefix in place of answers, and each tenth of a second.
 const QUESTIONS: usize = 10;
-const QUESTIONS_OF_PREFIX: (usize, usize) = (400, 200);
-/// Wrong ids at once that a prefix may try, then each unproved address, and each proved client.
-const OF_PREFIX: usize = 600;
+const QUESTIONS_OF_PREFIX: (usize, usize) = (1_000, 1_000);
+/// Wrong ids at once that a prefix may try, and each second, then each unproved address, each proved client, and all of them behind one address.
+const OF_PREFIX: (usize, usize) = (600, 10);
 const OF_ADDRESS: usize = 30;
 const OF_CLIENT: usize = 3;
+const OF_HOST: usize = 300;
 const NO_SUCH_GROUP: &str = "ERR BAD_ARG NoSuchGroup";
 
 fn relay() -> Relay {
@@ -29,7 +30,7 @@ fn at(text: &str) -> SocketAddr {
 
 /// The clients of a /24, whatever their ports.
 fn neighbour(number: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, number as u8], 1000 + number as u16))
+    SocketAddr::from(([10, 0, 0, number as u8], 9000 + number as u16))
 }
 
 fn ignored(relay: &Relay) -> u64 {
@@ -88,7 +89,7 @@ fn a_neighbour_of_a_flood_proves_itself_and_is_never_limited_again() {
 
 /// Questions among the answers to so many JOINs of a client, or of one for each number.
 fn questions(relay: &mut Relay, client: impl Fn(u32) -> SocketAddr) -> usize {
-    (0..1000).filter(|&number| relay.say(client(number), b"!JOIN X").starts_with("ERR RETRY ")).count()
+    (0..2000).filter(|&number| relay.say(client(number), b"!JOIN X").starts_with("ERR RETRY ")).count()
 }
 
 #[test]
@@ -115,9 +116,9 @@ fn a_prefix_is_asked_so_often_however_many_clients_it_has() {
         |relay: &mut Relay, from| (0..1000).for_each(|number| drop(relay.say(crowd(from, number), b"hello")));
     exhaust(&mut relay, 0);
     assert_eq!(questions(&mut relay, |number| crowd(0, number)), QUESTIONS_OF_PREFIX.0);
-    relay.begin_turn(1000);
+    relay.begin_turn(50);
     exhaust(&mut relay, 0);
-    assert_eq!(questions(&mut relay, |number| crowd(0, number)), QUESTIONS_OF_PREFIX.1);
+    assert_eq!(questions(&mut relay, |number| crowd(0, number)), QUESTIONS_OF_PREFIX.1 / 2);
     exhaust(&mut relay, 1);
     assert_eq!(questions(&mut relay, |number| crowd(1, number)), QUESTIONS_OF_PREFIX.0, "the next /64");
 }
@@ -164,7 +165,7 @@ fn who_guesses_learns_no_more_and_its_neighbours_do() {
     let join = text(&["!JOIN ", &id]);
     guess_from_everywhere(&mut relay);
     assert_eq!(throttled(&relay, Throttled::Guesses), 0);
-    assert_eq!(guesses(&mut relay, neighbour(1), b"!JOIN WRONG"), OF_ADDRESS);
+    assert_eq!(guesses(&mut relay, neighbour(1), b"!JOIN WRONG"), OF_PREFIX.1 + OF_ADDRESS);
     assert_eq!(cookie(&relay.say(neighbour(1), b"!JOIN WRONG")), cookie(&relay.say(neighbour(1), &join)));
     assert_eq!(throttled(&relay, Throttled::Guesses), 3);
     let behind_the_same_address = SocketAddr::new(neighbour(1).ip(), 2);
@@ -184,7 +185,7 @@ fn a_proved_guesser_learns_no_more_and_nobody_else_pays_for_it() {
     let shown = [guesser, honest].map(|client| proof_of(&mut relay, client));
     let join = |group: &str, who: usize| text(&["!JOIN ", group, " ", &shown[who]]);
     // A lonely one mistypes for a minute.
-    assert_eq!(guesses(&mut relay, guesser, &join("WRONG", 0)), OF_PREFIX);
+    assert_eq!(guesses(&mut relay, guesser, &join("WRONG", 0)), OF_PREFIX.0 + OF_CLIENT);
     cookie(&relay.say(guesser, &join(&id, 0)));
     let own = relay.say(guesser, &text(&["!CREATE ", &shown[0]]));
     let own = own.strip_prefix("OK CREATED ").unwrap();
@@ -196,6 +197,24 @@ fn a_proved_guesser_learns_no_more_and_nobody_else_pays_for_it() {
     cookie(&relay.say(guesser, &join(&id, 0)));
     relay.begin_turn(30_000);
     assert_eq!(relay.say(guesser, &join(&id, 0)), format!("OK JOINED {id}"));
+}
+
+#[test]
+fn behind_one_address_a_crowd_of_proved_clients_does_not_guess_on_and_on() {
+    let mut relay = relay();
+    let id = relay.create(at("127.0.0.1:1"));
+    let wrong = |relay: &mut Relay, client| {
+        let shown = proof_of(relay, client);
+        guesses(relay, client, &text(&["!JOIN WRONG ", &shown]))
+    };
+    let of_crowd = |port| SocketAddr::from(([10, 0, 0, 7], port));
+    assert_eq!(wrong(&mut relay, of_crowd(1)), OF_PREFIX.0 + OF_CLIENT);
+    let tried: usize = (2..200).map(|port| wrong(&mut relay, of_crowd(port))).sum();
+    assert_eq!(tried, OF_HOST - OF_CLIENT);
+    // Another address of the prefix has its own.
+    assert_eq!(wrong(&mut relay, neighbour(8)), OF_CLIENT);
+    let shown = proof_of(&mut relay, neighbour(9));
+    assert_eq!(relay.say(neighbour(9), &text(&["!JOIN ", &id, " ", &shown])), format!("OK JOINED {id}"));
 }
 
 #[test]

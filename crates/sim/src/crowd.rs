@@ -18,8 +18,8 @@ pub struct Crowd {
     locals: Vec<Option<IpAddr>>,
 }
 
-/// Where the relay serves.
-pub const RELAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5000);
+/// Where the relay serves: loopback clients, who are trusted, are heard there.
+pub const RELAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
 
 impl Crowd {
     /// The clients of a script.
@@ -32,7 +32,7 @@ impl Crowd {
             is_calm: false,
             is_closed: false,
         };
-        let second = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+        let second = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
         let locals = if script.wildcard { vec![Some(RELAY.ip()), Some(second)] } else { vec![None] };
         let mut crowd =
             Self { clients: Vec::new(), hearsay, by_address: Map::default(), next_port: 10_000, locals };

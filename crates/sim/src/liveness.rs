@@ -87,6 +87,8 @@ impl Simulation {
 
     /// Everyone says something, and everyone else in the group has to hear it.
     fn probe(&mut self) {
+        // A damaged payload can look like what is said now.
+        self.crowd.clients.iter_mut().for_each(|client| client.probes.clear());
         let groups: Vec<Option<GroupIndex>> =
             (0..self.crowd.clients.len()).map(|number| self.group_of(number)).collect();
         for (number, group) in groups.iter().enumerate() {

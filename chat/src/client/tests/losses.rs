@@ -65,7 +65,7 @@ fn a_create_is_never_repeated() {
     world.loses = Box::new(|way, _| way == Way::ToClient);
     world.ask(Request::Create);
     world.pass(secs(60.0));
-    assert_eq!(world.said(), ["!CREATE"]);
+    assert_eq!(world.said(), ["!CREATE AAAAAAAAAAAAAAAA"]);
     assert_eq!(world.events(), [Event::NoAnswer { request: Request::Create, tries: 1 }]);
 }
 

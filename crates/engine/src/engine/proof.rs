@@ -52,9 +52,13 @@ impl Engine {
         }
     }
 
-    /// True while an unproved address has to prove itself before it joins.
-    pub(super) fn asks(&self) -> bool {
-        matches!(self.admission.stance(), Stance::Guarded | Stance::Strict)
+    /// True if somebody has to prove itself, who is not proved, before it joins.
+    pub(super) fn asks(&self, from: &Sender<'_>) -> bool {
+        match self.admission.stance() {
+            Stance::Open => false,
+            Stance::Peace => self.own.may_be_a_service(from.client),
+            Stance::Guarded | Stance::Strict => true,
+        }
     }
 
     /// The question for a proof.

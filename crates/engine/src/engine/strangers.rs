@@ -25,7 +25,7 @@ impl Engine {
     /// when it joined.
     pub(super) fn hear(&mut self, command: Option<&Command<'_>>, from: &Sender<'_>) -> Hearing {
         let client = from.client;
-        if from.session.is_none() && (self.is_refused(client) || self.is_astray(command, client)) {
+        if from.session.is_none() && (self.is_refused(from) || self.is_astray(command, client)) {
             return Hearing::Ignored;
         }
         let throttle = &self.admission.throttle;
@@ -53,10 +53,14 @@ impl Engine {
     }
 
     /// True if a datagram is dropped for its source alone, and counted.
-    fn is_refused(&mut self, client: &ClientAddr) -> bool {
-        let ip = client.ip();
+    fn is_refused(&mut self, from: &Sender<'_>) -> bool {
+        let ip = from.client.ip();
         let reason = match () {
             () if self.own.is_no_source(ip) => DropReason::ImpossibleSource,
+            // A machine that lets loopback addresses in from outside (route_localnet) must not be believed.
+            () if ip.is_loopback() && self.own.is_no_loopback(&from.datagram.local) => {
+                DropReason::ImpossibleSource
+            }
             () if !self.settings.access.admits(ip) => DropReason::Denied,
             () => return false,
         };
@@ -82,7 +86,7 @@ impl Engine {
     }
 
     /// False where nobody has to prove anything, and for who is trusted.
-    fn has_limits(&self, from: &Sender<'_>) -> bool {
+    pub(super) fn has_limits(&self, from: &Sender<'_>) -> bool {
         self.admission.stance() != Stance::Open && !from.is_trusted
     }
 
@@ -93,7 +97,7 @@ impl Engine {
 
     /// The question for a proof, counted where nobody else would have been asked.
     pub(super) fn ask_guesser(&mut self, from: &Sender<'_>, proved: bool) -> Refusal {
-        if proved || !self.asks() {
+        if proved || !self.asks(from) {
             self.tally.throttled[Throttled::Guesses as usize] += 1;
         }
         self.ask(from.client)

@@ -1,5 +1,7 @@
 //! Who has to prove what, and who is believed.
 
+use engine::OwnAddresses;
+
 use super::*;
 
 #[test]
@@ -97,7 +99,7 @@ fn who_is_no_longer_trusted_is_no_longer_proved() {
         Arc::new(Settings { trust, ..settings(AdmissionMode::Strict) })
     };
     let [talker, kept, left, shown] =
-        ["127.0.0.1:9", "10.1.0.1:9", "10.2.0.1:9", "10.3.0.1:9"].map(|at| at.parse().unwrap());
+        ["127.0.0.1:9009", "10.1.0.1:9009", "10.2.0.1:9009", "10.3.0.1:9009"].map(|at| at.parse().unwrap());
     let mut relay = relay(AdmissionMode::Strict);
     relay.engines[0].reload(trusting(&["127.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"]));
     let id = relay.create(talker);
@@ -142,9 +144,32 @@ fn what_is_made_without_a_proof_does_not_use_up_the_quota_of_who_has_one() {
     let mut relay = relay(AdmissionMode::Auto);
     (0..3).for_each(|_| drop(relay.create(client(1))));
     // Others may have made them.
-    let told = relay.say(client(1), b"!CREATE");
-    assert_eq!(relay.say(client(1), b"!CREATE AAAAAAAAAAAAAAAA"), told);
+    let told = relay.say(client(1), b"!CREATE AAAAAAAAAAAAAAAA");
+    for unknowing in [&b"!CREATE"[..], b"!CREATE anything"] {
+        assert_eq!(relay.say(client(1), unknowing), "ERR CLIENT_LIMIT 3/3", "as the base protocol has it");
+    }
     let with = text(&["!CREATE ", cookie(&told)]);
     (0..3).for_each(|_| assert!(relay.say(client(1), &with).starts_with("OK CREATED")));
     assert_eq!(relay.say(client(1), &with), "ERR CLIENT_LIMIT 3/3");
+    relay.engines[0].reload(Arc::new(settings(AdmissionMode::Strict)));
+    cookie(&relay.say(client(1), b"!CREATE"));
+}
+
+/// Echo, or another relay, would answer what it hears, for ever.
+#[test]
+fn a_service_is_no_member_without_a_proof_and_in_peace_everybody_else_is() {
+    let bound = vec!["0.0.0.0:5000".parse().unwrap()];
+    let own = OwnAddresses { bound, ..OwnAddresses::default() };
+    let mut relay = Relay::with_own_addresses(1, settings(AdmissionMode::Auto), own);
+    let id = relay.create("127.0.0.1:9".parse().unwrap());
+    let join = text(&["!JOIN ", &id]);
+    for service in ["10.1.0.1:7", "10.1.0.1:1023", "10.1.0.1:5000", "[2001:db8::1]:5000"] {
+        let service = service.parse().unwrap();
+        let told = relay.say(service, &join);
+        let with = text(&["!JOIN ", &id, " ", cookie(&told)]);
+        assert_eq!(relay.say(service, &with), format!("OK JOINED {id}"), "which a client can give");
+    }
+    for other in ["10.1.0.1:1024", "10.1.0.1:5001", "127.0.0.1:7"] {
+        relay.join(other.parse().unwrap(), &id);
+    }
 }

@@ -303,11 +303,14 @@ impl Oracle {
 
     fn create(&mut self, client: SocketAddr, argument: &[u8]) -> Verdict {
         let creator = self.creator(client, argument);
+        let shows_cookie = matches!(proof_of(&stripped(argument)), Proof::Cookie(_));
         let used = self.groups.values().filter(|group| group.creator == Some(creator)).count();
         let unjoined =
             self.groups.values().filter(|group| !group.joined_ever && group.declared.is_none()).count();
         match () {
-            () if used >= self.rules.quota && !creator.1 => Verdict::Asked,
+            () if used >= self.rules.quota && !creator.1 && (shows_cookie || self.proofs.asks(client)) => {
+                Verdict::Asked
+            }
             () if used >= self.rules.quota => error(&format!("CLIENT_LIMIT {used}/{}", self.rules.quota)),
             () if self.groups.len() >= self.rules.max_groups || unjoined >= self.rules.max_unjoined => {
                 error("SERVER_FULL TryLater")
@@ -339,7 +342,7 @@ impl Oracle {
             }
         } else {
             let is_guessing = self.proofs.is_guessing(client, proved, self.now);
-            let is_asked = is_guessing || !proved && self.proofs.asks();
+            let is_asked = is_guessing || !proved && self.proofs.asks(client);
             let Some(group) = self.groups.get(&id) else {
                 if !is_asked {
                     self.proofs.note_guess(client, proved, self.now);

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use engine::{Stance, Treatment};
 
 use crate::oracle::Rules;
+use crate::steps::OWN_PORT;
 
 /// What an operator chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +87,13 @@ impl Proofs {
         }
     }
 
-    /// True while who joins has to be proved.
-    pub fn asks(&self) -> bool {
-        matches!(self.stance, Stance::Guarded | Stance::Strict)
+    /// True if this client has to be proved before it joins: in peace whoever may be a service.
+    pub fn asks(&self, client: SocketAddr) -> bool {
+        match self.stance {
+            Stance::Open => false,
+            Stance::Peace => client.port() == OWN_PORT || client.port() < 1024,
+            Stance::Guarded | Stance::Strict => true,
+        }
     }
 
     /// The relay has told a client this cookie.
@@ -123,10 +128,14 @@ impl Proofs {
     }
 
     pub fn note_guess(&mut self, client: SocketAddr, proved: bool, now: u64) {
-        let is_limited = self.is_limited(client);
-        for (guesser, rate) in guessers(client, proved).into_iter().filter(|_| is_limited) {
+        if !self.is_limited(client) {
+            return;
+        }
+        // The second pays when the first cannot. What those behind one address may guess together is more than a case has.
+        for (guesser, rate) in guessers(client, proved) {
             if let Some(left) = self.left(guesser, rate, now).checked_sub(rate.1) {
                 self.guesses.insert(guesser, (left, now));
+                return;
             }
         }
     }

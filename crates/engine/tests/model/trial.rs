@@ -108,7 +108,9 @@ impl Trial {
         let verdict = self.oracle.receive(say.source, say.socket, &bytes);
         let shard = self.relay.shard(say.source);
         let outbox = &mut self.relay.outboxes[shard];
-        let local = LocalAddr::new(say.socket, None);
+        // Loopback clients reach a loopback address, as under a wildcard.
+        let ip = say.source.ip();
+        let local = LocalAddr::new(say.socket, Some(ip).filter(IpAddr::is_loopback));
         let number = taken[shard].len() as u32;
         self.relay.engines[shard]
             .receive(&Datagram { bytes: &bytes, source: say.source, local, number }, outbox);

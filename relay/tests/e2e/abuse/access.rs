@@ -61,7 +61,7 @@ fn sources_that_no_host_has_are_dropped() {
             // For 0.0.0.0 itself the kernel fills in an address of its own.
             for (source, to) in [("0.1.2.3", v4), ("224.0.0.1", v4), ("255.255.255.255", v4), ("::", v6)] {
                 for text in ["!CREATE", "hello"] {
-                    forge(SocketAddr::new(source.parse().unwrap(), 9), to, text);
+                    forge(SocketAddr::new(source.parse().unwrap(), 9009), to, text);
                     sent += 1.0;
                 }
             }

@@ -20,7 +20,7 @@ fn round(spoofer: &mut Spoofer, relay: &Relay, id: &str, number: u32) {
     let before = taken(relay);
     for at in 0..ROUND {
         let host = (number * ROUND + at).wrapping_mul(0x9E37_79B1) >> 9;
-        let source = SocketAddrV4::new(Ipv4Addr::from((20 << 24) + (host << 1)), 9);
+        let source = SocketAddrV4::new(Ipv4Addr::from((20 << 24) + (host << 1)), 9009);
         let text = if at % 2 == 0 { "!CREATE" } else { join.as_str() };
         spoofer.say(source.into(), text.as_bytes());
     }

@@ -69,7 +69,7 @@ fn datagrams() -> u64 {
 fn source(number: u64, random: u32) -> SocketAddr {
     let is_victim = number.is_multiple_of(4);
     let host = if is_victim { random % VICTIMS } else { random % (PREFIXES * HOSTS) };
-    let port = 1 + if is_victim { (random >> 18) as u16 % PORTS } else { (host % 9999) as u16 };
+    let port = 1025 + if is_victim { (random >> 18) as u16 % PORTS } else { (host % 9999) as u16 };
     let (prefix, host) = (host / HOSTS, host % HOSTS);
     match number / 4 % 2 {
         0 => (Ipv4Addr::from(0x0b00_0000 + prefix * HOSTS + host), port).into(),
