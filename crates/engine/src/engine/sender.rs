@@ -8,7 +8,7 @@ pub(super) struct Sender<'a> {
     pub client: &'a ClientAddr,
     /// Its session, if it is in a group.
     pub session: Option<usize>,
-    /// It is in a prefix that is trusted.
+    /// It is in a prefix that is trusted, and comes from there.
     pub is_trusted: bool,
     /// For that, or by its session, it is proved.
     pub is_proved: bool,
@@ -21,7 +21,9 @@ impl Engine {
         client: &'a ClientAddr,
         session: Option<usize>,
     ) -> Sender<'a> {
-        let is_trusted = self.settings.trust.contains(client.ip());
+        // A machine can let loopback addresses in from outside (route_localnet): such a one must not be believed.
+        let is_foreign = || client.ip().is_loopback() && self.own.is_no_loopback(&datagram.local);
+        let is_trusted = self.settings.trust.contains(client.ip()) && !is_foreign();
         let is_proved = is_trusted || session.is_some_and(|key| self.sessions.get(key).proved);
         Sender { datagram, client, session, is_trusted, is_proved }
     }

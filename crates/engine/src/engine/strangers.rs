@@ -25,7 +25,7 @@ impl Engine {
     /// when it joined.
     pub(super) fn hear(&mut self, command: Option<&Command<'_>>, from: &Sender<'_>) -> Hearing {
         let client = from.client;
-        if from.session.is_none() && (self.is_refused(from) || self.is_astray(command, client)) {
+        if from.session.is_none() && (self.is_refused(client) || self.is_astray(command, client)) {
             return Hearing::Ignored;
         }
         let throttle = &self.admission.throttle;
@@ -53,14 +53,10 @@ impl Engine {
     }
 
     /// True if a datagram is dropped for its source alone, and counted.
-    fn is_refused(&mut self, from: &Sender<'_>) -> bool {
-        let ip = from.client.ip();
+    fn is_refused(&mut self, client: &ClientAddr) -> bool {
+        let ip = client.ip();
         let reason = match () {
             () if self.own.is_no_source(ip) => DropReason::ImpossibleSource,
-            // A machine that lets loopback addresses in from outside (route_localnet) must not be believed.
-            () if ip.is_loopback() && self.own.is_no_loopback(&from.datagram.local) => {
-                DropReason::ImpossibleSource
-            }
             () if !self.settings.access.admits(ip) => DropReason::Denied,
             () => return false,
         };

@@ -173,3 +173,22 @@ fn a_service_is_no_member_without_a_proof_and_in_peace_everybody_else_is() {
         relay.join(other.parse().unwrap(), &id);
     }
 }
+
+/// Where the kernel lets loopback addresses in from outside, who forges one would be trusted.
+#[test]
+fn loopback_is_trusted_only_where_loopback_is_reached() {
+    for (bound, is_trusted) in [
+        ("192.0.2.1:5000", false),
+        ("127.0.0.1:5000", true),
+        ("0.0.0.0:5000", true),
+        ("[2001:db8::1]:5000", false),
+    ] {
+        let own = OwnAddresses { bound: vec![bound.parse().unwrap()], ..OwnAddresses::default() };
+        let mut relay = Relay::with_own_addresses(1, settings(AdmissionMode::Strict), own);
+        relay.groups.declare(&[("LOBBY".parse().unwrap(), None)], Tick(0));
+        for source in ["127.0.0.1:9", "127.0.0.5:9", "[::1]:9"] {
+            let answer = relay.say(source.parse().unwrap(), b"!JOIN LOBBY");
+            assert_eq!(answer == "OK JOINED LOBBY", is_trusted, "{source} at {bound}");
+        }
+    }
+}
