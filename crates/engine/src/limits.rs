@@ -49,9 +49,9 @@ pub const MAX_RATE: u32 = 100_000;
 /// back for as long.
 pub const RATE_BURST: Duration = Duration::from_millis(250);
 
-/// Answers that the unproved addresses of a /24 or /64 get: none has more than 92 IP bytes (112 by IPv6), and with the
-/// [`RETRIES_OF_PREFIX`] of 54 (74) a victim's whole prefix is sent 20 kB (26 kB) a second by all the world's forgers. At once enough for the members of a large office whose
-/// relay was started anew.
+/// Answers that the unproved addresses of a /24 or /64 get: none has more than 92 IP bytes (112 by IPv6), so that a victim's whole
+/// prefix is sent 9 kB (11 kB) a second by all the world's forgers, beside the questions ([`RETRIES_OF_PREFIX`]). At once
+/// enough for the members of a large office whose relay was started anew.
 pub(crate) const REPLIES_OF_PREFIX: Rate = Rate::each_second(100, 400);
 
 /// Buckets in each of the rows for them, 1 MiB in all: together they allow 3.3 million answers a second, which is more than

@@ -31,7 +31,7 @@ const EGRESS: u64 = 200_000;
 /// each second; what a member gets of a guarded relay, and for each byte that it sends.
 const REPLIES: (f64, f64) = (400.0, 100.0);
 const QUESTIONS: (f64, f64) = (10.0, 5.0);
-const QUESTIONS_OF_PREFIX: (f64, f64) = (400.0, 200.0);
+const QUESTIONS_OF_PREFIX: (f64, f64) = (1000.0, 10_000.0);
 const ALL_QUESTIONS: (f64, f64) = (5000.0, 50_000.0);
 const GRANT: u64 = 16 << 10;
 const FACTOR: u64 = 3;
