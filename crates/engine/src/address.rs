@@ -187,6 +187,26 @@ mod tests {
     }
 
     #[test]
+    fn all_that_tells_clients_apart_is_hashed() {
+        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        let texts = [
+            "10.0.0.1:9",
+            "10.0.0.2:9",
+            "10.0.0.1:10",
+            "[::1]:9",
+            "[::1:0:0]:9",
+            "[::1:0:0:0:0]:9",
+            "[1::]:9",
+        ];
+        let other = ["[fe80::1%1]:9", "[fe80::1%2]:9"];
+        let mut hashes: Vec<u64> =
+            texts.iter().chain(&other).map(|text| hasher.hash_one(client(text))).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), texts.len() + other.len());
+    }
+
+    #[test]
     fn link_local_hosts_keep_their_interface() {
         let at = |scope| SocketAddr::from(SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 7, scope));
         assert_ne!(ClientAddr::new(at(1)), ClientAddr::new(at(2)));

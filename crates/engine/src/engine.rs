@@ -194,7 +194,7 @@ impl Engine {
             return;
         };
         session.position = position;
-        if view.roster.unproved() > 0 {
+        if view.roster.unproved() != 0 {
             let sender = (!session.proved).then_some(&session.client);
             let unproved = view.roster.unproved_bytes(payload.len());
             view.treat(self.admission.treat(&mut self.payer, unproved, (sender, payload.len()), self.now));

@@ -257,7 +257,7 @@ mod tests {
         fn positions_are_found_whatever_the_size_and_the_hints(steps in proptest::collection::vec((0u16..200, any::<bool>(), 0u32..200), 1..600)) {
             let hash = |client: &ClientAddr| u64::from(client.port()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let mut live = Live::new(Handle::new("TEST".parse().unwrap(), 0, 0));
-            let mut model = std::collections::BTreeSet::new();
+            let (mut model, mut most) = (std::collections::BTreeSet::new(), 0);
             for (number, add, hint) in steps {
                 let version = live.handle.version();
                 if add && model.insert(number) {
@@ -273,6 +273,8 @@ mod tests {
                     prop_assert_eq!(found.and_then(|at| live.roster.get(at)), Some(&member(*present)));
                 }
                 prop_assert_eq!(live.roster.len(), model.len());
+                most = if model.is_empty() { 0 } else { most.max(model.len()) };
+                prop_assert_eq!(live.index.is_some(), most > INDEXED_MEMBERS);
             }
         }
     }

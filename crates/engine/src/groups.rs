@@ -17,6 +17,9 @@ use crate::stripe::Stripe;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::{ClientAddr, Member, Roster, Tick};
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 /// All groups, who made them, and how many there are.
 pub struct Groups {
     stripes: Box<[Mutex<Stripe>]>,
@@ -232,7 +235,7 @@ impl Groups {
     }
 
     fn evict_from(&self, queues: &[Queue], first: usize) -> bool {
-        queues.iter().any(|&queue| self.queued[queue as usize].load(Ordering::Relaxed) > 0)
+        queues.iter().any(|&queue| self.queued[queue as usize].load(Ordering::Relaxed) != 0)
             && (first..first + STRIPES).any(|at| {
                 let mut stripe = lock(&self.stripes[at % STRIPES]);
                 let Some((slot, _)) = stripe.oldest_of(queues) else { return false };

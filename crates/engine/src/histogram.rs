@@ -53,4 +53,14 @@ mod tests {
         assert_eq!(histogram.counts, [2, 1, 2, 2]);
         assert_eq!((histogram.count, histogram.sum), (9, 1032));
     }
+
+    #[test]
+    fn counts_many_at_once_and_what_others_have_counted() {
+        let [mut all, mut other] = [Histogram::<4>::default(); 2];
+        all.record(3, 5);
+        other.record(2, 7);
+        other.record(100, 2);
+        all.add(&other);
+        assert_eq!(all, Histogram { counts: [0, 7, 5, 0], count: 14, sum: 15 + 14 + 200 });
+    }
 }

@@ -92,3 +92,35 @@ impl Creators {
         shelf.remove(key);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::ClientAddr;
+
+    fn creator(number: u16) -> Creator {
+        Creator::new(&ClientAddr::new(([10, 0, 0, 1], number).into()).unwrap(), true)
+    }
+
+    fn entries(quotas: &Quotas) -> Vec<usize> {
+        quotas.stripes.iter().map(|stripe| lock(stripe).index.len()).collect()
+    }
+
+    #[test]
+    fn creators_spread_over_the_locks_and_go_with_their_last_group() {
+        const CREATORS: u16 = 4 * QUOTA_STRIPES as u16;
+        let quotas = Quotas::new(&RandomState::with_seeds(1, 2, 3, 4));
+        for number in 1..=CREATORS {
+            assert_eq!((quotas.take(creator(number), 2), quotas.take(creator(number), 2)), (Ok(()), Ok(())));
+            assert_eq!(quotas.take(creator(number), 2), Err(2));
+        }
+        let entries_of_all = entries(&quotas);
+        assert_eq!(entries_of_all.iter().sum::<usize>(), usize::from(CREATORS));
+        assert!(entries_of_all.iter().filter(|&&entries| entries > 0).count() > QUOTA_STRIPES / 2);
+        for _ in 0..2 {
+            assert_eq!(entries(&quotas), entries_of_all);
+            (1..=CREATORS).for_each(|number| quotas.give_back(creator(number)));
+        }
+        assert_eq!(entries(&quotas), [0; QUOTA_STRIPES]);
+    }
+}

@@ -328,6 +328,40 @@ mod tests {
         }
     }
 
+    fn room(roster: &Roster) -> usize {
+        match &*roster.root {
+            Node::Leaf(members) => members.capacity(),
+            Node::Branch(_) => panic!("one chunk is enough"),
+        }
+    }
+
+    #[test]
+    fn a_chunk_grows_seldom_and_never_beyond_its_size() {
+        let (mut roster, mut rooms) = (Roster::default(), std::collections::BTreeSet::new());
+        for number in 0..ROSTER_CHUNK {
+            roster.push(member(number as u32));
+            assert!(room(&roster) <= (2 * roster.len()).max(4));
+            rooms.insert(room(&roster));
+        }
+        assert!(
+            rooms.len() <= 1 + ROSTER_CHUNK.ilog2() as usize && room(&roster) == ROSTER_CHUNK,
+            "{rooms:?}"
+        );
+    }
+
+    #[test]
+    fn a_copy_has_room_for_a_few_more() {
+        for first in [4, 7, 64, 100] {
+            let mut roster = Roster::default();
+            (0..first).for_each(|number| roster.push(member(number)));
+            let _snapshot = roster.clone();
+            roster.push(member(first));
+            assert!(room(&roster) <= (first + first / 8 + 1) as usize, "{} for {first}", room(&roster));
+            (first + 1..ROSTER_CHUNK as u32).for_each(|number| roster.push(member(number)));
+            assert_eq!(room(&roster), ROSTER_CHUNK);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..seeded::config() })]
 

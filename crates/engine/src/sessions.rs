@@ -93,3 +93,17 @@ impl Sessions {
 fn part_of(hash: u64) -> usize {
     (hash >> 32) as usize % SESSION_PARTS
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_spread_over_the_parts_of_the_index() {
+        let hasher = RandomState::with_seeds(1, 2, 3, 4);
+        let client = |port| ClientAddr::new(([10, 0, 0, 1], port).into()).unwrap();
+        let mut parts = [0; SESSION_PARTS];
+        (1..=4 * SESSION_PARTS as u16).for_each(|port| parts[part_of(hasher.hash_one(client(port)))] += 1);
+        assert!(parts.iter().filter(|&&clients| clients > 0).count() > SESSION_PARTS / 2, "{parts:?}");
+    }
+}

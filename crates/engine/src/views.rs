@@ -118,6 +118,18 @@ mod tests {
         Member { client, local: LocalAddr::new(0, None), proved: true }
     }
 
+    #[test]
+    fn a_view_lasts_for_as_long_as_somebody_is_in_the_group() {
+        let mut views = Views::new(RandomState::new());
+        let handle = Handle::new("TEST".parse().unwrap(), 3, 4);
+        let key = views.enter(Arc::clone(&handle));
+        assert_eq!(views.enter(handle), key);
+        views.exit(key);
+        assert_eq!((views.slab.len(), views.index.len()), (1, 1));
+        views.exit(key);
+        assert_eq!((views.slab.len(), views.index.len()), (0, 0));
+    }
+
     /// The index knows the roster as it is, the view one that may be older.
     #[test]
     fn a_position_is_one_in_the_roster_of_the_view() {
@@ -140,6 +152,10 @@ mod tests {
             }
         }
         assert_eq!(view.position(&member(MEMBERS).client, 0, &groups), None, "it came later");
+        let now = groups.roster(&id).unwrap();
+        for (at, member) in now.members().enumerate() {
+            assert_eq!(groups.position(&view.handle, &member.client, u32::MAX), Some(at as u32));
+        }
         let view = views.current(key, &groups);
         assert_eq!(view.position(&member(MEMBERS - 1).client, MEMBERS - 1, &groups), Some(0));
     }

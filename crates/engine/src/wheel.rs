@@ -40,7 +40,7 @@ impl Wheel {
         let slot = (due.0 / self.width).max(self.next);
         // The finest level that reaches so far; what lies beyond the coarsest goes to its last slot.
         let reach = |level: u32| round(self.next, level) + WHEEL_SLOTS - 1;
-        let level = (0..WHEEL_LEVELS - 1).find(|&level| round(slot, level) <= reach(level));
+        let level = (0..WHEEL_LEVELS).find(|&level| round(slot, level) <= reach(level));
         let level = level.unwrap_or(WHEEL_LEVELS - 1);
         self.link(sentinel(level, round(slot, level).min(reach(level))), node);
     }

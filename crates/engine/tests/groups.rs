@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use common::{Answer, Relay, answer, client, text};
 use engine::limits::CEILING;
-use engine::{AdmissionMode, Cap, Ceilings, Datagram, Event, LocalAddr, Outbox, Settings, Tick};
+use engine::{
+    AdmissionMode, Audience, Cap, Ceilings, ClientAddr, Datagram, Event, LocalAddr, Outbox, RosterIndex,
+    Settings, Tick,
+};
 
 fn relay(settings: Settings) -> Relay {
     Relay::new(2, settings)
@@ -41,6 +44,9 @@ fn moving_to_another_group_leaves_the_old_one_in_silence() {
     // `join` sees to it that nobody else hears of it.
     relay.join(client(2), &new);
     assert_eq!(relay.payload(client(0), b"who is left?"), [client(1)]);
+    let group_of =
+        |number: usize| relay.engines[number].group_of(&ClientAddr::new(client(number as u32)).unwrap());
+    assert_eq!([0, 1].map(group_of), [old.parse().ok(); 2]);
     assert_eq!(who(&mut relay, 2), format!("OK WHO {new} 1"));
     assert_eq!(relay.say(client(2), &text(&["!LEAVE ", &old])), "ERR NOT_IN_GROUP NotInThatGroup");
 }
@@ -234,6 +240,24 @@ fn every_turn_may_bring_its_own_outbox() {
     };
     assert_eq!(say(&[0, 1]), [client(2), client(3)]);
     assert_eq!(say(&[1, 0]), [client(3), client(2)], "where a roster stood in another outbox says nothing");
+}
+
+#[test]
+fn a_roster_stands_in_the_outbox_once_for_all_payloads_of_a_turn() {
+    let mut relay = Relay::new(1, Settings::default());
+    let ids = [relay.create(client(0)), relay.create(client(0))];
+    (0..6).for_each(|number| relay.join(client(number), &ids[number as usize % 2]));
+    relay.begin_turn(0);
+    (0..6).for_each(|number| relay.receive(client(number), b"hello"));
+    let rosters: Vec<_> = relay.outboxes[0]
+        .epochs()
+        .flatten()
+        .map(|delivery| match delivery.audience {
+            Audience::Others { roster, .. } => roster,
+            Audience::One(_) => panic!("{delivery:?}"),
+        })
+        .collect();
+    assert_eq!(rosters, [0, 1, 0, 1, 0, 1].map(RosterIndex));
 }
 
 #[test]

@@ -265,6 +265,9 @@ mod tests {
             assert_eq!(reply.to_string(), text);
             assert_eq!(reply.encode().as_bytes(), text.as_bytes());
             assert_eq!(Reply::parse(text.as_bytes()), Some(reply));
+            if let Reply::Refused(refusal) = reply {
+                assert_eq!(std::format!("ERR {} {refusal}", Refusal::CODES[refusal.index()]), text);
+            }
         }
     }
 

@@ -128,10 +128,21 @@ mod tests {
         for number in [1, 2] {
             assert_eq!(budgets.spend(&client(number), (1, 0, 0), Tick(1000)), 1);
         }
+        assert_eq!(all(2, Tick(1000)), 1);
+        assert_eq!(all(2, Tick(2000)), 0);
+        assert!(!budgets.shrink(&client(2), Tick(2000)), "it was sent nothing more");
         assert!(!budgets.shrink(&client(1), Tick(2000)), "too late");
         assert!(budgets.shrink(&client(1), Tick(1999)));
-        assert_eq!((all(1, Tick(1999)), all(2, Tick(1999))), (0, 1));
+        assert_eq!((all(1, Tick(1999)), all(3, Tick(1999))), (0, 1));
         assert_eq!(budgets.spend(&client(1), (1, 1, BUDGET_GRANT / 2), Tick(1999)), 1);
+    }
+
+    #[test]
+    fn members_spread_over_the_locks() {
+        let budgets = budgets();
+        (0..=u8::MAX).for_each(|number| budgets.credit(&client(number), 1));
+        let used = budgets.stripes.iter().filter(|stripe| !lock(stripe).is_empty()).count();
+        assert!(used > BUDGET_STRIPES / 2, "{used}");
     }
 
     proptest! {

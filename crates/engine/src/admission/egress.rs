@@ -132,6 +132,17 @@ mod tests {
         assert_eq!(lease.paid(), 3001);
     }
 
+    /// A chunk is three bytes here, of which one is left.
+    #[test]
+    fn what_a_shard_has_left_is_used_before_it_takes_more() {
+        let (egress, mut lease) = (egress(1000), Lease::default());
+        for bytes in [2, 500, 498] {
+            assert!(lease.pay(bytes, &egress, Tick(0)));
+        }
+        assert!(!lease.pay(1, &egress, Tick(0)), "a thousand are all");
+        assert!(lease.pay(1, &egress, Tick(1)), "and no more than a thousand were taken");
+    }
+
     proptest! {
         #![proptest_config(seeded::config())]
 

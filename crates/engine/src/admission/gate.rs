@@ -170,6 +170,7 @@ mod tests {
             gate.take_back(&member(2), short, 2);
             assert_eq!((gate.paid(), gate.dropped()), (0, NOTHING));
         }
+        assert_eq!(gate.admission.egress.take_wanted(), 0);
     }
 
     #[test]
@@ -195,6 +196,19 @@ mod tests {
         gate.begin_turn(Tick(1));
         gate.begin_turn(Tick(0));
         assert_eq!(gate.admit(&member(2), Treatment::Budgeted, one), 1, "a turn that is late is none before");
+    }
+
+    #[test]
+    fn what_is_over_the_cap_is_wanted_as_far_as_budgets_hold() {
+        let mut gate = gate(1);
+        let wanted = |gate: &mut Gate, number| {
+            let admitted = gate.admit(&member(number), Treatment::Budgeted, RUN);
+            (admitted, gate.admission.egress.take_wanted())
+        };
+        let all = u64::from(FIT) * EACH;
+        assert_eq!(wanted(&mut gate, 1), (FIT, all), "the last one may overdraw the cap");
+        assert_eq!(wanted(&mut gate, 2), (0, all));
+        assert_eq!(wanted(&mut gate, 1), (0, 0), "its budget is spent");
     }
 
     #[test]
