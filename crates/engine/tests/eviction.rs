@@ -112,14 +112,18 @@ fn at_the_ceiling_of_unjoined_groups_only_an_unjoined_one_makes_room() {
 #[test]
 fn a_prefix_that_makes_many_has_no_shelter_for_all() {
     const CEILING: u32 = 500;
+    const OTHERS: u32 = 20;
     for leaves in [false, true] {
         let ceilings = Ceilings::default();
         let mut relay = relay(match leaves {
             true => Ceilings { groups: CEILING, ..ceilings },
             false => Ceilings { unjoined_groups: CEILING, ..ceilings },
         });
-        let own = relay.create(stranger(0));
-        relay.join(stranger(0), &own);
+        // Who comes to its own group is proved.
+        for number in 0..=OTHERS {
+            let own = relay.create(stranger(number));
+            relay.join(stranger(number), &own);
+        }
         for _ in 0..CEILING {
             let id = relay.create(stranger(0));
             if leaves {
@@ -127,10 +131,12 @@ fn a_prefix_that_makes_many_has_no_shelter_for_all() {
             }
         }
         let before = count(&relay, Event::EvictGroup);
-        let other = relay.create(stranger(1));
+        let others: Vec<String> = (1..=OTHERS).map(|number| relay.create(stranger(number))).collect();
         (0..20).for_each(|_| drop(relay.create(stranger(0))));
-        assert_eq!(count(&relay, Event::EvictGroup) - before, 21);
-        assert_eq!(join(&mut relay, stranger(1), &other), format!("OK JOINED {other}"));
+        assert_eq!(count(&relay, Event::EvictGroup) - before, u64::from(OTHERS) + 20);
+        for (number, id) in (1..).zip(&others) {
+            assert_eq!(join(&mut relay, stranger(number), id), format!("OK JOINED {id}"));
+        }
     }
 }
 
