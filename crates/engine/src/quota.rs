@@ -90,6 +90,9 @@ impl Creators {
         let Self { index, shelf } = self;
         unlist(index, key, hash, |&key| rehash(&shelf[key].creator));
         shelf.remove(key);
+        if self.shelf.is_empty() {
+            self.index = HashTable::new();
+        }
     }
 }
 

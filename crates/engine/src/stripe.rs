@@ -60,7 +60,11 @@ impl Stripe {
         self.stop_clock(slot);
         let Self { index, groups, .. } = self;
         unlist(index, slot, hash(&groups[slot].id), |&slot| hash(&groups[slot].id));
-        groups.remove(slot)
+        let group = groups.remove(slot);
+        if self.groups.is_empty() {
+            self.index = HashTable::new();
+        }
+        group
     }
 
     /// The members' part of a group, made at the first join.
