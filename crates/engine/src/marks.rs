@@ -61,9 +61,10 @@ impl Marks {
     }
 }
 
-/// Of all bits of the hash (by Knuth's multiplier), because a row's place knows some of them; never that of an empty place.
+/// Of all bits of the hash (by Knuth's multiplier), because a row's place knows some of them. An empty place may have the
+/// same mark: it says of nobody that it has done anything.
 fn mark(hash: u64) -> u64 {
-    hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> TIME_BITS | 1
+    hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> TIME_BITS
 }
 
 fn parted(place: u64) -> (u64, u64) {
