@@ -124,10 +124,27 @@ mod tests {
                     prop_assert_eq!(shelf.get_mut(key), None);
                 }
                 prop_assert_eq!(shelf.is_empty(), model.is_empty());
+                prop_assert!(shelf.chunks.capacity() <= 4 * shelf.chunks.len());
                 for (&key, value) in &model {
                     prop_assert_eq!(&shelf[key], value);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_index_is_never_much_larger_than_what_is_in_it() {
+        let (mut index, rehash) =
+            (HashTable::new(), |&key: &u32| u64::from(key).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        (0..1000).for_each(|key| _ = index.insert_unique(rehash(&key), key, rehash));
+        for key in 0..1000 {
+            unlist(&mut index, key, rehash(&key), rehash);
+            assert!(
+                index.capacity() <= 4 * (index.len() + SMALL),
+                "{} for {}",
+                index.capacity(),
+                index.len()
+            );
         }
     }
 
