@@ -37,7 +37,9 @@ fn count(engine: &Engine, event: Event) -> u64 {
 
 #[test]
 fn a_silent_client_goes_at_the_first_sweep_after_three_heartbeats() {
-    let (mut relay, _) = members(2);
+    let mut relay = Relay::new(2, millis(60_000, 30_000, 300_000));
+    let id = relay.create(client(0));
+    (0..2).for_each(|number| relay.join(client(number), &id));
     relay.pass_quietly(30_000);
     relay.say(client(1), b"!PING");
     relay.pass_quietly(150_000 + 29_999);
