@@ -146,6 +146,7 @@ mod tests {
                 index.len()
             );
         }
+        assert!(index.capacity() > 0, "a small one stays");
     }
 
     /// What comes and goes at random leaves a shelf no larger than it has to be for what is in it now.
