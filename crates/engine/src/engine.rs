@@ -283,14 +283,16 @@ impl Engine {
         if let Some(key) = from.session.filter(|&key| self.is_in(key, &id)) {
             return self.join_again(key, member).map(|()| Reply::Joined(id));
         }
-        let needs_proof = self.is_guessing(from, member.proved) || self.asks(from) && !member.proved;
+        // What is guessed in a member's name need not be its own.
+        let shown = self.shows_proof(from, proof);
+        let needs_proof = self.is_guessing(from, shown) || self.asks(from) && !member.proved;
         let (joined, admit) = self.enter(&id, member, (needs_proof, from.session.is_some()), outbox);
         let joined = joined.map_err(|cannot| {
             if admit && from.session.is_none() {
                 self.groups.release_client();
             }
             match cannot {
-                CannotJoin::NoSuchGroup => self.note_guess(from, member.proved),
+                CannotJoin::NoSuchGroup => self.note_guess(from, shown),
                 CannotJoin::GroupFull => Refusal::GroupFull(id),
                 CannotJoin::ServerFull { .. } => Refusal::ServerFull,
                 CannotJoin::NeedsProof => self.ask_guesser(from, member.proved),

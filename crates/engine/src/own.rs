@@ -39,7 +39,10 @@ impl OwnAddresses {
     /// True if a datagram has reached an address that is known to be no loopback address.
     pub fn is_no_loopback(&self, local: &LocalAddr) -> bool {
         let bound = || self.bound.get(usize::from(local.socket())).map(SocketAddr::ip);
-        local.reached().or_else(bound).is_some_and(|ip| !ip.is_loopback() && !ip.is_unspecified())
+        match local.reached() {
+            Some(reached) => !reached.is_loopback(),
+            None => bound().is_some_and(|ip| !ip.is_loopback() && !ip.is_unspecified()),
+        }
     }
 
     /// True if no host has this address, so that a datagram from it is forged: multicast, broadcast, `0.0.0.0/8` and `::`.

@@ -30,6 +30,8 @@ pub(crate) struct Session {
 /// A shard's sessions: a slab, and an index by address.
 pub(crate) struct Sessions {
     slab: Slab<Session>,
+    /// No key was ever this one or above.
+    end: usize,
     /// In parts that grow one by one: to hash every address again at once would stop the shard for as long, and room
     /// for all from the beginning would scatter a few clients over as many pages.
     index: Box<[HashTable<u32>]>,
@@ -40,7 +42,7 @@ impl Sessions {
     /// `capacity`: sessions to make room for at once; room that is never used is not resident.
     pub fn new(capacity: usize, hasher: RandomState) -> Self {
         let index = (0..SESSION_PARTS).map(|_| HashTable::new()).collect();
-        Self { slab: Slab::with_capacity(capacity), index, hasher }
+        Self { slab: Slab::with_capacity(capacity), end: 0, index, hasher }
     }
 
     pub fn len(&self) -> usize {
@@ -57,13 +59,14 @@ impl Sessions {
     pub fn insert(&mut self, session: Session) -> usize {
         let hash = self.hasher.hash_one(session.client);
         let key = self.slab.insert(session);
+        self.end = self.end.max(key + 1);
         let rehash = |&key: &u32| self.hasher.hash_one(self.slab[key as usize].client);
         self.index[part_of(hash)].insert_unique(hash, key as u32, rehash);
         key
     }
 
     pub fn remove(&mut self, key: usize) -> Session {
-        let Self { slab, index, hasher } = self;
+        let Self { slab, index, hasher, .. } = self;
         let hash_of = |&key: &u32| hasher.hash_one(slab[key as usize].client);
         let hash = hash_of(&(key as u32));
         unlist(&mut index[part_of(hash)], key as u32, hash, hash_of);
@@ -72,7 +75,7 @@ impl Sessions {
 
     /// All keys are below.
     pub fn keys_end(&self) -> usize {
-        self.slab.capacity()
+        self.end
     }
 
     /// The session of this key, if there is one.

@@ -200,6 +200,23 @@ fn a_proved_guesser_learns_no_more_and_nobody_else_pays_for_it() {
 }
 
 #[test]
+fn what_is_guessed_in_a_members_name_is_not_its_own() {
+    let mut relay = relay();
+    let (id, other) = (relay.create(at("127.0.0.1:1")), relay.create(at("127.0.0.1:1")));
+    let member = neighbour(7);
+    let shown = proof_of(&mut relay, member);
+    let join = |group: &str| text(&["!JOIN ", group, " ", &shown]);
+    assert_eq!(relay.say(member, &join(&id)), format!("OK JOINED {id}"));
+    // Its neighbours have used up the prefix', as proved clients, too.
+    guess_from_everywhere(&mut relay);
+    let guesser = neighbour(8);
+    let with = text(&["!JOIN WRONG ", &proof_of(&mut relay, guesser)]);
+    guesses(&mut relay, guesser, &with);
+    assert_eq!(guesses(&mut relay, member, b"!JOIN WRONG"), OF_PREFIX.1 + OF_ADDRESS);
+    assert_eq!(relay.say(member, &join(&other)), format!("OK JOINED {other}"));
+}
+
+#[test]
 fn behind_one_address_a_crowd_of_proved_clients_does_not_guess_on_and_on() {
     let mut relay = relay();
     let id = relay.create(at("127.0.0.1:1"));

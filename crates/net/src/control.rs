@@ -64,6 +64,9 @@ impl Control {
     }
 }
 
+/// The index of `lo`, in every network namespace.
+const LOOPBACK_INTERFACE: i32 = 1;
+
 /// What the control messages of a received buffer say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -87,8 +90,14 @@ impl Told {
     fn take(&mut self, level: i32, kind: i32, data: &[u8]) {
         match (level, kind) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let octets = data.get(4..).and_then(|data| data.first_chunk::<4>());
-                self.local = octets.map(|&octets| Ipv4Addr::from(octets).into());
+                // struct in_pktinfo: ipi_ifindex, ipi_spec_dst, ipi_addr.
+                let word = |at: usize| data.get(at..).and_then(|data| data.first_chunk::<4>());
+                let is_foreign = word(0).is_some_and(|&bytes| i32::from_ne_bytes(bytes) > LOOPBACK_INTERFACE);
+                let ip = word(4).map(|&octets| Ipv4Addr::from(octets));
+                self.local = ip.map(|ip| match ip.is_loopback() && is_foreign {
+                    true => Ipv4Addr::UNSPECIFIED.into(),
+                    false => ip.into(),
+                });
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let ip = data.first_chunk::<16>().map(|&octets| Ipv6Addr::from(octets));
@@ -149,6 +158,19 @@ mod tests {
         assert_eq!(round_trip("127.0.0.2", Family::V4), Some("127.0.0.2".parse().unwrap()));
         assert_eq!(round_trip("2001:db8::2", Family::V6), Some("2001:db8::2".parse().unwrap()));
         assert_eq!(round_trip("10.0.0.9", Family::V6), Some("10.0.0.9".parse().unwrap()));
+    }
+
+    /// The kernel makes one up for a broadcast, from the source, which may be forged.
+    #[test]
+    fn another_interface_reaches_no_loopback_address() {
+        let mut control = Control::EMPTY;
+        let len = control.put_source("127.0.0.1".parse().unwrap(), Family::V4);
+        for (interface, local) in [(1, "127.0.0.1"), (2, "0.0.0.0")] {
+            let mut bytes = control.bytes()[..len].to_vec();
+            let data = len - size_of::<libc::in_pktinfo>().next_multiple_of(8);
+            bytes[data..data + 4].copy_from_slice(&i32::to_ne_bytes(interface));
+            assert_eq!(Told::read(&bytes).local, Some(local.parse().unwrap()));
+        }
     }
 
     #[test]

@@ -36,13 +36,16 @@ impl Engine {
         (self.shard == 0 && self.admission.stance() == Stance::Guarded).then(|| self.looked + LOOK_EVERY)
     }
 
+    /// True if a datagram cannot be forged: it shows what its source was told.
+    pub(super) fn shows_proof(&self, from: &Sender<'_>, proof: Proof) -> bool {
+        matches!(proof, Proof::Cookie(cookie) if self.admission.is_valid(cookie, from.client, self.now))
+    }
+
     /// Whether a client that joins is proved: by what it is, where it is, or what it shows. An unproved one that shows
     /// something wants to be, and is told how.
     pub(super) fn check_proof(&self, from: &Sender<'_>, proof: Proof) -> Result<bool, Refusal> {
         let client = from.client;
-        let is_valid =
-            matches!(proof, Proof::Cookie(cookie) if self.admission.is_valid(cookie, client, self.now));
-        let is_proved = is_valid || from.is_proved;
+        let is_proved = from.is_proved || self.shows_proof(from, proof);
         let is_asked = !is_proved && self.admission.stance() != Stance::Open;
         match proof {
             Proof::None => Ok(is_proved),

@@ -77,8 +77,10 @@ impl Engine {
     /// True if the answer is owed, or goes to an address that is proved: by its session, its place, or what it shows.
     fn is_known(&self, command: Option<&Command<'_>>, from: &Sender<'_>) -> bool {
         let is_owed = matches!(command, Some(Command::Ping | Command::Who));
-        let shows_proof = || matches!(proof(command), Proof::Cookie(cookie) if self.admission.is_valid(cookie, from.client, self.now));
-        from.is_proved || is_owed && from.session.is_some() || !self.has_limits(from) || shows_proof()
+        from.is_proved
+            || is_owed && from.session.is_some()
+            || !self.has_limits(from)
+            || self.shows_proof(from, proof(command))
     }
 
     /// False where nobody has to prove anything, and for who is trusted.

@@ -326,6 +326,7 @@ impl Oracle {
         }
         let (id, proof) = divided(&argument);
         let mut proved = self.is_proved(client, &proof);
+        let shown = self.proofs.is_valid(&proof, client, self.now);
         match proof {
             Proof::None => {}
             _ if !proved && self.proofs.stance != Stance::Open => return Verdict::Asked,
@@ -341,11 +342,11 @@ impl Oracle {
                 return Verdict::Asked;
             }
         } else {
-            let is_guessing = self.proofs.is_guessing(client, proved, self.now);
+            let is_guessing = self.proofs.is_guessing(client, shown, self.now);
             let is_asked = is_guessing || !proved && self.proofs.asks(client);
             let Some(group) = self.groups.get(&id) else {
                 if !is_asked {
-                    self.proofs.note_guess(client, proved, self.now);
+                    self.proofs.note_guess(client, shown, self.now);
                 }
                 return if is_asked { Verdict::Asked } else { error("BAD_ARG NoSuchGroup") };
             };
