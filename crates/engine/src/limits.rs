@@ -65,8 +65,8 @@ pub(crate) const RETRIES_OF_CLIENT: Rate = Rate::each_second(5, 10);
 pub(crate) const RETRIES_ROW: usize = if SMALL { 1 } else { 1 << 14 };
 
 /// The same for all clients of a /24 or /64: a fifth of [`RETRIES`], so that a flood in the name of one prefix leaves the others
-/// theirs, and its neighbours hear one unless it has more than 10,000 datagrams a second. A question is no longer than 1.6 times
-/// the shortest datagram that is answered with one.
+/// theirs, and its neighbours hear one unless it has more than 10,000 datagrams a second. A question is 1.7 times as long as
+/// the shortest datagram that is answered with one, at most.
 pub(crate) const RETRIES_OF_PREFIX: Rate = Rate::each_second(10_000, 1_000);
 
 /// Buckets in each of the rows for them, 32 KiB: the same arithmetic.

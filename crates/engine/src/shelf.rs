@@ -3,13 +3,14 @@
 use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 /// Entries under stable keys, in chunks of one size, so that what one shelf frees fits every other. A new entry takes the lowest
 /// vacant key, and the last chunk goes when nothing is in it: a shelf that was full once does not stay large.
 pub(crate) struct Shelf<T> {
     chunks: Vec<Box<[Option<T>; CHUNK]>>,
-    /// No entry below this one is vacant.
-    lowest: u32,
+    /// A bit for each key that is taken: whoever chooses the order in which entries go chooses how many are looked at.
+    taken: SmallVec<[u64; 2]>,
 }
 
 /// Takes a key out of an index by hash, which becomes smaller when little is left in it; a small one does not.
@@ -28,9 +29,12 @@ const SMALL: usize = 4;
 /// Entries of a chunk: few enough that a shelf of few entries is small, and the allocator's 16 bytes count for little.
 const CHUNK: usize = 4;
 
+/// Keys of a word.
+const BITS: usize = u64::BITS as usize;
+
 impl<T> Shelf<T> {
-    pub const fn new() -> Self {
-        Self { chunks: Vec::new(), lowest: 0 }
+    pub fn new() -> Self {
+        Self { chunks: Vec::new(), taken: SmallVec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -42,17 +46,18 @@ impl<T> Shelf<T> {
         let key = self.vacant();
         if key as usize == self.chunks.len() * CHUNK {
             self.chunks.push(Box::new([const { None }; CHUNK]));
+            self.taken.resize(self.words(), 0);
         }
         *self.entry(key) = Some(value);
-        self.lowest = key + 1;
+        self.taken[key as usize / BITS] |= 1 << (key as usize % BITS);
         key
     }
 
-    /// The lowest vacant key. What is passed over is not looked at again before something below it goes.
+    /// The lowest vacant key.
     fn vacant(&self) -> u32 {
-        let end = (self.chunks.len() * CHUNK) as u32;
-        let is_vacant = |key: &u32| self.chunks[*key as usize / CHUNK][*key as usize % CHUNK].is_none();
-        (self.lowest..end).find(is_vacant).unwrap_or(end)
+        let has_room = |(_, word): &(usize, &u64)| **word != u64::MAX;
+        let (at, word) = self.taken.iter().enumerate().find(has_room).unwrap_or((self.taken.len(), &0));
+        (at * BITS) as u32 + word.trailing_ones()
     }
 
     /// Takes an entry out, and gives back memory at the end of which nothing is left.
@@ -61,14 +66,21 @@ impl<T> Shelf<T> {
     /// If there is none.
     pub fn remove(&mut self, key: u32) -> T {
         let Some(value) = self.entry(key).take() else { panic!("no entry {key}") };
-        self.lowest = self.lowest.min(key);
+        self.taken[key as usize / BITS] &= !(1 << (key as usize % BITS));
         while self.chunks.last().is_some_and(|last| last.iter().all(Option::is_none)) {
             self.chunks.pop();
         }
+        self.taken.truncate(self.words());
         if self.chunks.capacity() >= 4 * self.chunks.len() {
             self.chunks.shrink_to(2 * self.chunks.len());
+            self.taken.shrink_to_fit();
         }
         value
+    }
+
+    /// Words that have a bit for each entry.
+    fn words(&self) -> usize {
+        (self.chunks.len() * CHUNK).div_ceil(BITS)
     }
 
     /// The entry of this key, if there is one.

@@ -108,6 +108,16 @@ fn at_the_ceiling_of_unjoined_groups_only_an_unjoined_one_makes_room() {
     assert_eq!(join(&mut relay, friend(1), &left), format!("OK JOINED {left}"));
 }
 
+/// The cookie of a client.
+fn shown(relay: &mut Relay, client: SocketAddr) -> String {
+    relay.say(client, b"!JOIN X ?").strip_prefix("ERR RETRY ").expect("a cookie").to_owned()
+}
+
+fn create_with(relay: &mut Relay, client: SocketAddr, cookie: &str) -> String {
+    let answer = relay.say(client, &text(&["!CREATE ", cookie]));
+    answer.strip_prefix("OK CREATED ").expect("a group").to_owned()
+}
+
 /// Who is proved and makes groups without end, and perhaps leaves them, loses them first, and not who makes one.
 #[test]
 fn a_prefix_that_makes_many_has_no_shelter_for_all() {
@@ -119,20 +129,21 @@ fn a_prefix_that_makes_many_has_no_shelter_for_all() {
             true => Ceilings { groups: CEILING, ..ceilings },
             false => Ceilings { unjoined_groups: CEILING, ..ceilings },
         });
-        // Who comes to its own group is proved.
-        for number in 0..=OTHERS {
-            let own = relay.create(stranger(number));
-            relay.join(stranger(number), &own);
-        }
+        let many = shown(&mut relay, stranger(0));
         for _ in 0..CEILING {
-            let id = relay.create(stranger(0));
+            let id = create_with(&mut relay, stranger(0), &many);
             if leaves {
                 relay.join(stranger(0), &id);
             }
         }
         let before = count(&relay, Event::EvictGroup);
-        let others: Vec<String> = (1..=OTHERS).map(|number| relay.create(stranger(number))).collect();
-        (0..20).for_each(|_| drop(relay.create(stranger(0))));
+        let others: Vec<String> = (1..=OTHERS)
+            .map(|number| {
+                let shown = shown(&mut relay, stranger(number));
+                create_with(&mut relay, stranger(number), &shown)
+            })
+            .collect();
+        (0..20).for_each(|_| drop(create_with(&mut relay, stranger(0), &many)));
         assert_eq!(count(&relay, Event::EvictGroup) - before, u64::from(OTHERS) + 20);
         for (number, id) in (1..).zip(&others) {
             assert_eq!(join(&mut relay, stranger(number), id), format!("OK JOINED {id}"));
