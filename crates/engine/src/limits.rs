@@ -100,7 +100,7 @@ pub(crate) const GUESSES_OF_HOST: Rate = Rate::each_second(6, 300);
 /// two of the four rows, so that it takes more than a core can look at.
 pub(crate) const GUESSES_ROW: usize = if SMALL { 1 } else { 1 << 13 };
 
-/// Groups that the proved clients of a /24 or /64 make, and that count as theirs while nobody has joined them. What they make
+/// Groups that the proved clients of a /24 or /48 make, and that count as theirs while nobody has joined them. What they make
 /// beyond goes, like the groups of unproved creators, before anybody else's where there is no room.
 pub(crate) const SHELTER_OF_PREFIX: Rate = Rate::each_second(1, 300);
 

@@ -103,7 +103,7 @@ impl Throttle {
     /// Takes shelter for a new group of a client that is proved: while nobody has joined it, it does not make room for others'
     /// before its time.
     pub fn take_shelter(&self, client: &ClientAddr, now: Tick) -> bool {
-        self.shelter.take(self.prefix(client.ip()), now)
+        self.shelter.take(self.site(client.ip()), now)
     }
 
     fn client(&self, client: &ClientAddr) -> u64 {
@@ -117,6 +117,14 @@ impl Throttle {
     /// One machine, or a network behind one address: an IPv4 address, or a /64.
     fn host(&self, ip: IpAddr) -> u64 {
         if ip.is_ipv4() { self.address(ip) } else { self.prefix(ip) }
+    }
+
+    /// A /24, or the /48 that a customer's many /64s are of.
+    fn site(&self, ip: IpAddr) -> u64 {
+        match ip {
+            IpAddr::V4(_) => self.prefix(ip),
+            IpAddr::V6(v6) => self.hasher.hash_one((48u8, (v6.to_bits() >> 80) as u64)),
+        }
     }
 
     /// A host's /24 or /64: who has one address of it can have them all.
