@@ -42,11 +42,6 @@ pub enum Audience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RosterIndex(pub u32);
 
-impl RosterIndex {
-    /// In no outbox.
-    pub(crate) const NOWHERE: Self = Self(u32::MAX);
-}
-
 /// A group of this shard: small, dense, and the same for as long as the shard has a client in the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey(pub u32);
@@ -86,6 +81,8 @@ pub struct Outbox {
     /// Where each epoch but the first begins, and what ended the one before.
     seals: Vec<(usize, Departure)>,
     payloads: u64,
+    /// Changes with every turn and epoch.
+    stamp: u64,
 }
 
 impl Outbox {
@@ -129,11 +126,13 @@ impl Outbox {
         self.rosters.clear();
         self.seals.clear();
         self.payloads = 0;
+        self.stamp += 1;
     }
 
     /// Ends the epoch, be it empty: what earlier turns have taken may wait.
     pub(crate) fn seal(&mut self, departure: Departure) {
         self.seals.push((self.deliveries.len(), departure));
+        self.stamp += 1;
     }
 
     pub(crate) fn reply(&mut self, to: Member, text: &[u8]) {
@@ -143,8 +142,8 @@ impl Outbox {
         self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
     }
 
-    /// A view knows where its roster was listed, perhaps by an earlier turn or another outbox; so what is listed there has to be
-    /// this roster.
+    /// A view knows where its roster was listed, and under which stamp. Another outbox may have the same stamp, so what
+    /// is listed there has to be this roster.
     /// `common`: how long the payloads of groups may wait that do not say so themselves.
     pub(crate) fn fan_out(
         &mut self,
@@ -154,15 +153,17 @@ impl Outbox {
         sender: u32,
         common: Duration,
     ) {
-        let listed = self.rosters.get(view.listed.0 as usize);
-        if !listed.is_some_and(|listed| listed.roster.is_same(&view.roster)) {
-            view.listed = RosterIndex(self.rosters.len() as u32);
+        let (stamp, index) = view.listed;
+        let is_listed =
+            || self.rosters.get(index.0 as usize).is_some_and(|other| other.roster.is_same(&view.roster));
+        if stamp != self.stamp || !is_listed() {
+            view.listed = (self.stamp, RosterIndex(self.rosters.len() as u32));
             let hold = view.coalesce.unwrap_or(common);
             let (roster, unproved) = (view.roster.clone(), view.unproved);
             self.rosters.push(Listed { roster, group, hold, unproved });
         }
         self.payloads += 1;
-        let audience = Audience::Others { roster: view.listed, sender };
+        let audience = Audience::Others { roster: view.listed.1, sender };
         self.deliveries.push(Delivery { payload: Payload::Received(datagram), audience });
     }
 }

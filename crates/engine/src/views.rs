@@ -22,8 +22,8 @@ pub(crate) struct View {
     pub coalesce: Option<Duration>,
     /// Sessions of this shard in the group.
     sessions: u32,
-    /// Where the roster stood in an outbox.
-    pub listed: RosterIndex,
+    /// Where the roster stands in the outbox, for as long as the outbox has this stamp.
+    pub listed: (u64, RosterIndex),
     /// How its unproved members are treated.
     pub unproved: Treatment,
 }
@@ -46,7 +46,7 @@ impl View {
     pub fn treat(&mut self, unproved: Treatment) {
         if self.unproved != unproved {
             self.unproved = unproved;
-            self.listed = RosterIndex::NOWHERE;
+            self.listed.0 = u64::MAX;
         }
     }
 }
@@ -69,7 +69,7 @@ impl Views {
         let key = *self.index.entry((handle.stripe, handle.slot)).or_insert_with(|| {
             // A version that no group has, so that the first look fetches the roster.
             let version = u64::MAX;
-            let listed = RosterIndex::NOWHERE;
+            let listed = (u64::MAX, RosterIndex(0));
             let roster = Roster::default();
             let (coalesce, unproved) = (None, Treatment::Served);
             slab.insert(View { handle, roster, version, coalesce, sessions: 0, listed, unproved }) as u32

@@ -7,8 +7,8 @@ use std::time::Duration;
 use common::{Answer, Relay, answer, client, text};
 use engine::limits::CEILING;
 use engine::{
-    AdmissionMode, Audience, Cap, Ceilings, ClientAddr, Datagram, Event, LocalAddr, Outbox, RosterIndex,
-    Settings, Tick,
+    AdmissionMode, Audience, Cap, Ceilings, ClientAddr, Datagram, Delivery, Event, LocalAddr, Outbox,
+    RosterIndex, Settings, Tick,
 };
 
 fn relay(settings: Settings) -> Relay {
@@ -240,6 +240,27 @@ fn every_turn_may_bring_its_own_outbox() {
     };
     assert_eq!(say(&[0, 1]), [client(2), client(3)]);
     assert_eq!(say(&[1, 0]), [client(3), client(2)], "where a roster stood in another outbox says nothing");
+}
+
+/// Whoever gathers an epoch's payloads finds its rosters side by side.
+#[test]
+fn each_epoch_lists_its_rosters_anew() {
+    let mut relay = Relay::new(1, Settings::default());
+    let ids = [relay.create(client(0)), relay.create(client(0))];
+    (0..6).for_each(|number| relay.join(client(number), &ids[number as usize % 2]));
+    relay.begin_turn(0);
+    (0..2).for_each(|number| relay.receive(client(number), b"before"));
+    relay.receive(client(5), text(&["!LEAVE ", &ids[1]]).as_slice());
+    (0..2).for_each(|number| relay.receive(client(number), b"after"));
+    let outbox = &relay.outboxes[0];
+    let rosters = |epoch: &[Delivery]| {
+        let of = |delivery: &Delivery| match delivery.audience {
+            Audience::Others { roster, .. } => Some(roster.0),
+            Audience::One(_) => None,
+        };
+        epoch.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(outbox.epochs().map(rosters).collect::<Vec<_>>(), [vec![0, 1], vec![2, 3]]);
 }
 
 #[test]
