@@ -178,7 +178,9 @@ impl Model {
         self.live_groups += 1;
         self.unjoined += 1;
         self.shards[shard].counts.events[Event::Create as usize] += 1;
-        let is_spare = self.mode != AdmissionMode::Open && !maybe.proves;
+        // What is made without a cookie may be made in a member's name. (With one it is not spare: which makes the bound looser.)
+        let is_trusted = self.is_trusted(self.peer(maybe.peer).address);
+        let is_spare = self.mode != AdmissionMode::Open && !is_trusted;
         self.created(id, maybe.peer, is_spare, now).is_ok()
     }
 }
