@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::spoof::{Account, Family, Ledger, Sniffer, Spoofer, open_up};
 use crate::support::{Backend, Cable, Client, NEAR, Relay, RelayOptions, eventually};
@@ -37,6 +37,9 @@ const GRANT: u64 = 16 << 10;
 const FACTOR: u64 = 3;
 /// `ERR TOO_LARGE PayloadTooLarge` and the like; no answer is longer.
 const LONGEST_REPLY: u64 = 64;
+
+/// A client that has heard nothing for so long asks again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Datagrams that a member is sent at once, at most: `UDP_SEGMENT` takes no more.
 const LONGEST_RUN: u64 = 64;
@@ -174,11 +177,19 @@ impl<'a> Scene<'a> {
                     Some(Client::from(own, relay))
                 })
             });
-            let mut answer = neighbour.ask(format!("!JOIN {}", self.id));
-            if let Some(cookie) = answer.strip_prefix("ERR RETRY ") {
-                answer = neighbour.ask(format!("!JOIN {} {cookie}", self.id));
-            }
-            assert_eq!(answer, format!("OK JOINED {}", self.id));
+            // As clients do, it asks again: the first datagram of an address may be lost to neighbour discovery.
+            let mut shown = String::new();
+            eventually("it joins", || {
+                neighbour.send(format!("!JOIN {} {shown}", self.id));
+                let answer = neighbour.receive_within(AGAIN)?;
+                let answer = String::from_utf8(answer).unwrap();
+                if let Some(cookie) = answer.strip_prefix("ERR RETRY ") {
+                    cookie.clone_into(&mut shown);
+                    return None;
+                }
+                assert_eq!(answer, format!("OK JOINED {}", self.id));
+                Some(())
+            });
         }
     }
 }
