@@ -22,6 +22,8 @@ pub struct Maybe {
     pub group: Option<(GroupIndex, GroupId)>,
     /// It is proved if that is granted.
     pub proves: bool,
+    /// How often it had come into a group by then.
+    entries: u64,
     local: Option<std::net::IpAddr>,
     /// The beginning of the turn, in milliseconds.
     pub now: u64,
@@ -76,7 +78,8 @@ impl Model {
         let group = id.and_then(|id| Some((*self.by_id.get(&id)?, id)));
         let cookie = if let Request::Join(_, cookie) = request { cookie } else { None };
         let proves = self.proves(peer, group.map(|(group, _)| group), cookie, taken.now);
-        Maybe { peer, request, group, proves, local: taken.local, now: taken.now }
+        let entries = self.peer(peer).entries;
+        Maybe { peer, request, group, proves, entries, local: taken.local, now: taken.now }
     }
 
     /// Whether a peer is proved that joins a group and shows this cookie.
@@ -155,8 +158,8 @@ impl Model {
             Request::Join(None, _) => text == "ERR BAD_ARG Usage:!JOIN <GROUPID>",
             Request::Join(..) if text == format!("OK JOINED {id}") => {
                 let known = &mut self.peers[maybe.peer.0 as usize];
-                // It may have gone elsewhere in the same turn.
-                if known.group == maybe.group.map(|(group, _)| group) {
+                // It may have gone elsewhere in the same turn, or have gone and come back. (Who has just come has been decided.)
+                if known.group == maybe.group.map(|(group, _)| group) && known.entries == maybe.entries {
                     known.active = known.active.max(maybe.now);
                     if maybe.proves {
                         known.prove(maybe.now);

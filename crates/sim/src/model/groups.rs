@@ -119,7 +119,7 @@ impl Model {
             self.unjoined -= 1;
         }
         let known = &mut self.peers[peer.0 as usize];
-        known.group = Some(to);
+        (known.group, known.entries) = (Some(to), known.entries + 1);
         if let Some(now) = came {
             known.due = first_due(self.shards[shard].settings.max_rate, now);
         }

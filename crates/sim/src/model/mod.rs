@@ -49,6 +49,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The group that it is in.
     pub group: Option<GroupIndex>,
+    /// How often it has come into one.
+    entries: u64,
     /// The shard that it speaks to.
     pub shard: usize,
     /// When it was last active, in milliseconds.
@@ -343,6 +345,7 @@ impl Model {
             self.peers.push(Peer {
                 address,
                 group: None,
+                entries: 0,
                 shard,
                 active: 0,
                 local: None,
