@@ -9,9 +9,8 @@ use xshell::{Shell, cmd};
 /// The seeds of every run of the tests.
 const FIXED_SEEDS: u64 = 100;
 
-/// Seconds of fresh seeds in every run of the tests. They become 300 when ten thousand seeds have passed: seed 9100008995
-/// fails, and it is not known yet whether the relay or the model is wrong.
-const FRESH_SECONDS: u64 = 30;
+/// Seconds of fresh seeds in every run of the tests.
+const FRESH_SECONDS: u64 = 300;
 
 /// Threads in the tests.
 const THREADS: u64 = 2;
