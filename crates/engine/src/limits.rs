@@ -76,23 +76,24 @@ pub(crate) const RETRIES_OF_PREFIX_ROW: usize = if SMALL { 1 } else { 1 << 10 };
 /// IPv6), a seventh at most of what unproved members may get by default.
 pub(crate) const RETRIES: Rate = Rate::each_second(50_000, 5_000);
 
-/// Wrong group ids that a /24 or /64 may try, its unproved addresses and its proved clients apart, before each is looked at
+/// Wrong group ids that a /24 or /64 may try, with and without a client's cookie apart, before each is looked at
 /// alone. In a minute as many as a crowd mistypes.
 ///
-/// Whoever has all addresses of a prefix makes the count of each a small hindrance; what bounds it then is
-/// [`REPLIES_OF_PREFIX`]: 100 guesses a second without a proof. A quarter of a million groups ([`MAX_GROUPS`]) of 34^8 ids are hit by
-/// one guess in 6.8 million, so one prefix hits one in 19 hours on average, and a single one of a thousand in 200 days.
+/// Who has a whole /24 has the count of each address, too: 266 guesses a second without a cookie, 100 of them by who is in no
+/// group ([`REPLIES_OF_PREFIX`]); a /64 is one host, which has 11. A quarter of a million groups ([`MAX_GROUPS`]) of 34^8 ids are hit by
+/// one guess in 6.8 million, so at 266 a second in 7 hours on average, and a single one of a thousand in 78 days.
 pub(crate) const GUESSES_OF_PREFIX: Rate = Rate::each_second(10, 600);
 
-/// The same for each unproved address: a forger who wants somebody to be asked for a proof has to do it for each one.
+/// The same for each IPv4 address or /64 of who is not proved, and of proved members that show no cookie: a forger who wants
+/// somebody to be asked for a proof has to do it for each one.
 pub(crate) const GUESSES_OF_ADDRESS: Rate = Rate::each_second(1, 30);
 
 /// The same for each proved client. Only it can use them up: nobody else shows its cookie.
 pub(crate) const GUESSES_OF_CLIENT: Rate = Rate::each_minute(2, 3);
 
 /// The same for all proved clients of an IPv4 address or a /64, who are told as many cookies as they want: what they guess when they
-/// have used up what their prefix may. A whole /24 of them has 1,500 guesses a second, a hit in 75 minutes among a quarter of a
-/// million groups, and in two weeks among a thousand.
+/// have used up what their prefix may. A whole /24 of them has 1,546 guesses a second with their cookies, and 266 without: a hit in an hour
+/// among a quarter of a million groups, and in 11 days among a thousand.
 pub(crate) const GUESSES_OF_HOST: Rate = Rate::each_second(6, 300);
 
 /// Buckets in each of the rows for them, a quarter of a MiB for each of the tables. To have somebody asked who guesses nothing,

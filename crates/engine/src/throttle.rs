@@ -26,11 +26,11 @@ pub(crate) struct Throttle {
     hasher: RandomState,
 }
 
-/// Wrong group ids of who is not proved. Whoever guesses has to have emptied both, so that nobody pays for a neighbour's alone, and
-/// nobody for a few of its own.
+/// Wrong group ids of who is not proved, or does not show that it is. Whoever guesses has to have emptied both, so that nobody pays
+/// for a neighbour's alone, and nobody for a few of its own.
 struct Guesses {
     prefix: Buckets,
-    address: Buckets,
+    host: Buckets,
 }
 
 /// Those of who is proved. Beyond what its prefix may try each client has a few of its own, which nobody else can use up, and
@@ -50,7 +50,7 @@ impl Throttle {
             all_retries: Buckets::new(1, RETRIES),
             guesses: Guesses {
                 prefix: Buckets::new(GUESSES_ROW, GUESSES_OF_PREFIX),
-                address: Buckets::new(GUESSES_ROW, GUESSES_OF_ADDRESS),
+                host: Buckets::new(GUESSES_ROW, GUESSES_OF_ADDRESS),
             },
             proved_guesses: ProvedGuesses {
                 prefix: Buckets::new(GUESSES_ROW, GUESSES_OF_PREFIX),
@@ -68,10 +68,12 @@ impl Throttle {
     }
 
     /// Takes a question for a proof: from the client, so that who floods from a port leaves its neighbours behind the same
-    /// address theirs, then from its prefix, and from all together.
+    /// address theirs, then from its prefix, and from all together. Where the prefix has none, the client keeps its own.
     pub fn take_retry(&self, client: &ClientAddr, now: Tick) -> bool {
-        self.retries.take(self.client(client), now)
-            && self.prefix_retries.take(self.prefix(client.ip()), now)
+        let prefix = self.prefix(client.ip());
+        !self.prefix_retries.is_empty(prefix, now)
+            && self.retries.take(self.client(client), now)
+            && self.prefix_retries.take(prefix, now)
             && self.all_retries.take(0, now)
     }
 
@@ -79,8 +81,8 @@ impl Throttle {
     pub fn is_guessing(&self, client: &ClientAddr, proved: bool, now: Tick) -> bool {
         let ip = client.ip();
         if !proved {
-            let Guesses { prefix, address } = &self.guesses;
-            return prefix.is_empty(self.prefix(ip), now) && address.is_empty(self.address(ip), now);
+            let Guesses { prefix, host } = &self.guesses;
+            return prefix.is_empty(self.prefix(ip), now) && host.is_empty(self.host(ip), now);
         }
         let ProvedGuesses { prefix, host, own } = &self.proved_guesses;
         prefix.is_empty(self.prefix(ip), now)
@@ -92,7 +94,7 @@ impl Throttle {
         let ip = client.ip();
         if !proved {
             if !self.guesses.prefix.take(self.prefix(ip), now) {
-                self.guesses.address.take(self.address(ip), now);
+                self.guesses.host.take(self.host(ip), now);
             }
         } else if !self.proved_guesses.prefix.take(self.prefix(ip), now) {
             self.proved_guesses.own.charge(self.client(client), now);
@@ -110,13 +112,9 @@ impl Throttle {
         self.hasher.hash_one(client)
     }
 
-    fn address(&self, ip: IpAddr) -> u64 {
-        self.hasher.hash_one(ip)
-    }
-
-    /// One machine, or a network behind one address: an IPv4 address, or a /64.
+    /// One machine, or a network behind one address: an IPv4 address, or a /64, whose addresses cost nothing.
     fn host(&self, ip: IpAddr) -> u64 {
-        if ip.is_ipv4() { self.address(ip) } else { self.prefix(ip) }
+        if ip.is_ipv4() { self.hasher.hash_one(ip) } else { self.prefix(ip) }
     }
 
     /// A /24, or the /48 that a customer's many /64s are of.

@@ -119,6 +119,11 @@ fn a_prefix_is_asked_so_often_however_many_clients_it_has() {
     relay.begin_turn(50);
     exhaust(&mut relay, 0);
     assert_eq!(questions(&mut relay, |number| crowd(0, number)), QUESTIONS_OF_PREFIX.1 / 2);
+    // Who asks in vain keeps its own.
+    (0..QUESTIONS).for_each(|_| assert_eq!(relay.say(crowd(0, 5000), b"!JOIN X"), ""));
+    relay.begin_turn(50);
+    exhaust(&mut relay, 0);
+    assert_eq!(questions(&mut relay, |_| crowd(0, 5000)), QUESTIONS);
     exhaust(&mut relay, 1);
     assert_eq!(questions(&mut relay, |number| crowd(1, number)), QUESTIONS_OF_PREFIX.0, "the next /64");
 }
@@ -214,6 +219,25 @@ fn what_is_guessed_in_a_members_name_is_not_its_own() {
     guesses(&mut relay, guesser, &with);
     assert_eq!(guesses(&mut relay, member, b"!JOIN WRONG"), OF_PREFIX.1 + OF_ADDRESS);
     assert_eq!(relay.say(member, &join(&other)), format!("OK JOINED {other}"));
+}
+
+/// The addresses of a /64 cost nothing, and no limit of answers is between a member and its guesses.
+#[test]
+fn the_members_of_a_64_guess_no_more_without_their_cookies_than_one_of_them() {
+    let mut relay = Relay::new(1, Settings { admission: AdmissionMode::Strict, ..Settings::default() });
+    let id = relay.create(at("127.0.0.1:1"));
+    let of_crowd = |host: u128| SocketAddr::from((Ipv6Addr::from((0x2001_0db8_u128 << 96) + host), 9));
+    for host in 0..100 {
+        let shown = proof_of(&mut relay, of_crowd(host));
+        let join = text(&["!JOIN ", &id, " ", &shown]);
+        assert_eq!(relay.say(of_crowd(host), &join), format!("OK JOINED {id}"));
+    }
+    let tried: usize = (0..100).map(|host| guesses(&mut relay, of_crowd(host), b"!JOIN WRONG")).sum();
+    assert_eq!(tried, OF_PREFIX.0 + OF_ADDRESS);
+    assert_eq!(throttled(&relay, Throttled::Guesses), 100, "each is asked, and it is counted");
+    relay.begin_turn(1000);
+    let tried: usize = (0..100).map(|host| guesses(&mut relay, of_crowd(host), b"!JOIN WRONG")).sum();
+    assert_eq!(tried, OF_PREFIX.1 + 1);
 }
 
 #[test]

@@ -199,14 +199,18 @@ pub fn is_trusted(client: SocketAddr) -> bool {
 /// Whose wrong ids are counted: proved or not, a prefix or not, and with which port.
 type Guesser = (bool, bool, IpAddr, u16);
 
-/// Who a wrong id is charged to: the prefix, and a proved client or an unproved address.
+/// Who a wrong id is charged to: the prefix, and a client that shows its cookie, or else its IPv4 address or /64.
 fn guessers(client: SocketAddr, proved: bool) -> [(Guesser, (u64, u64)); 2] {
     let prefix = match client.ip() {
         IpAddr::V4(v4) => IpAddr::from((v4.to_bits() >> 8 << 8).to_be_bytes()),
         IpAddr::V6(v6) => IpAddr::from((v6.to_bits() >> 64 << 64).to_be_bytes()),
     };
-    let (port, rate) = if proved { (client.port(), OF_CLIENT) } else { (0, OF_ADDRESS) };
-    [((proved, true, prefix, 0), OF_PREFIX), ((proved, false, client.ip(), port), rate)]
+    let host = if client.is_ipv4() { client.ip() } else { prefix };
+    let (ip, port, rate) = match proved {
+        true => (client.ip(), client.port(), OF_CLIENT),
+        false => (host, 0, OF_ADDRESS),
+    };
+    [((proved, true, prefix, 0), OF_PREFIX), ((proved, false, ip, port), rate)]
 }
 
 /// A text behind a group, or behind CREATE, in capitals.
