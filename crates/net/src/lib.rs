@@ -34,6 +34,7 @@ mod sieve;
 mod slots;
 mod socket;
 mod steer;
+pub mod tcp;
 mod thread;
 mod transmit;
 mod trial;

@@ -1,0 +1,43 @@
+//! How many are let in: in all, from one address and from one prefix.
+
+use net::tcp::{Bounds, NoRoom, Tenacity};
+
+use crate::side::{Client, Side};
+
+/// Somebody who is refused at once for this reason.
+fn is_refused(side: &mut Side, source: &str, why: NoRoom) {
+    let before = side.figures();
+    let mut client = Client::connect(side.address, Some(source), 0);
+    side.turn_until(|side| side.figures().refused[why.index()] > before.refused[why.index()]);
+    assert!(client.is_reset());
+    assert_eq!(side.figures().accepted, before.accepted);
+}
+
+#[test]
+fn bounds_by_address_by_prefix_and_in_all_hold_and_free_again() {
+    let bounds = Bounds { connections: 5, per_address: 2, per_prefix: 3, ..Bounds::default() };
+    let mut side = Side::at("127.0.0.1:0", bounds, &Tenacity::default());
+    let mut enter = |source| side.client_from(Some(source), 0);
+    let mut inside = vec![enter("127.1.1.1"), enter("127.1.1.1"), enter("127.1.1.2")];
+    is_refused(&mut side, "127.1.1.1", NoRoom::Address);
+    is_refused(&mut side, "127.1.1.3", NoRoom::Prefix);
+    inside.push(side.client_from(Some("127.1.2.1"), 0));
+    inside.push(side.client_from(Some("127.1.3.1"), 0));
+    is_refused(&mut side, "127.1.4.1", NoRoom::InAll);
+    inside.clear();
+    side.turn_until(|side| side.streams.is_empty());
+    side.client_from(Some("127.1.1.1"), 0);
+    assert_eq!(side.figures().refused, [1, 1, 1, 0]);
+}
+
+#[test]
+fn both_families_are_served() {
+    let mut side = Side::at("[::1]:0", Bounds::default(), &Tenacity::default());
+    let (mut client, connection) = side.client();
+    client.say(b"by IPv6");
+    assert_eq!(side.hear(), (connection, b"by IPv6".to_vec()));
+    let mut everywhere = Side::at("0.0.0.0:0", Bounds::default(), &Tenacity::default());
+    everywhere.address.set_ip([127, 0, 0, 9].into());
+    // The address that it reached is compared there.
+    everywhere.client();
+}
