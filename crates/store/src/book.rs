@@ -1,0 +1,147 @@
+//! The index in memory: who has which name, and what waits for it, without the texts.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+use crate::bounds::Bounds;
+use crate::limits;
+use crate::request::Bound;
+
+/// All names, and all that waits.
+#[derive(Default)]
+pub struct Book {
+    pub names: HashMap<Box<str>, Entry>,
+    pub mails: u64,
+    pub bytes: u64,
+    /// The number of the next mail.
+    pub next: u64,
+    /// From here on no number is reserved on disk.
+    pub reserved: u64,
+    hasher: RandomState,
+}
+
+/// A name.
+#[derive(Debug)]
+pub struct Entry {
+    pub shown: Box<str>,
+    pub claim: Box<str>,
+    /// When its owner was last seen, Unix milliseconds.
+    pub seen: u64,
+    /// The same as it is on disk.
+    pub seen_on_disk: u64,
+    /// In the order of their numbers.
+    pub slips: VecDeque<Slip>,
+    /// What they count for.
+    pub bytes: u64,
+}
+
+/// A mail, without its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Slip {
+    pub number: u64,
+    pub time: u64,
+    pub mark: Mark,
+    pub bytes: u32,
+}
+
+/// Who sent a mail, and under which id, as far as hashes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub sender: u32,
+    pub id: u64,
+}
+
+impl Book {
+    /// The keys of hashes are the process's own: nobody can find names that share one.
+    pub fn mark(&self, from: &str, id: &str) -> Mark {
+        Mark { sender: self.hasher.hash_one(from) as u32, id: self.hasher.hash_one((from, id)) }
+    }
+
+    /// What keeps a mail out, if anything does.
+    pub fn obstacle(&self, to: &Entry, sender: u32, cost: u64, bounds: &Bounds) -> Option<Bound> {
+        let of_sender = || to.slips.iter().filter(|slip| slip.mark.sender == sender);
+        let sender_bytes: u64 = of_sender().map(|slip| u64::from(slip.bytes)).sum();
+        let share = |whole: u64| (whole / limits::SENDER_SHARE).max(1);
+        if self.bytes + cost > bounds.bytes {
+            Some(Bound::Store)
+        } else if to.slips.len() as u64 >= bounds.mails() {
+            Some(Bound::Mails)
+        } else if to.bytes + cost > bounds.bytes_per_name {
+            Some(Bound::Bytes)
+        } else if of_sender().count() as u64 >= share(bounds.mails())
+            || sender_bytes + cost > share(bounds.bytes_per_name)
+        {
+            Some(Bound::Sender)
+        } else {
+            None
+        }
+    }
+
+    /// Notes a mail that waits; its number is the highest of that name's.
+    pub fn add(&mut self, to: &str, slip: Slip) {
+        let Some(entry) = self.names.get_mut(to) else { return };
+        entry.slips.push_back(slip);
+        entry.bytes += u64::from(slip.bytes);
+        self.mails += 1;
+        self.bytes += u64::from(slip.bytes);
+    }
+
+    /// Forgets a mail; false if there is none of that number.
+    pub fn remove(&mut self, to: &str, number: u64) -> bool {
+        let Some(entry) = self.names.get_mut(to) else { return false };
+        let Some(slip) = entry.take(number) else { return false };
+        entry.bytes -= u64::from(slip.bytes);
+        self.mails -= 1;
+        self.bytes -= u64::from(slip.bytes);
+        true
+    }
+
+    /// Forgets a name, of which no mail is left.
+    pub fn forget(&mut self, name: &str) {
+        self.names.remove(name);
+    }
+
+    /// Names that were not seen for too long, with the numbers of their mail.
+    pub fn abandoned(&self, bounds: &Bounds, now: u64) -> Vec<(Box<str>, Vec<u64>)> {
+        let past = |entry: &&Entry| Bounds::is_past(bounds.name_ttl, entry.seen, now);
+        let all = |entry: &Entry| entry.slips.iter().map(|slip| slip.number).collect();
+        self.names
+            .iter()
+            .filter(|(_, entry)| past(entry))
+            .map(|(name, entry)| (name.clone(), all(entry)))
+            .collect()
+    }
+
+    /// Mail that is too old.
+    pub fn aged(&self, bounds: &Bounds, now: u64) -> Vec<(Box<str>, u64)> {
+        let past = |slip: &&Slip| Bounds::is_past(bounds.age, slip.time, now);
+        let mut aged = Vec::new();
+        for (name, entry) in &self.names {
+            aged.extend(entry.slips.iter().filter(past).map(|slip| (name.clone(), slip.number)));
+        }
+        aged
+    }
+}
+
+impl Entry {
+    /// A name without mail.
+    pub fn new(shown: &str, claim: &str, seen: u64) -> Self {
+        let slips = VecDeque::new();
+        Self { shown: shown.into(), claim: claim.into(), seen, seen_on_disk: seen, slips, bytes: 0 }
+    }
+
+    /// Where the first mail behind a number is.
+    pub fn behind(&self, number: u64) -> usize {
+        self.slips.partition_point(|slip| slip.number <= number)
+    }
+
+    fn take(&mut self, number: u64) -> Option<Slip> {
+        let place = self.slips.binary_search_by_key(&number, |slip| slip.number).ok()?;
+        let slip = self.slips.remove(place);
+        // A full mailbox that was read must not keep its memory.
+        if self.slips.is_empty() {
+            self.slips = VecDeque::new();
+        }
+        slip
+    }
+}

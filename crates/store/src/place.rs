@@ -1,0 +1,86 @@
+//! The place where a store keeps what it has, made ready and locked.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use redb::backends::InMemoryBackend;
+
+use crate::disk;
+use crate::error::Error;
+use crate::medium::{self, Medium, Source};
+
+/// The file that holds everything.
+const FILE: &str = "store.redb";
+
+/// What will be that file when it is a database: a loss of power must not leave half of one under its name.
+const NEW: &str = "store.redb.new";
+
+/// Locked while a store uses the directory.
+const LOCK: &str = "lock";
+
+/// Where things are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a directory, which is made (for its owner only) if it does not exist.
+    Directory(PathBuf),
+    /// Nowhere: all is lost with the process.
+    Memory,
+}
+
+/// A place that nobody else uses.
+pub struct Ready {
+    pub path: PathBuf,
+    pub source: Source,
+    /// Locks the directory as long as it is open.
+    pub lock: Option<File>,
+}
+
+impl Place {
+    pub(crate) fn prepare(&self) -> Result<Ready, Error> {
+        match self {
+            Place::Directory(directory) => prepare(directory),
+            Place::Memory => Ok(in_memory()),
+        }
+    }
+}
+
+fn in_memory() -> Ready {
+    let source = Box::new(|| Ok(Medium::new(InMemoryBackend::new())));
+    Ready { path: PathBuf::from("memory"), source, lock: None }
+}
+
+fn prepare(directory: &Path) -> Result<Ready, Error> {
+    let failed = |error: io::Error| match Error::of_io(directory.to_owned(), error) {
+        Error::Disk { path, error } => Error::Directory { path, error },
+        other => other,
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let lock = open(&directory.join(LOCK)).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Taken(directory.to_owned())),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    let path = directory.join(FILE);
+    if !path.try_exists().map_err(failed)? {
+        create(directory, &path)?;
+    }
+    let file = open(&path).map_err(failed)?;
+    Ok(Ready { path, source: medium::of_file(file), lock: Some(lock) })
+}
+
+fn create(directory: &Path, path: &Path) -> Result<(), Error> {
+    let failed = |error| Error::of_io(path.to_owned(), error);
+    let new = directory.join(NEW);
+    let file = open(&new).map_err(failed)?;
+    file.set_len(0).map_err(failed)?;
+    drop(disk::open(&medium::of_file(file), &new)?);
+    fs::rename(&new, path).map_err(failed)?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}

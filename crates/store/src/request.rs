@@ -1,0 +1,187 @@
+//! What can be asked of the store, and what it answers.
+
+use crate::limits;
+
+/// A name as it is compared, and as people see it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// The same for all spellings that count as one name: the caller folds.
+    pub key: Box<str>,
+    /// As it was written.
+    pub shown: Box<str>,
+}
+
+/// What can be asked. Times (`now`) are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Whose is this name? [`Answer::Claimed`], [`Answer::Taken`] or [`Answer::NamesFull`].
+    Claim {
+        /// Which, and how to show it from now on.
+        name: Name,
+        /// The claim that its owner shows, if any.
+        claim: Option<Box<str>>,
+        /// Random, to become the claim if the name is free.
+        fresh: Box<str>,
+        /// The time.
+        now: u64,
+    },
+    /// Its owner has been seen. No answer, and no commit of its own more than once a day.
+    Seen {
+        /// The key of the name.
+        name: Box<str>,
+        /// The time.
+        now: u64,
+    },
+    /// Is there such a name? [`Answer::Known`].
+    Has {
+        /// The key of the name.
+        name: Box<str>,
+    },
+    /// Keep a mail. [`Answer::Stored`] (with the same number if it is still stored from before), [`Answer::NoSuchName`] or
+    /// [`Answer::Full`].
+    Put {
+        /// The key of the name that it is for.
+        to: Box<str>,
+        /// Who sends it.
+        from: Name,
+        /// The sender's name for it.
+        id: Box<str>,
+        /// The time of its first acceptance.
+        now: u64,
+        /// Its text.
+        bytes: Box<[u8]>,
+    },
+    /// The oldest mails behind a number. [`Answer::Mails`], which is empty for an unknown name.
+    Read {
+        /// The key of the name that they are for.
+        name: Box<str>,
+        /// Only what has a higher number.
+        after: u64,
+        /// At most so many, and [`limits::READ_MAILS`].
+        count: usize,
+    },
+    /// Its recipient has it: forget it. No answer; what is not there is no fault.
+    Delete {
+        /// The key of the name that it was for.
+        name: Box<str>,
+        /// Its number.
+        number: u64,
+    },
+    /// Forget names not seen for [`Bounds::name_ttl`](crate::Bounds::name_ttl), with their mail, and mail older than
+    /// [`Bounds::age`](crate::Bounds::age). [`Answer::Swept`].
+    Sweep {
+        /// The time.
+        now: u64,
+    },
+}
+
+impl Request {
+    /// What it takes of the queue, bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = match self {
+            Request::Claim { name, claim, fresh, .. } => {
+                name.bytes() + claim.as_deref().map_or(0, str::len) + fresh.len()
+            }
+            Request::Seen { name, .. }
+            | Request::Has { name }
+            | Request::Read { name, .. }
+            | Request::Delete { name, .. } => name.len(),
+            Request::Put { to, from, id, bytes, .. } => to.len() + from.bytes() + id.len() + bytes.len(),
+            Request::Sweep { .. } => 0,
+        };
+        size_of::<Self>() + texts
+    }
+
+    /// False for what its asker does not wait for.
+    pub(crate) fn wants_answer(&self) -> bool {
+        !matches!(self, Request::Seen { .. } | Request::Delete { .. })
+    }
+}
+
+impl Name {
+    pub(crate) fn bytes(&self) -> usize {
+        self.key.len() + self.shown.len()
+    }
+}
+
+/// What a mail for `to` counts for in all bounds, bytes.
+pub(crate) fn cost(to: &str, from: &Name, id: &str, bytes: &[u8]) -> u64 {
+    limits::MAIL_BYTES + (to.len() + from.bytes() + id.len() + bytes.len()) as u64
+}
+
+/// A mail that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Its place: later mail has a higher number, and no number is ever given again.
+    pub number: u64,
+    /// Who sent it.
+    pub from: Name,
+    /// The sender's name for it.
+    pub id: Box<str>,
+    /// When it was accepted, Unix milliseconds.
+    pub time: u64,
+    /// Its text.
+    pub bytes: Box<[u8]>,
+}
+
+/// What the store says. All that it tells of is on the disk by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The name is the asker's.
+    Claimed {
+        /// What proves it from now on; it never changes.
+        claim: Box<str>,
+        /// Mails that wait.
+        mails: u32,
+    },
+    /// It is somebody else's.
+    Taken,
+    /// There are as many names as may be.
+    NamesFull,
+    /// Whether there is such a name.
+    Known(bool),
+    /// The mail waits under this number.
+    Stored {
+        /// Its number.
+        number: u64,
+    },
+    /// Nobody has that name.
+    NoSuchName,
+    /// There is no room for that mail.
+    Full(Bound),
+    /// Mails, oldest first.
+    Mails(Vec<Mail>),
+    /// What a sweep has removed.
+    Swept {
+        /// Names.
+        names: u64,
+        /// Mails, those of the names included.
+        mails: u64,
+        /// There is more: sweep again.
+        more: bool,
+    },
+    /// The disk failed; nothing of it was done, as far as is known. [`Store::trouble`](crate::Store::trouble) says what to do.
+    Failed,
+}
+
+/// Why there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// [`Bounds::mails_per_name`](crate::Bounds::mails_per_name).
+    Mails,
+    /// [`Bounds::bytes_per_name`](crate::Bounds::bytes_per_name).
+    Bytes,
+    /// The sender's quarter of the mailbox ([`limits::SENDER_SHARE`]).
+    Sender,
+    /// [`Bounds::bytes`](crate::Bounds::bytes).
+    Store,
+}
+
+/// The answer to what was asked with a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The asker's.
+    pub tag: u64,
+    /// The answer.
+    pub answer: Answer,
+}

@@ -1,0 +1,176 @@
+//! A disk that is full, or fails, costs what is asked meanwhile, and nothing else.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use redb::StorageBackend;
+
+use super::desk::{Bytes, Desk, claim, put};
+use crate::medium::{Medium, Source};
+use crate::{Answer, Bounds, Place};
+
+/// Bytes that can be told to fail.
+#[derive(Clone, Debug, Default)]
+struct Flaky {
+    bytes: Bytes,
+    fault: Arc<Mutex<Option<Fault>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Write(io::ErrorKind),
+    Sync,
+    /// Even reading does.
+    Gone,
+}
+
+impl Flaky {
+    fn source(&self) -> Source {
+        let flaky = self.clone();
+        Box::new(move || Ok(Medium::new(flaky.clone())))
+    }
+
+    fn set(&self, fault: Option<Fault>) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    fn writing(&self) -> io::Result<()> {
+        match *self.fault.lock().unwrap() {
+            Some(Fault::Write(kind)) => Err(kind.into()),
+            Some(Fault::Gone) => Err(io::ErrorKind::Other.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StorageBackend for Flaky {
+    fn len(&self) -> io::Result<u64> {
+        self.bytes.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match *self.fault.lock().unwrap() {
+            Some(Fault::Gone) => Err(io::ErrorKind::Other.into()),
+            _ => self.bytes.read(offset, out),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.writing()?;
+        self.bytes.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        match *self.fault.lock().unwrap() {
+            Some(Fault::Sync | Fault::Gone) => Err(io::ErrorKind::Other.into()),
+            _ => self.bytes.sync_data(),
+        }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.writing()?;
+        self.bytes.write(offset, data)
+    }
+}
+
+#[test]
+fn a_failure_of_the_disk_costs_what_was_asked_meanwhile() {
+    let faults = [
+        (Fault::Write(io::ErrorKind::StorageFull), "no space is left on the disk; free some"),
+        (Fault::Write(io::ErrorKind::QuotaExceeded), "no space is left on the disk; free some"),
+        (Fault::Sync, "the disk failed"),
+        (Fault::Gone, "the disk failed"),
+    ];
+    for (fault, says) in faults {
+        let flaky = Flaky::default();
+        let mut desk = Desk::on(flaky.source(), Bounds::default()).unwrap();
+        desk.ask(claim("bob", None, "B", 1));
+        let first = desk.ask(put("bob", "eve", "1", 1, b"one"));
+        assert_eq!(desk.store.trouble(), None);
+        flaky.set(Some(fault));
+        assert_eq!(desk.ask(put("bob", "eve", "2", 1, b"two")), Answer::Failed);
+        let trouble = desk.store.trouble().expect("it says why");
+        assert!(trouble.contains(says), "{trouble}");
+        assert_eq!(
+            desk.ask(put("bob", "eve", "1", 1, b"one")),
+            Answer::Failed,
+            "nobody knows what is on the disk"
+        );
+        flaky.set(None);
+        goes_on(&mut desk, &first);
+    }
+}
+
+#[test]
+fn a_full_disk_costs_what_was_asked_meanwhile() {
+    on_a_small_disk(|folder| {
+        let ballast = folder.join("ballast");
+        let place = Place::Directory(folder.join("data"));
+        let mut desk = Desk::open(&place, Bounds::default()).unwrap();
+        desk.ask(claim("bob", None, "B", 1));
+        let first = desk.ask(put("bob", "eve", "1", 1, b"one"));
+        fill(&ballast);
+        let large = vec![0; 64 << 10];
+        let answers: Vec<_> =
+            (0..4).map(|sender| desk.ask(put("bob", &format!("s{sender}"), "1", 1, &large))).collect();
+        assert!(answers.contains(&Answer::Failed), "{answers:?}");
+        let trouble = desk.store.trouble().expect("it says why");
+        assert!(trouble.contains("no space is left on the disk; free some"), "{trouble}");
+        std::fs::remove_file(&ballast).unwrap();
+        goes_on(&mut desk, &first);
+        drop(desk);
+        fill(&ballast);
+        std::fs::remove_dir_all(folder.join("data")).unwrap();
+        fill(&folder.join("more"));
+        let error = Desk::open(&place, Bounds::default()).err().expect("there is no room");
+        assert!(error.to_string().contains("no space is left on the disk; free some"), "{error}");
+    });
+}
+
+/// Asks until it works again, and looks whether all is there.
+fn goes_on(desk: &mut Desk, first: &Answer) {
+    let number = loop {
+        match desk.ask(put("bob", "eve", "3", 1, b"three")) {
+            Answer::Failed => std::thread::yield_now(),
+            Answer::Stored { number } => break number,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(desk.store.trouble(), None);
+    assert!(desk.store.figures().failures > 0);
+    assert_eq!(desk.ask(put("bob", "eve", "1", 1, b"one")), *first);
+    let mails = desk.mails("bob");
+    assert_eq!(mails.last().map(|mail| (mail.number, &*mail.bytes)), Some((number, &b"three"[..])));
+    assert_eq!(desk.ask(put("bob", "eve", "3", 1, b"three")), Answer::Stored { number });
+}
+
+/// Runs a test in a file system of two megabytes, which vanishes with its thread.
+pub fn on_a_small_disk(test: impl FnOnce(&Path) + Send) {
+    let test = || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("mounting takes root");
+        let folder = tempfile::tempdir().unwrap();
+        mount(&["--make-rprivate", "/"]);
+        let path = folder.path().to_str().unwrap();
+        mount(&["-t", "tmpfs", "-o", "size=2m", "none", path]);
+        test(folder.path());
+        assert!(Command::new("umount").args(["--lazy", path]).status().unwrap().success());
+    };
+    std::thread::scope(|scope| {
+        if let Err(panic) = scope.spawn(test).join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+pub fn mount(args: &[&str]) {
+    assert!(Command::new("mount").args(args).status().unwrap().success(), "mount {args:?}");
+}
+
+/// Takes all room that is left.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    let full = io::copy(&mut io::repeat(1), &mut file).unwrap_err();
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+}

@@ -1,0 +1,188 @@
+//! One batch of requests, answered within one transaction.
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use crate::book::{Book, Entry, Mark, Slip};
+use crate::bounds::Bounds;
+use crate::disk::{FACTS, MAILS, MailRow, NAMES, RESERVED};
+use crate::figures::Tally;
+use crate::limits;
+use crate::request::{Answer, Mail, Name, Request, cost};
+
+/// What the database says.
+type Result<T> = std::result::Result<T, redb::Error>;
+
+/// The transaction's tables, and the index that has to follow them.
+pub struct Turn<'t> {
+    book: &'t mut Book,
+    bounds: &'t Bounds,
+    transaction: &'t WriteTransaction,
+    names: Table<'t, &'static str, (&'static str, &'static str, u64)>,
+    mails: Table<'t, u64, MailRow>,
+    /// There is something to commit.
+    pub changed: bool,
+    pub tally: Tally,
+}
+
+impl<'t> Turn<'t> {
+    pub fn new(transaction: &'t WriteTransaction, book: &'t mut Book, bounds: &'t Bounds) -> Result<Self> {
+        let (names, mails) = (transaction.open_table(NAMES)?, transaction.open_table(MAILS)?);
+        Ok(Self { book, bounds, transaction, names, mails, changed: false, tally: Tally::default() })
+    }
+
+    /// Does what is asked; `None` for what nobody waits for.
+    pub fn answer(&mut self, request: &Request) -> Result<Option<Answer>> {
+        Ok(Some(match request {
+            Request::Claim { name, claim, fresh, now } => self.claim(name, claim.as_deref(), fresh, *now)?,
+            Request::Seen { name, now } => return self.seen(name, *now).map(|()| None),
+            Request::Has { name } => Answer::Known(self.book.names.contains_key(name)),
+            Request::Put { to, from, id, now, bytes } => self.put(to, from, id, *now, bytes)?,
+            Request::Read { name, after, count } => Answer::Mails(self.read(name, *after, *count)?),
+            Request::Delete { name, number } => {
+                let is_gone = self.remove(name, *number)?;
+                self.tally.deleted += u64::from(is_gone);
+                return Ok(None);
+            }
+            Request::Sweep { now } => self.sweep(*now)?,
+        }))
+    }
+
+    fn claim(&mut self, name: &Name, claim: Option<&str>, fresh: &str, now: u64) -> Result<Answer> {
+        let Some(entry) = self.book.names.get_mut(&name.key) else {
+            return self.register(name, fresh, now);
+        };
+        if !claim.is_some_and(|claim| is_same(claim, &entry.claim)) {
+            return Ok(Answer::Taken);
+        }
+        let is_news = entry.shown != name.shown;
+        entry.shown = name.shown.clone();
+        let answer = Answer::Claimed { claim: entry.claim.clone(), mails: entry.slips.len() as u32 };
+        self.note_seen(&name.key, now, is_news)?;
+        Ok(answer)
+    }
+
+    fn register(&mut self, name: &Name, fresh: &str, now: u64) -> Result<Answer> {
+        if self.book.names.len() >= self.bounds.names as usize {
+            return Ok(Answer::NamesFull);
+        }
+        self.names.insert(&*name.key, (&*name.shown, fresh, now))?;
+        self.changed = true;
+        self.book.names.insert(name.key.clone(), Entry::new(&name.shown, fresh, now));
+        Ok(Answer::Claimed { claim: fresh.into(), mails: 0 })
+    }
+
+    fn seen(&mut self, name: &str, now: u64) -> Result<()> {
+        self.note_seen(name, now, false)
+    }
+
+    /// Writes only what is news, or has been for a day.
+    fn note_seen(&mut self, name: &str, now: u64, is_news: bool) -> Result<()> {
+        let Some(entry) = self.book.names.get_mut(name) else { return Ok(()) };
+        entry.seen = entry.seen.max(now);
+        if is_news || entry.seen - entry.seen_on_disk >= limits::SEEN_LAG_MS {
+            entry.seen_on_disk = entry.seen;
+            self.names.insert(name, (&*entry.shown, &*entry.claim, entry.seen))?;
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, to: &str, from: &Name, id: &str, now: u64, bytes: &[u8]) -> Result<Answer> {
+        let Some(entry) = self.book.names.get(to) else { return Ok(Answer::NoSuchName) };
+        let mark = self.book.mark(&from.key, id);
+        if let Some(number) = find(&self.mails, entry, mark, &from.key, id)? {
+            return Ok(Answer::Stored { number });
+        }
+        let cost = cost(to, from, id, bytes);
+        if let Some(bound) = self.book.obstacle(entry, mark.sender, cost, self.bounds) {
+            self.tally.refused += 1;
+            return Ok(Answer::Full(bound));
+        }
+        let number = self.number()?;
+        self.mails.insert(number, (to, &*from.key, &*from.shown, id, now, bytes))?;
+        self.changed = true;
+        self.tally.stored += 1;
+        self.book.add(to, Slip { number, time: now, mark, bytes: cost as u32 });
+        Ok(Answer::Stored { number })
+    }
+
+    /// A number that no mail has had.
+    fn number(&mut self) -> Result<u64> {
+        let number = self.book.next;
+        self.book.next += 1;
+        if self.book.next > self.book.reserved {
+            self.book.reserved = number + limits::NUMBERS;
+            self.transaction.open_table(FACTS)?.insert(RESERVED, self.book.reserved)?;
+        }
+        Ok(number)
+    }
+
+    fn read(&mut self, name: &str, after: u64, count: usize) -> Result<Vec<Mail>> {
+        let Some(entry) = self.book.names.get(name) else { return Ok(Vec::new()) };
+        let slips = entry.slips.iter().skip(entry.behind(after)).take(count.min(limits::READ_MAILS));
+        slips.map(|slip| mail(&self.mails, slip.number)).collect()
+    }
+
+    fn remove(&mut self, name: &str, number: u64) -> Result<bool> {
+        let is_there = self.book.remove(name, number);
+        if is_there {
+            self.mails.remove(number)?;
+            self.changed = true;
+        }
+        Ok(is_there)
+    }
+
+    fn sweep(&mut self, now: u64) -> Result<Answer> {
+        let (mut names, mut mails) = (0, 0);
+        let is_enough = |names, mails| names + mails >= limits::SWEEP_ROWS;
+        for (name, numbers) in self.book.abandoned(self.bounds, now) {
+            if is_enough(names, mails) {
+                break;
+            }
+            mails += numbers.len() as u64;
+            for number in numbers {
+                self.remove(&name, number)?;
+            }
+            self.names.remove(&*name)?;
+            self.changed = true;
+            self.book.forget(&name);
+            names += 1;
+        }
+        for (name, number) in self.book.aged(self.bounds, now) {
+            if is_enough(names, mails) {
+                break;
+            }
+            mails += u64::from(self.remove(&name, number)?);
+        }
+        self.tally.expired += mails;
+        self.tally.forgotten += names;
+        Ok(Answer::Swept { names, mails, more: is_enough(names, mails) })
+    }
+}
+
+/// The mail of that sender and id that waits already.
+fn find(mails: &Table<u64, MailRow>, entry: &Entry, mark: Mark, from: &str, id: &str) -> Result<Option<u64>> {
+    for slip in entry.slips.iter().filter(|slip| slip.mark == mark) {
+        // Two ids may share a hash.
+        let mail = mail(mails, slip.number)?;
+        if &*mail.from.key == from && &*mail.id == id {
+            return Ok(Some(slip.number));
+        }
+    }
+    Ok(None)
+}
+
+fn mail(mails: &Table<u64, MailRow>, number: u64) -> Result<Mail> {
+    let Some(row) = mails.get(number)? else {
+        return Err(redb::Error::Corrupted(format!("mail {number} is in the index only")));
+    };
+    let (_to, from, shown, id, time, text) = row.value();
+    let from = Name { key: from.into(), shown: shown.into() };
+    Ok(Mail { number, from, id: id.into(), time, bytes: text.into() })
+}
+
+/// In a time that does not tell how much of it is right.
+fn is_same(shown: &str, claim: &str) -> bool {
+    let differences = shown.bytes().zip(claim.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    shown.len() == claim.len() && differences == 0
+}
