@@ -81,23 +81,15 @@ impl Door {
             Ok((stream, source)) => return Visit::Visitor(stream, source),
             Err(error) => error,
         };
-        match (error.kind(), error.raw_os_error()) {
-            (ErrorKind::WouldBlock, _) => {
-                self.listeners[at].somebody = false;
-                Visit::Nobody
-            }
-            (ErrorKind::Interrupted, _) => Visit::Over,
-            (_, Some(libc::EMFILE | libc::ENFILE)) => self.turn_away(at, now, figures),
-            (_, Some(libc::ENOBUFS | libc::ENOMEM | libc::EINVAL)) => {
-                figures.accept_errors += 1;
-                self.shut(now)
-            }
-            // An error of that one connection.
-            _ => {
-                figures.accept_errors += 1;
-                Visit::Over
-            }
+        if error.kind() == ErrorKind::WouldBlock {
+            self.listeners[at].somebody = false;
+            return Visit::Nobody;
         }
+        if let Some(libc::EMFILE | libc::ENFILE) = error.raw_os_error() {
+            return self.turn_away(at, now, figures);
+        }
+        figures.accept_errors += 1;
+        if is_theirs(&error) { Visit::Over } else { self.shut(now) }
     }
 
     /// Nothing can be accepted for want of descriptors: the spare one makes room to refuse somebody, who would wait for
@@ -124,6 +116,20 @@ impl Door {
         self.shut_until = Some(now + ACCEPT_PAUSE);
         Visit::Nobody
     }
+}
+
+/// True for an error of the one connection that would have been next; after any other the next would fail as well.
+fn is_theirs(error: &io::Error) -> bool {
+    let of_network =
+        [libc::EPROTO, libc::ENOPROTOOPT, libc::ENONET, libc::ENETDOWN, libc::EHOSTDOWN, libc::ETIMEDOUT];
+    matches!(
+        error.kind(),
+        ErrorKind::Interrupted
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+    ) || error.raw_os_error().is_some_and(|code| of_network.contains(&code))
 }
 
 /// An unbound UDP socket: the one kind of descriptor that a confined relay may make.

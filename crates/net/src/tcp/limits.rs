@@ -18,7 +18,7 @@ pub const TURN_MESSAGES: usize = 64;
 /// Bytes that all connections hand over in a turn, at most: what stays in a processor's cache.
 pub const TURN_BYTES: usize = 1 << 20;
 
-/// Events of one turn, after which no further connection is read from: a few milliseconds of work for the owner.
+/// Messages of one turn, after which no further connection is read from: a few milliseconds of work for the owner.
 pub const TURN_EVENTS: usize = 1024;
 
 /// Connections that one listener accepts in a turn, at most: a storm of them holds nobody up for more than a millisecond.

@@ -244,8 +244,9 @@ impl Streams {
 
     /// Each who has something gets a share, as far as the turn has room; the others are first the next time.
     fn read(&mut self, events: &mut Vec<Event>) {
+        let before = events.len();
         for _ in 0..self.ready.len() {
-            if !self.arena.has_room() || events.len() >= TURN_EVENTS {
+            if !self.arena.has_room() || events.len() - before >= TURN_EVENTS {
                 break;
             }
             let Some(id) = self.ready.pop_front() else { break };

@@ -1,7 +1,10 @@
 //! How many are let in: in all, from one address and from one prefix.
 
+use net::tcp::limits::ACCEPT_PAUSE;
 use net::tcp::{Bounds, NoRoom, Tenacity};
+use nix::libc;
 
+use crate::forbid::{Call, forbid};
 use crate::side::{Client, Side};
 
 /// Somebody who is refused at once for this reason.
@@ -40,4 +43,31 @@ fn both_families_are_served() {
     everywhere.address.set_ip([127, 0, 0, 9].into());
     // The address that it reached is compared there.
     everywhere.client();
+}
+
+/// Whatever keeps the process from accepting, it is not tried again and again.
+#[test]
+fn an_error_that_will_come_again_makes_a_pause() {
+    let mut side = Side::new(Bounds::default());
+    let _client = Client::connect(side.address, None, 0);
+    forbid(&Call { number: libc::SYS_accept4, argument: None }, libc::ENOSYS);
+    side.turn_until(|side| side.figures().accept_errors == 1);
+    let before = side.figures().calls;
+    for _ in 0..10 {
+        side.turn();
+    }
+    assert_eq!(side.figures().calls - before, 10, "it only waits");
+    side.pass(ACCEPT_PAUSE);
+    side.turn();
+    assert_eq!(side.figures().accept_errors, 2);
+}
+
+/// A confined process may set no option: whoever is refused hears an ordinary end.
+#[test]
+fn who_cannot_reset_ends_connections_nevertheless() {
+    let mut side = Side::new(Bounds { connections: 0, ..Bounds::default() });
+    let mut client = Client::connect(side.address, None, 0);
+    forbid(&Call { number: libc::SYS_setsockopt, argument: None }, libc::ENOSYS);
+    side.turn_until(|side| side.figures().refused[NoRoom::InAll.index()] == 1);
+    assert!(!client.is_reset());
 }

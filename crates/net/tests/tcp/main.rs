@@ -1,6 +1,10 @@
 //! What the TCP side promises, asked over loopback with real sockets.
 
+#![allow(unsafe_code)]
+
 mod cable;
+#[path = "../common/forbid.rs"]
+mod forbid;
 mod side;
 
 mod closing;
