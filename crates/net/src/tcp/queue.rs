@@ -127,3 +127,66 @@ impl Queue {
         ledger.leave(entry.kind, entry.cost());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::bounds::Bounds;
+
+    fn filled(ledger: &mut Ledger, messages: &[&[u8]]) -> Queue {
+        let mut queue = Queue::default();
+        for message in messages {
+            queue.push(Frame::new(&[message]).unwrap(), Kind::Payload, ledger);
+        }
+        queue
+    }
+
+    /// What would be written next.
+    fn rest(queue: &Queue) -> Vec<u8> {
+        let mut list = [IoSlice::new(&[]); WRITE_MESSAGES];
+        let (count, bytes) = queue.gather(&mut list);
+        let rest: Vec<u8> = list[..count].iter().flat_map(|part| part.iter().copied()).collect();
+        assert_eq!(rest.len(), bytes);
+        rest
+    }
+
+    #[test]
+    fn a_payload_of_which_something_is_written_is_not_dropped() {
+        let mut ledger = Ledger::new(Bounds::default());
+        let mut queue = filled(&mut ledger, &[b"one", b"two", b"three"]);
+        queue.advance(4, &mut ledger);
+        assert!(queue.drop_payload(&mut ledger));
+        assert_eq!(rest(&queue), b"e\x00\x05three");
+        assert!(queue.drop_payload(&mut ledger) && !queue.drop_payload(&mut ledger));
+        assert_eq!(rest(&queue), b"e");
+        queue.advance(1, &mut ledger);
+        assert_eq!((ledger.figures.messages_out, ledger.figures.payloads_dropped), (1, 2));
+        assert_eq!((queue.held(Kind::Payload), ledger.figures.queued_bytes), (Held::default(), 0));
+    }
+
+    #[test]
+    fn a_write_may_end_anywhere() {
+        for first in 0..=13 {
+            let mut ledger = Ledger::new(Bounds::default());
+            let mut queue = filled(&mut ledger, &[b"one", b"", b"three"]);
+            let whole = rest(&queue);
+            queue.advance(first, &mut ledger);
+            assert_eq!(rest(&queue), whole[first..]);
+            queue.advance(whole.len() - first, &mut ledger);
+            assert!(queue.is_empty() && ledger.figures.messages_out == 3);
+        }
+    }
+
+    #[test]
+    fn queues_share_the_bytes_of_a_message() {
+        let mut ledger = Ledger::new(Bounds::default());
+        let frame = Frame::new(&[b"for a thousand"]).unwrap();
+        for _ in 0..1000 {
+            let mut queue = Queue::default();
+            queue.push(frame.clone(), Kind::Payload, &mut ledger);
+            let mut list = [IoSlice::new(&[]); WRITE_MESSAGES];
+            queue.gather(&mut list);
+            assert_eq!(list[0].as_ptr(), frame.bytes().as_ptr());
+        }
+    }
+}

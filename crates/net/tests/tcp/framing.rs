@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use crate::side::{Side, framed};
 
 proptest! {
-    // Each case is a connection.
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    // Each case is a connection, and one that fails may wait for long.
+    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn any_cut_of_any_messages_is_echoed_whole(
