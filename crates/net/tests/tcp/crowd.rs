@@ -1,7 +1,5 @@
 //! Many connections: each has its turn, and those that are idle cost nothing.
 
-use std::io::Write;
-
 use net::tcp::limits::{TURN_EVENTS, TURN_MESSAGES, WRITE_MESSAGES};
 use net::tcp::{Bounds, Kind};
 
@@ -18,7 +16,6 @@ fn idle_connections_cost_no_call() {
     for _ in 0..100 {
         client.say(b"question");
         let before = side.figures().calls;
-        // Loopback delivers before `write` returns.
         side.turn();
         assert_eq!(side.heard.len(), 1);
         assert!(side.send(connection, Kind::Control, &[b"answer"]));
@@ -53,7 +50,7 @@ fn busy_connections_starve_no_other() {
     let mut all: Vec<_> = (0..200).map(|_| side.client()).collect();
     let flood = framed(b"flood").repeat(20 * TURN_MESSAGES);
     for (client, _) in &mut all[..BUSY] {
-        client.stream.write_all(&flood).unwrap();
+        client.say_raw(&flood);
     }
     for (client, _) in &mut all[BUSY..] {
         client.say(b"once");

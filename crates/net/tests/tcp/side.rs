@@ -2,11 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use net::tcp::{Bounds, ConnectionId, Event, Figures, Frame, Kind, Streams, Tenacity, listen};
+use nix::libc;
 use socket2::{Domain, Socket, Type};
 
 /// Nothing takes as long, unless it never comes.
@@ -151,7 +153,21 @@ impl Client {
     }
 
     pub fn say(&mut self, message: &[u8]) {
-        self.stream.write_all(&framed(message)).unwrap();
+        self.say_raw(&framed(message));
+    }
+
+    /// Returns when the other side's kernel has it.
+    pub fn say_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+        until(|| self.unacknowledged() == 0);
+    }
+
+    fn unacknowledged(&self) -> i32 {
+        let mut bytes = 0_i32;
+        // SAFETY: the kernel writes the one number, which outlives the call.
+        let result = unsafe { libc::ioctl(self.stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+        assert_eq!(result, 0);
+        bytes
     }
 
     /// The next message, or none at the end. A reset is an error.
