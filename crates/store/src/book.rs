@@ -40,7 +40,10 @@ pub struct Entry {
 pub struct Slip {
     pub number: u64,
     pub time: u64,
-    pub mark: Mark,
+    /// Of [`Mark`].
+    pub id: u64,
+    /// Of [`Mark`].
+    pub sender: u32,
     pub bytes: u32,
 }
 
@@ -59,7 +62,7 @@ impl Book {
 
     /// What keeps a mail out, if anything does.
     pub fn obstacle(&self, to: &Entry, sender: u32, cost: u64, bounds: &Bounds) -> Option<Bound> {
-        let of_sender = || to.slips.iter().filter(|slip| slip.mark.sender == sender);
+        let of_sender = || to.slips.iter().filter(|slip| slip.sender == sender);
         let sender_bytes: u64 = of_sender().map(|slip| u64::from(slip.bytes)).sum();
         let share = |whole: u64| (whole / limits::SENDER_SHARE).max(1);
         if self.bytes + cost > bounds.bytes {
@@ -120,6 +123,17 @@ impl Book {
             aged.extend(entry.slips.iter().filter(past).map(|slip| (name.clone(), slip.number)));
         }
         aged
+    }
+}
+
+impl Slip {
+    pub fn new(number: u64, time: u64, mark: Mark, bytes: u64) -> Self {
+        // A request fits the queue, so a mail is not as large as that.
+        Self { number, time, id: mark.id, sender: mark.sender, bytes: bytes as u32 }
+    }
+
+    pub fn is(&self, mark: Mark) -> bool {
+        (self.sender, self.id) == (mark.sender, mark.id)
     }
 }
 

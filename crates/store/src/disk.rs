@@ -88,8 +88,8 @@ fn load(database: &Database) -> Result<Book, redb::Error> {
         let (to, from, shown, id, time, text) = value.value();
         let number = number.value();
         let from = Name { key: from.into(), shown: shown.into() };
-        let bytes = cost(to, &from, id, text) as u32;
-        book.add(to, Slip { number, time, mark: book.mark(&from.key, id), bytes });
+        let mark = book.mark(&from.key, id);
+        book.add(to, Slip::new(number, time, mark, cost(to, &from, id, text)));
         book.next = number + 1;
     }
     let reserved = transaction.open_table(FACTS)?.get(RESERVED)?.map_or(1, |number| number.value());

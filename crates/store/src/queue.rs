@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use crate::limits;
 use crate::request::Request;
@@ -60,10 +61,16 @@ impl Entrance {
 }
 
 impl Exit {
-    /// Waits for a request and takes whatever else waits, up to the bounds of a batch. `None`: nobody will ask again.
-    pub fn take(&self) -> Option<Vec<Asked>> {
-        let mut batch = vec![self.receiver.recv().ok()?];
-        let mut bytes = batch[0].request.bytes();
+    /// Waits for a request, or for so long, and takes whatever else waits, up to the bounds of a batch. `None`: nobody will
+    /// ask again.
+    pub fn take(&self, patience: Duration) -> Option<Vec<Asked>> {
+        let first = match self.receiver.recv_timeout(patience) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        };
+        let mut bytes = first.request.bytes();
+        let mut batch = vec![first];
         while batch.len() < limits::BATCH_REQUESTS && bytes < limits::BATCH_BYTES {
             let Ok(asked) = self.receiver.try_recv() else { break };
             bytes += asked.request.bytes();
@@ -107,7 +114,7 @@ mod tests {
             entrance.push(tag, Request::Sweep { now: 0 }).unwrap();
         }
         assert_eq!(entrance.push(0, Request::Sweep { now: 0 }), Err(Busy));
-        assert_eq!(exit.take().unwrap().len(), limits::BATCH_REQUESTS);
+        assert_eq!(exit.take(Duration::MAX).unwrap().len(), limits::BATCH_REQUESTS);
         assert_eq!(entrance.len(), limits::QUEUE_REQUESTS - limits::BATCH_REQUESTS);
         entrance.push(0, Request::Sweep { now: 0 }).unwrap();
     }
@@ -117,7 +124,7 @@ mod tests {
         let (entrance, exit) = queue();
         let pushed = (0..64).take_while(|tag| entrance.push(*tag, mail(1 << 20)).is_ok()).count();
         assert_eq!(pushed, 15, "16 MiB, and each has a name and a place in the queue, too");
-        assert_eq!(exit.take().unwrap().len(), 4);
+        assert_eq!(exit.take(Duration::MAX).unwrap().len(), 4);
         assert_eq!(entrance.len(), 11);
         assert_eq!(entrance.push(0, mail(limits::QUEUE_BYTES)), Err(Busy), "that never fits");
     }

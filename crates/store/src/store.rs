@@ -12,7 +12,7 @@ use crate::figures::{Board, Figures};
 use crate::place::{Place, Ready};
 use crate::queue::{Busy, Entrance, queue};
 use crate::request::{Done, Request};
-use crate::writer::{State, Writer};
+use crate::writer::{Lingering, State, Writer};
 
 /// The name of the thread, as the system shows it.
 const THREAD: &str = "store";
@@ -50,7 +50,9 @@ impl Store {
         board.keep(book.names.len() as u64, book.mails, book.bytes);
         let (entrance, exit) = queue();
         let state = State::Open(database, book);
-        let writer = Writer { exit, board: Arc::clone(&board), bounds, path, source, state, _lock: lock };
+        let deleted = Lingering::default();
+        let writer =
+            Writer { exit, board: Arc::clone(&board), bounds, path, source, state, deleted, _lock: lock };
         let thread = thread::Builder::new().name(THREAD.to_owned());
         let thread = thread.spawn(move || writer.run(done)).map_err(Error::Thread)?;
         Ok(Self { entrance: Some(entrance), board, thread: Some(thread) })

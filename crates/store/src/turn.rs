@@ -19,15 +19,25 @@ pub struct Turn<'t> {
     transaction: &'t WriteTransaction,
     names: Table<'t, &'static str, (&'static str, &'static str, u64)>,
     mails: Table<'t, u64, MailRow>,
-    /// There is something to commit.
-    pub changed: bool,
+    /// Gone from the index, and still on disk.
+    deleted: &'t mut Vec<Deleted>,
+    /// There is something that must be on disk before it is answered.
+    changed: bool,
     pub tally: Tally,
 }
 
+/// A mail that its recipient has: for whom, and its number.
+pub type Deleted = (Box<str>, u64);
+
 impl<'t> Turn<'t> {
-    pub fn new(transaction: &'t WriteTransaction, book: &'t mut Book, bounds: &'t Bounds) -> Result<Self> {
+    pub fn new(
+        transaction: &'t WriteTransaction,
+        book: &'t mut Book,
+        deleted: &'t mut Vec<Deleted>,
+        bounds: &'t Bounds,
+    ) -> Result<Self> {
         let (names, mails) = (transaction.open_table(NAMES)?, transaction.open_table(MAILS)?);
-        Ok(Self { book, bounds, transaction, names, mails, changed: false, tally: Tally::default() })
+        Ok(Self { book, bounds, transaction, names, mails, deleted, changed: false, tally: Tally::default() })
     }
 
     /// Does what is asked; `None` for what nobody waits for.
@@ -39,8 +49,7 @@ impl<'t> Turn<'t> {
             Request::Put { to, from, id, now, bytes } => self.put(to, from, id, *now, bytes)?,
             Request::Read { name, after, count } => Answer::Mails(self.read(name, *after, *count)?),
             Request::Delete { name, number } => {
-                let is_gone = self.remove(name, *number)?;
-                self.tally.deleted += u64::from(is_gone);
+                self.delete(name, *number);
                 return Ok(None);
             }
             Request::Sweep { now } => self.sweep(*now)?,
@@ -102,7 +111,7 @@ impl<'t> Turn<'t> {
         self.mails.insert(number, (to, &*from.key, &*from.shown, id, now, bytes))?;
         self.changed = true;
         self.tally.stored += 1;
-        self.book.add(to, Slip { number, time: now, mark, bytes: cost as u32 });
+        self.book.add(to, Slip::new(number, now, mark, cost));
         Ok(Answer::Stored { number })
     }
 
@@ -123,13 +132,29 @@ impl<'t> Turn<'t> {
         slips.map(|slip| mail(&self.mails, slip.number)).collect()
     }
 
-    fn remove(&mut self, name: &str, number: u64) -> Result<bool> {
-        let is_there = self.book.remove(name, number);
-        if is_there {
-            self.mails.remove(number)?;
-            self.changed = true;
+    fn remove(&mut self, name: &str, number: u64) -> Result<()> {
+        self.book.remove(name, number);
+        self.mails.remove(number)?;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Nobody waits for that: the row goes with the next commit.
+    fn delete(&mut self, name: &str, number: u64) {
+        if self.book.remove(name, number) {
+            self.deleted.push((name.into(), number));
+            self.tally.deleted += 1;
         }
-        Ok(is_there)
+    }
+
+    /// Whether there is something to commit now. If so, the rows of what was deleted go with it.
+    pub fn finish(&mut self, is_time: bool) -> Result<bool> {
+        let is_enough = self.deleted.len() >= limits::DELETED || is_time && !self.deleted.is_empty();
+        let must_commit = self.changed || is_enough;
+        if must_commit {
+            self.deleted.iter().try_for_each(|(_, number)| self.mails.remove(number).map(drop))?;
+        }
+        Ok(must_commit)
     }
 
     fn sweep(&mut self, now: u64) -> Result<Answer> {
@@ -152,7 +177,8 @@ impl<'t> Turn<'t> {
             if is_enough(names, mails) {
                 break;
             }
-            mails += u64::from(self.remove(&name, number)?);
+            self.remove(&name, number)?;
+            mails += 1;
         }
         self.tally.expired += mails;
         self.tally.forgotten += names;
@@ -162,7 +188,7 @@ impl<'t> Turn<'t> {
 
 /// The mail of that sender and id that waits already.
 fn find(mails: &Table<u64, MailRow>, entry: &Entry, mark: Mark, from: &str, id: &str) -> Result<Option<u64>> {
-    for slip in entry.slips.iter().filter(|slip| slip.mark == mark) {
+    for slip in entry.slips.iter().filter(|slip| slip.is(mark)) {
         // Two ids may share a hash.
         let mail = mail(mails, slip.number)?;
         if &*mail.from.key == from && &*mail.id == id {

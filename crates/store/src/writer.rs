@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redb::Database;
 
@@ -11,12 +11,12 @@ use crate::book::Book;
 use crate::bounds::Bounds;
 use crate::disk;
 use crate::error::Error;
-use crate::figures::Board;
+use crate::figures::{Board, Tally};
 use crate::limits;
 use crate::medium::Source;
 use crate::queue::{Asked, Exit};
 use crate::request::{Answer, Done};
-use crate::turn::Turn;
+use crate::turn::{Deleted, Turn};
 
 /// All that the thread owns.
 pub struct Writer {
@@ -26,6 +26,7 @@ pub struct Writer {
     pub path: PathBuf,
     pub source: Source,
     pub state: State,
+    pub deleted: Lingering,
     /// Released last.
     pub _lock: Option<File>,
 }
@@ -37,25 +38,54 @@ pub enum State {
     Broken(Instant),
 }
 
+/// Mail that is gone from the index, and still on disk.
+#[derive(Default)]
+pub struct Lingering {
+    mails: Vec<Deleted>,
+    since: Option<Instant>,
+}
+
 impl Writer {
     /// Works until nobody can ask any more.
     pub fn run(mut self, mut done: impl FnMut(Vec<Done>)) {
-        while let Some(batch) = self.exit.take() {
-            let answers = self.answer(&batch).unwrap_or_else(|error| self.fail(&batch, &error));
-            if let State::Open(_, book) = &self.state {
-                self.board.keep(book.names.len() as u64, book.mails, book.bytes);
-            }
+        while let Some(batch) = self.exit.take(self.patience()) {
+            let answers = self.work(&batch, false);
             if !answers.is_empty() {
                 done(answers);
             }
         }
+        self.work(&[], true);
     }
 
-    fn answer(&mut self, batch: &[Asked]) -> Result<Vec<Done>, Error> {
+    /// How long there is nothing to do unless somebody asks.
+    fn patience(&self) -> Duration {
+        match self.state {
+            State::Broken(since) => limits::RETRY.saturating_sub(since.elapsed()),
+            State::Open(..) => self.deleted.patience(),
+        }
+    }
+
+    fn work(&mut self, batch: &[Asked], is_last: bool) -> Vec<Done> {
+        let answers = self.try_to(batch, is_last).unwrap_or_else(|error| self.fail(batch, &error));
+        if let State::Open(_, book) = &self.state {
+            self.board.keep(book.names.len() as u64, book.mails, book.bytes);
+        }
+        answers
+    }
+
+    fn try_to(&mut self, batch: &[Asked], is_last: bool) -> Result<Vec<Done>, Error> {
         self.recover()?;
         let State::Open(database, book) = &mut self.state else { return Ok(failures(batch)) };
-        let failed = |error| Error::of(self.path.clone(), error);
-        commit(database, book, &self.bounds, &self.board, batch).map_err(failed)
+        let is_time = is_last || self.deleted.patience().is_zero();
+        let start = Instant::now();
+        let outcome = commit(database, book, &mut self.deleted.mails, &self.bounds, batch, is_time);
+        let outcome = outcome.map_err(|error| Error::of(self.path.clone(), error))?;
+        if outcome.is_committed {
+            self.board.committed(start.elapsed());
+        }
+        self.deleted.look();
+        self.board.count(outcome.tally);
+        Ok(outcome.answers)
     }
 
     /// Opens the database again after a failure, unless it is too early for that.
@@ -64,7 +94,10 @@ impl Writer {
         if since.elapsed() < limits::RETRY {
             return Ok(());
         }
-        let (database, book) = disk::open(&self.source, &self.path)?;
+        let (database, mut book) = disk::open(&self.source, &self.path)?;
+        for (name, number) in &self.deleted.mails {
+            book.remove(name, *number);
+        }
         self.state = State::Open(database, book);
         self.board.recovered();
         Ok(())
@@ -77,30 +110,48 @@ impl Writer {
     }
 }
 
+impl Lingering {
+    fn patience(&self) -> Duration {
+        self.since.map_or(Duration::MAX, |since| limits::DELETED_LINGER.saturating_sub(since.elapsed()))
+    }
+
+    /// Notes since when there is any.
+    fn look(&mut self) {
+        self.since = if self.mails.is_empty() { None } else { self.since.or_else(|| Some(Instant::now())) };
+    }
+}
+
+/// What has become of a batch.
+struct Outcome {
+    answers: Vec<Done>,
+    tally: Tally,
+    is_committed: bool,
+}
+
 fn commit(
     database: &Database,
     book: &mut Book,
+    deleted: &mut Vec<Deleted>,
     bounds: &Bounds,
-    board: &Board,
     batch: &[Asked],
-) -> Result<Vec<Done>, redb::Error> {
-    let start = Instant::now();
+    is_time: bool,
+) -> Result<Outcome, redb::Error> {
     let transaction = disk::begin(database)?;
-    let mut turn = Turn::new(&transaction, book, bounds)?;
+    let mut turn = Turn::new(&transaction, book, deleted, bounds)?;
     let mut answers = Vec::with_capacity(batch.len());
     for Asked { tag, request } in batch {
         answers.extend(turn.answer(request)?.map(|answer| Done { tag: *tag, answer }));
     }
-    let (changed, tally) = (turn.changed, turn.tally);
+    let is_committed = turn.finish(is_time)?;
+    let tally = turn.tally;
     drop(turn);
-    if changed {
+    if is_committed {
         transaction.commit()?;
-        board.committed(start.elapsed());
+        deleted.clear();
     } else {
         transaction.abort()?;
     }
-    board.count(tally);
-    Ok(answers)
+    Ok(Outcome { answers, tally, is_committed })
 }
 
 fn failures(batch: &[Asked]) -> Vec<Done> {

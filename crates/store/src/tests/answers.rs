@@ -218,6 +218,28 @@ fn the_spelling_last_claimed_is_kept() {
 }
 
 #[test]
+fn what_was_delivered_goes_with_the_next_commit_or_after_a_while() {
+    let bytes = Bytes::default();
+    let mut desk = Desk::on(bytes.source(), Bounds::default()).unwrap();
+    desk.ask(claim("bob", None, "B", 0));
+    let numbers = ["1", "2", "3"].map(|id| number(&desk.ask(put("bob", "eve", id, 0, b""))));
+    let commits = desk.store.figures().commits;
+    desk.post(delete("bob", numbers[0]));
+    assert_eq!(desk.mails("bob").len(), 2);
+    assert_eq!(desk.store.figures().commits, commits, "nobody waits for that");
+    desk.ask(put("bob", "eve", "4", 0, b""));
+    assert_eq!(desk.store.figures().commits, commits + 1);
+    desk.post(delete("bob", numbers[1]));
+    while desk.store.figures().commits < commits + 2 {
+        std::thread::yield_now();
+    }
+    desk.post(delete("bob", numbers[2]));
+    drop(desk);
+    let mut desk = Desk::on(bytes.source(), Bounds::default()).unwrap();
+    assert_eq!(desk.mails("bob").len(), 1, "a store that is closed leaves nothing behind");
+}
+
+#[test]
 fn many_who_ask_at_once_share_a_commit_and_those_who_only_look_need_none() {
     let mut desk = desk();
     let before = desk.store.figures().commits;
