@@ -84,6 +84,7 @@ fn bind_remedy(error: &BindError) -> &'static str {
         BindErrorKind::InUse => "stop that process, or choose another --port or --host",
         BindErrorKind::Ports => "choose a --port, or widen that range",
         BindErrorKind::NotAvailable => "choose another --host; `ip address` lists this machine's addresses",
+        BindErrorKind::Many => "choose another --host: one that is a single machine's",
         BindErrorKind::Permission => "choose a --port from 1024 on, or grant that",
         BindErrorKind::Forbidden => "let it open and bind sockets",
         BindErrorKind::Descriptors => "raise it: ulimit -n, LimitNOFILE=",

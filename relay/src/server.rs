@@ -304,7 +304,8 @@ fn summary(groups: &Groups) -> String {
 }
 
 fn cannot_bind(loaded: &Loaded, error: BindError) -> Failure {
-    let option = if error.kind == BindErrorKind::NotAvailable { "host" } else { "port" };
+    let is_host = matches!(error.kind, BindErrorKind::NotAvailable | BindErrorKind::Many);
+    let option = if is_host { "host" } else { "port" };
     Failure::Bind { place: loaded.place(option), error }
 }
 

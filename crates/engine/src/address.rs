@@ -115,6 +115,18 @@ impl LocalAddr {
     pub fn reached(&self) -> Option<IpAddr> {
         (self.ip != [0; 16]).then(|| unmapped(words_of(self.ip)))
     }
+
+    /// True if the datagram was sent to many, a broadcast or a multicast: every shard has one like it.
+    #[inline]
+    pub(crate) fn is_many(&self) -> bool {
+        match self.ip {
+            [0xff, ..] => true,
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, first, rest @ ..] => {
+                (224..240).contains(&first) || first == 255 && rest == [255; 3]
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What an IPv4 address begins with in its v4-mapped form.
@@ -228,6 +240,26 @@ mod tests {
                 prop_assert_eq!(LocalAddr::new(0, Some(ip)).reached(), Some(ip.to_canonical()));
             }
         }
+    }
+
+    #[test]
+    fn many_are_reached_by_broadcast_and_multicast_alone() {
+        let is_many = |ip: &str| LocalAddr::new(0, Some(ip.parse().unwrap())).is_many();
+        assert!(
+            ["224.0.0.1", "239.255.255.255", "255.255.255.255", "ff02::1", "ff0e::1"].map(is_many)
+                == [true; 5]
+        );
+        let others = [
+            "223.255.255.255",
+            "240.0.0.1",
+            "255.255.255.254",
+            "255.255.0.255",
+            "0.0.0.0",
+            "::1",
+            "fe80::1",
+            "::e000:1",
+        ];
+        assert!(others.map(is_many) == [false; 8] && !LocalAddr::new(0, None).is_many());
     }
 
     #[test]

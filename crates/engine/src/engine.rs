@@ -131,6 +131,9 @@ impl Engine {
         if self.own.contains(&client) {
             return self.tally.drop(DropReason::OwnAddress);
         }
+        if datagram.local.is_many() {
+            return self.tally.drop(DropReason::Broadcast);
+        }
         let session = self.sessions.find(&client);
         match (decode(datagram.bytes), session) {
             (Message::Payload(payload), Some(key)) => self.payload(payload, datagram.number, key, outbox),

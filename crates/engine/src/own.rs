@@ -36,13 +36,29 @@ impl OwnAddresses {
         self.bound.iter().any(|own| own.port() == source.port())
     }
 
-    /// True if a datagram has reached an address that is known to be no loopback address.
+    /// True if a datagram has reached an address that is known to be no loopback address, or, as 0.0.0.0, to have come from
+    /// outside.
     pub fn is_no_loopback(&self, local: &LocalAddr) -> bool {
-        let bound = || self.bound.get(usize::from(local.socket())).map(SocketAddr::ip);
-        match local.reached() {
+        match local.reached().or_else(|| self.fixed(local)) {
             Some(reached) => !reached.is_loopback(),
-            None => bound().is_some_and(|ip| !ip.is_loopback() && !ip.is_unspecified()),
+            None => false,
         }
+    }
+
+    /// True if a datagram is known to have reached a loopback address, and not from outside. Nothing is known where there is no socket.
+    pub fn is_loopback(&self, local: &LocalAddr) -> bool {
+        let is_bound = usize::from(local.socket()) < self.bound.len();
+        local.reached().or_else(|| self.fixed(local)).map_or(!is_bound, |reached| reached.is_loopback())
+    }
+
+    /// The address of a socket that has just one.
+    fn fixed(&self, local: &LocalAddr) -> Option<IpAddr> {
+        self.bound.get(usize::from(local.socket())).map(SocketAddr::ip).filter(|ip| !ip.is_unspecified())
+    }
+
+    /// True if a datagram has reached the broadcast address of one of this machine's networks, as far as they are known.
+    pub fn is_broadcast(&self, local: &LocalAddr) -> bool {
+        matches!(local.reached(), Some(IpAddr::V4(v4)) if self.broadcasts.contains(&v4))
     }
 
     /// True if no host has this address, so that a datagram from it is forged: multicast, broadcast, `0.0.0.0/8` and `::`.

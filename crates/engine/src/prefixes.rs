@@ -46,9 +46,9 @@ impl Prefixes {
         Self::new([Ipv4Net::default().into(), Ipv6Net::default().into()])
     }
 
-    /// 127.0.0.0/8 and ::1: nobody elsewhere can send from there, because kernels drop what comes in with such a source (but see
-    /// [`OwnAddresses::is_no_loopback`](crate::OwnAddresses::is_no_loopback)), and [`ClientAddr`](crate::ClientAddr) the
-    /// v4-mapped form, which they let in by IPv6.
+    /// 127.0.0.0/8 and ::1: nobody elsewhere can send from there. What kernels let in with such a source nevertheless is dropped
+    /// ([`OwnAddresses::is_no_loopback`](crate::OwnAddresses::is_no_loopback)), and so is the v4-mapped form, which they let in by IPv6
+    /// ([`ClientAddr`](crate::ClientAddr)).
     pub fn loopback() -> Self {
         let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
         Self::new([v4.into(), IpAddr::from(Ipv6Addr::LOCALHOST).into()])

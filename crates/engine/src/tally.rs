@@ -51,7 +51,8 @@ pub enum DropReason {
     SourcePortZero,
     /// It reads like a reply and its sender is in no group: answering could loop.
     ReplyFromStranger,
-    /// No host has its source: multicast, broadcast, unspecified, or v4-mapped by IPv6. Answering would reach somebody else.
+    /// No host has its source: multicast, broadcast, unspecified, v4-mapped by IPv6, or loopback where none is reached. Answering
+    /// would reach somebody else.
     ImpossibleSource,
     /// Its source is not in `--allow`, or is in `--deny`.
     Denied,
@@ -62,6 +63,8 @@ pub enum DropReason {
     /// It is a JOIN that came to a shard which its sender's datagrams do not come to: more headers than anybody honest sends have
     /// hidden the port from the kernel's filter.
     WrongShard,
+    /// It was sent to many, a broadcast or a multicast, and so came to every shard: each would answer, and take its sender in.
+    Broadcast,
 }
 
 /// Why a request is answered with a question for a proof although the sender would not have to prove anything.
@@ -112,7 +115,7 @@ impl CommandKind {
 
 impl DropReason {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 9] = [
+    pub const LABELS: [&'static str; 10] = [
         "empty",
         "own_address",
         "source_port_zero",
@@ -122,6 +125,7 @@ impl DropReason {
         "max_rate",
         "reply_limit",
         "wrong_shard",
+        "broadcast",
     ];
 }
 

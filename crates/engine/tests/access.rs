@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 
 use common::{Answer, Relay, text};
 use engine::limits::EJECT_CLIENTS_PER_TURN;
-use engine::{Access, Cap, DropReason, Event, OwnAddresses, Prefixes, Settings};
+use engine::{Access, Cap, DropReason, Event, LocalAddr, OwnAddresses, Prefixes, Settings};
 
 fn prefixes(texts: &[&str]) -> Prefixes {
     Prefixes::new(texts.iter().map(|text| text.parse().unwrap()))
@@ -136,6 +136,37 @@ fn a_source_that_no_host_has_is_dropped() {
     {
         assert!(relay.say(other, b"!CREATE").starts_with("OK CREATED "), "{other}");
     }
+}
+
+/// Every shard has one like it.
+#[test]
+fn what_was_sent_to_many_is_dropped_whoever_sends_it() {
+    let own = OwnAddresses {
+        bound: vec!["0.0.0.0:5000".parse().unwrap()],
+        broadcasts: vec![[10, 0, 255, 255].into()],
+        ..OwnAddresses::default()
+    };
+    let mut relay = Relay::with_own_addresses(1, Settings::default(), own);
+    let [member, friend, stranger] = [1, 2, 3].map(|host| SocketAddr::from(([10, 0, 0, host], 9000)));
+    let id = relay.create(member);
+    [member, friend].iter().for_each(|client| relay.join(*client, &id));
+    let join = text(&["!JOIN ", &id]);
+    let reached = |ip: &str| LocalAddr::new(0, Some(ip.parse().unwrap()));
+    let mut sent = 0;
+    for many in ["255.255.255.255", "ff02::1"] {
+        for client in [member, stranger] {
+            for word in WORDS.into_iter().chain([&join[..]]) {
+                assert_eq!(relay.ask_at(reached(many), client, word), Answer::Nothing, "{many}");
+                sent += 1;
+            }
+        }
+    }
+    // Of what came before it was asked to tell, the kernel says no more than the address.
+    assert_eq!(relay.ask_at(reached("10.0.255.255"), stranger, &join), Answer::Nothing);
+    assert_eq!(dropped(&relay, DropReason::Broadcast), sent + 1);
+    assert_eq!((relay.clients(), relay.payload(member, b"hello")), (2, vec![friend]));
+    assert_ne!(relay.ask_at(reached("10.0.255.254"), stranger, &join), Answer::Nothing);
+    assert_eq!(relay.clients(), 3);
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! Binds the sockets of every shard, so that no second relay can share a port in silence.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::libc;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::cbpf::Key;
+use crate::host::broadcast_addresses;
 use crate::socket::{Socket, get_option, set_option};
 use crate::steer::{self, Home, Steering};
 
@@ -102,6 +104,9 @@ pub enum BindErrorKind {
     /// EADDRNOTAVAIL, EAFNOSUPPORT, ENODEV.
     #[error("this machine does not have this address")]
     NotAvailable,
+    /// A broadcast or multicast address: each of its sockets would get every datagram.
+    #[error("it is a broadcast or multicast address")]
+    Many,
     /// EACCES, EPERM, of a port below 1024.
     #[error("permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)")]
     Permission,
@@ -164,6 +169,7 @@ fn bind_all(
         if address.port() == 0 {
             address.set_port(port);
         }
+        check_one(address)?;
         let group =
             bind_group(address, shards, options, patience).map_err(|error| explain(address, error))?;
         address = group[0].address();
@@ -173,6 +179,20 @@ fn bind_all(
         binding.adopt(address, group).map_err(|error| explain(address, error))?;
     }
     Ok(binding)
+}
+
+/// An error where each socket would get every datagram, and answer it from an address that nobody has.
+pub(crate) fn check_one(address: SocketAddr) -> Result<(), BindError> {
+    let is_many = match address.ip() {
+        IpAddr::V4(v4) => {
+            v4.is_multicast() || v4.is_broadcast() || broadcast_addresses().is_ok_and(|all| all.contains(&v4))
+        }
+        IpAddr::V6(v6) => v6.is_multicast(),
+    };
+    match is_many {
+        true => Err(BindError { address, kind: BindErrorKind::Many, source: Errno::EADDRNOTAVAIL.into() }),
+        false => Ok(()),
+    }
 }
 
 /// The sockets of one address. Only the first insists on being alone, and lets the others in afterwards.

@@ -70,8 +70,7 @@ const LOOPBACK_INTERFACE: i32 = 1;
 /// What the control messages of a received buffer say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// The local address that it reached. None for IPv6 multicast: nobody can answer from there, and the
-    /// kernel chooses.
+    /// See [`Arrival::local`](crate::Arrival::local).
     pub(crate) local: Option<IpAddr>,
     /// Bytes of each datagram but the last, if the kernel says so; it may where there is only one.
     pub(crate) segment: u16,
@@ -89,19 +88,10 @@ impl Told {
 
     fn take(&mut self, level: i32, kind: i32, data: &[u8]) {
         match (level, kind) {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                // struct in_pktinfo: ipi_ifindex, ipi_spec_dst, ipi_addr.
-                let word = |at: usize| data.get(at..).and_then(|data| data.first_chunk::<4>());
-                let is_foreign = word(0).is_some_and(|&bytes| i32::from_ne_bytes(bytes) > LOOPBACK_INTERFACE);
-                let ip = word(4).map(|&octets| Ipv4Addr::from(octets));
-                self.local = ip.map(|ip| match ip.is_loopback() && is_foreign {
-                    true => Ipv4Addr::UNSPECIFIED.into(),
-                    false => ip.into(),
-                });
-            }
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => self.local = data.first_chunk().and_then(reached),
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let ip = data.first_chunk::<16>().map(|&octets| Ipv6Addr::from(octets));
-                self.local = ip.filter(|ip| !ip.is_multicast()).map(|ip| IpAddr::from(ip).to_canonical());
+                self.local = ip.map(|ip| IpAddr::from(ip).to_canonical());
             }
             (libc::SOL_UDP, libc::UDP_GRO) => {
                 let size = data.first_chunk().map_or(0, |&bytes| i32::from_ne_bytes(bytes));
@@ -114,6 +104,24 @@ impl Told {
     /// [`Arrival::segment`](crate::Arrival::segment) of a buffer of so many bytes.
     pub(crate) fn segment_of(&self, len: u16) -> u16 {
         if self.segment < len { self.segment } else { 0 }
+    }
+}
+
+/// What a `struct in_pktinfo` (ipi_ifindex, ipi_spec_dst, ipi_addr) says: the address to answer from, which the kernel makes up where
+/// the datagram was sent to another, and that other one.
+fn reached(info: &[u8; 12]) -> Option<IpAddr> {
+    let [interface, from, to] = std::array::from_fn(|at| std::array::from_fn(|byte| info[4 * at + byte]));
+    let (from, to) = (Ipv4Addr::from(from), Ipv4Addr::from(to));
+    let interface = i32::from_ne_bytes(interface);
+    // It came before the socket was told to say more.
+    let is_early = from.is_unspecified();
+    match () {
+        () if to.is_multicast() || to.is_broadcast() || !is_early && from != to => {
+            Some(Ipv4Addr::BROADCAST.into())
+        }
+        () if !to.is_loopback() || interface == LOOPBACK_INTERFACE => Some(to.into()),
+        () if is_early => None,
+        () => Some(Ipv4Addr::UNSPECIFIED.into()),
     }
 }
 
@@ -147,35 +155,62 @@ fn next(control: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn round_trip(ip: &str, family: Family) -> Option<IpAddr> {
+    fn round_trip(ip: &str) -> Option<IpAddr> {
         let mut control = Control::EMPTY;
-        let len = control.put_source(ip.parse().unwrap(), family);
+        let len = control.put_source(ip.parse().unwrap(), Family::V6);
         Told::read(&control.bytes()[..len]).local
+    }
+
+    /// What the kernel says of a datagram by IPv4.
+    fn told(interface: i32, [from, to]: [&str; 2]) -> Told {
+        let [from, to] = [from, to].map(|ip| ip.parse::<Ipv4Addr>().unwrap().octets());
+        let info: [u8; 12] = [interface.to_ne_bytes(), from, to].concat().try_into().unwrap();
+        let mut control = Control::EMPTY;
+        let len = control.put(0, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+        Told::read(&control.bytes()[..len])
+    }
+
+    fn local(ip: &str) -> Option<IpAddr> {
+        Some(ip.parse().unwrap())
     }
 
     #[test]
     fn local_addresses_survive() {
-        assert_eq!(round_trip("127.0.0.2", Family::V4), Some("127.0.0.2".parse().unwrap()));
-        assert_eq!(round_trip("2001:db8::2", Family::V6), Some("2001:db8::2".parse().unwrap()));
-        assert_eq!(round_trip("10.0.0.9", Family::V6), Some("10.0.0.9".parse().unwrap()));
-    }
-
-    /// The kernel makes one up for a broadcast, from the source, which may be forged.
-    #[test]
-    fn another_interface_reaches_no_loopback_address() {
-        let mut control = Control::EMPTY;
-        let len = control.put_source("127.0.0.1".parse().unwrap(), Family::V4);
-        for (interface, local) in [(1, "127.0.0.1"), (2, "0.0.0.0")] {
-            let mut bytes = control.bytes()[..len].to_vec();
-            let data = len - size_of::<libc::in_pktinfo>().next_multiple_of(8);
-            bytes[data..data + 4].copy_from_slice(&i32::to_ne_bytes(interface));
-            assert_eq!(Told::read(&bytes).local, Some(local.parse().unwrap()));
+        assert_eq!(told(1, ["127.0.0.2"; 2]).local, local("127.0.0.2"));
+        assert_eq!(told(2, ["10.0.0.9"; 2]).local, local("10.0.0.9"));
+        for ip in ["2001:db8::2", "::1", "10.0.0.9"] {
+            assert_eq!(round_trip(ip), local(ip));
         }
     }
 
+    /// The kernel makes up an address to answer from, by the source, which may be forged.
     #[test]
-    fn nobody_answers_from_multicast() {
-        assert_eq!(round_trip("ff02::1", Family::V6), None);
+    fn what_is_sent_to_many_reaches_none_of_them() {
+        for (from, to) in [
+            ("10.0.0.1", "10.0.0.255"),
+            ("10.0.0.1", "255.255.255.255"),
+            ("10.0.0.1", "224.0.0.1"),
+            ("127.0.0.1", "127.255.255.255"),
+            ("0.0.0.0", "255.255.255.255"),
+            ("0.0.0.0", "239.0.0.1"),
+        ] {
+            for interface in 0..3 {
+                assert_eq!(told(interface, [from, to]).local, local("255.255.255.255"), "{to}");
+            }
+        }
+        assert_eq!(round_trip("ff02::1"), local("ff02::1"));
+    }
+
+    #[test]
+    fn another_interface_reaches_no_loopback_address() {
+        assert_eq!(told(2, ["127.0.0.1"; 2]).local, local("0.0.0.0"));
+    }
+
+    /// Of what waited in a socket before it was told to say more, the kernel knows nothing but the header.
+    #[test]
+    fn what_came_early_is_not_known_to_be_from_here() {
+        assert_eq!(told(0, ["0.0.0.0", "10.0.0.9"]).local, local("10.0.0.9"));
+        assert_eq!(told(0, ["0.0.0.0", "127.0.0.1"]).local, None);
     }
 
     #[test]
@@ -197,7 +232,7 @@ mod tests {
         let local = "10.0.0.9".parse().unwrap();
         let size = 1200_i32.to_ne_bytes();
         let (mut source, mut segment) = (Control::EMPTY, Control::EMPTY);
-        let source_len = source.put_source(local, Family::V4);
+        let source_len = source.put_source(local, Family::V6);
         let segment_len = segment.put(0, libc::SOL_UDP, libc::UDP_GRO, size);
         let (source, segment) = (&source.bytes()[..source_len], &segment.bytes()[..segment_len]);
         for control in [[source, segment].concat(), [segment, source].concat()] {

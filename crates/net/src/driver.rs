@@ -24,7 +24,9 @@ pub struct BufferId(pub u16);
 pub struct Arrival {
     /// Who sent it, in the socket's family: a v4-mapped address came by IPv6, and is forged.
     pub source: SocketAddr,
-    /// The address that it reached; only on sockets that are bound to a wildcard.
+    /// The address that it reached; only on sockets that are bound to a wildcard. 255.255.255.255 or a multicast address: it was sent
+    /// to many, and every socket of the port has one. 0.0.0.0: a loopback address, and by another interface than `lo`. None there: a
+    /// loopback address, before the socket was asked to tell by which.
     pub local: Option<IpAddr>,
     /// The socket that received it, and that an answer has to leave from.
     pub socket: SocketIndex,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::libc;
 use socket2::{Domain, Protocol, Type};
 
-use crate::bind::{BindError, Binding, SocketOptions, equip, explain, prepare_wildcard};
+use crate::bind::{BindError, Binding, SocketOptions, check_one, equip, explain, prepare_wildcard};
 use crate::sieve;
 use crate::socket::Socket;
 
@@ -152,6 +152,7 @@ impl Inherited {
     pub fn bind(self, options: SocketOptions) -> Result<Binding, BindError> {
         let mut binding = Binding::of(self.shards());
         for (address, group) in self.groups {
+            check_one(address)?;
             let sockets: io::Result<Vec<Socket>> = group
                 .into_iter()
                 .map(|socket| {

@@ -20,7 +20,7 @@ expose::catalogue! {
     UNPROVED_EGRESS "relay_unproved_egress_bytes_total" Counter [] "Bytes for unproved members with IP headers, while there is a cap on them."
     UNPROVED_EGRESS_LIMIT "relay_unproved_egress_limit_bytes" Gauge [] "The cap on those bytes in a second, by --unproved-egress."
     COMMANDS "relay_commands_total" Counter ["command"] "Commands executed or refused; those of denied, impossible or throttled sources are not looked at."
-    THROTTLED "relay_throttled_requests_total" Counter ["reason"] "Requests answered with a question for a proof, because the unproved addresses of their prefix have had all their answers (replies) or have tried too many wrong group ids (guesses)."
+    THROTTLED "relay_throttled_requests_total" Counter ["reason"] "Requests answered with a question for a proof, because the unproved addresses of their prefix have had all their answers (replies), or because too many wrong group ids were tried from there, by this client or by others (guesses)."
     REFUSED "relay_requests_refused_total" Counter ["reason"] "Datagrams answered with an error, by its code."
     RECEIVED_PACKETS "relay_received_packets_total" Counter ["shard"] "Datagrams received."
     RECEIVED_BYTES "relay_received_bytes_total" Counter ["shard"] "Payload bytes received; of a datagram over 4096 bytes, 4097 are counted."

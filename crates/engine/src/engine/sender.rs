@@ -22,7 +22,7 @@ impl Engine {
         session: Option<usize>,
     ) -> Sender<'a> {
         // A machine can let loopback addresses in from outside (route_localnet): such a one must not be believed.
-        let is_foreign = || client.ip().is_loopback() && self.own.is_no_loopback(&datagram.local);
+        let is_foreign = || client.ip().is_loopback() && !self.own.is_loopback(&datagram.local);
         let is_trusted = self.settings.trust.contains(client.ip()) && !is_foreign();
         let is_proved = is_trusted || session.is_some_and(|key| self.sessions.get(key).proved);
         Sender { datagram, client, session, is_trusted, is_proved }

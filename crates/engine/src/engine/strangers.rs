@@ -25,7 +25,7 @@ impl Engine {
     /// when it joined.
     pub(super) fn hear(&mut self, command: Option<&Command<'_>>, from: &Sender<'_>) -> Hearing {
         let client = from.client;
-        if from.session.is_none() && (self.is_refused(client) || self.is_astray(command, client)) {
+        if from.session.is_none() && (self.is_refused(from) || self.is_astray(command, client)) {
             return Hearing::Ignored;
         }
         let throttle = &self.admission.throttle;
@@ -53,10 +53,13 @@ impl Engine {
     }
 
     /// True if a datagram is dropped for its source alone, and counted.
-    fn is_refused(&mut self, client: &ClientAddr) -> bool {
-        let ip = client.ip();
+    fn is_refused(&mut self, from: &Sender<'_>) -> bool {
+        let (ip, local) = (from.client.ip(), &from.datagram.local);
         let reason = match () {
             () if self.own.is_no_source(ip) => DropReason::ImpossibleSource,
+            () if ip.is_loopback() && self.own.is_no_loopback(local) => DropReason::ImpossibleSource,
+            // It came before the kernel was asked to say so.
+            () if self.own.is_broadcast(local) => DropReason::Broadcast,
             () if !self.settings.access.admits(ip) => DropReason::Denied,
             () => return false,
         };

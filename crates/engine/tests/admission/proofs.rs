@@ -1,6 +1,6 @@
 //! Who has to prove what, and who is believed.
 
-use engine::OwnAddresses;
+use engine::{DropReason, LocalAddr, OwnAddresses};
 
 use super::*;
 
@@ -158,7 +158,7 @@ fn what_is_made_without_a_proof_does_not_use_up_the_quota_of_who_has_one() {
 /// Echo, or another relay, would answer what it hears, for ever.
 #[test]
 fn a_service_is_no_member_without_a_proof_and_in_peace_everybody_else_is() {
-    let bound = vec!["0.0.0.0:5000".parse().unwrap()];
+    let bound = vec!["127.0.0.1:5000".parse().unwrap()];
     let own = OwnAddresses { bound, ..OwnAddresses::default() };
     let mut relay = Relay::with_own_addresses(1, settings(AdmissionMode::Auto), own);
     let id = relay.create("127.0.0.1:9".parse().unwrap());
@@ -177,18 +177,31 @@ fn a_service_is_no_member_without_a_proof_and_in_peace_everybody_else_is() {
 /// Where the kernel lets loopback addresses in from outside, who forges one would be trusted.
 #[test]
 fn loopback_is_trusted_only_where_loopback_is_reached() {
-    for (bound, is_trusted) in [
-        ("192.0.2.1:5000", false),
-        ("127.0.0.1:5000", true),
-        ("0.0.0.0:5000", true),
-        ("[2001:db8::1]:5000", false),
+    let [joined, asked, dropped] = ["OK JOINED LOBBY", "ERR RETRY ", ""];
+    for (bound, reached, expected) in [
+        ("192.0.2.1:5000", "", dropped),
+        ("[2001:db8::1]:5000", "", dropped),
+        ("127.0.0.1:5000", "", joined),
+        ("[::1]:5000", "", joined),
+        ("0.0.0.0:5000", "127.3.3.3", joined),
+        ("0.0.0.0:5000", "192.0.2.1", dropped),
+        // By another interface, and before the kernel was asked by which.
+        ("0.0.0.0:5000", "0.0.0.0", dropped),
+        ("0.0.0.0:5000", "", asked),
     ] {
         let own = OwnAddresses { bound: vec![bound.parse().unwrap()], ..OwnAddresses::default() };
         let mut relay = Relay::with_own_addresses(1, settings(AdmissionMode::Strict), own);
         relay.groups.declare(&[("LOBBY".parse().unwrap(), None)], Tick(0));
+        let local = LocalAddr::new(0, reached.parse().ok());
         for source in ["127.0.0.1:9", "127.0.0.5:9", "[::1]:9"] {
-            let answer = relay.say(source.parse().unwrap(), b"!JOIN LOBBY");
-            assert_eq!(answer == "OK JOINED LOBBY", is_trusted, "{source} at {bound}");
+            let text = match relay.ask_at(local, source.parse().unwrap(), b"!JOIN LOBBY") {
+                Answer::Reply { text, .. } => text,
+                _ => String::new(),
+            };
+            let is_expected = text.starts_with(expected) && text.is_empty() == expected.is_empty();
+            assert!(is_expected, "{source} at {bound} {reached}: {text}");
         }
+        let counted = relay.engines[0].tally().dropped[DropReason::ImpossibleSource as usize];
+        assert_eq!(counted, if expected == dropped { 3 } else { 0 });
     }
 }

@@ -97,8 +97,14 @@ impl Relay {
 
     /// One datagram in a turn of its own, and its answer.
     pub fn ask(&mut self, source: SocketAddr, bytes: &[u8]) -> Answer {
+        self.ask_at(LocalAddr::new(0, None), source, bytes)
+    }
+
+    /// The same for one that has reached the relay there.
+    pub fn ask_at(&mut self, local: LocalAddr, source: SocketAddr, bytes: &[u8]) -> Answer {
         self.begin_turn(0);
-        self.receive(source, bytes);
+        let shard = self.shard(source);
+        self.engines[shard].receive(&Datagram { bytes, source, local, number: 0 }, &mut self.outboxes[shard]);
         let outbox = &self.outboxes[self.shard(source)];
         let mut deliveries = outbox.epochs().flatten();
         let answer = deliveries.next().map_or(Answer::Nothing, |delivery| answer(outbox, delivery));

@@ -78,6 +78,9 @@ fn errors_name_the_address_and_the_reason() {
     for (bad, kind) in [
         (address("192.0.2.77:0"), BindErrorKind::NotAvailable),
         (address("[2001:db8::77]:0"), BindErrorKind::NotAvailable),
+        (address("224.0.0.1:0"), BindErrorKind::Many),
+        (address("255.255.255.255:0"), BindErrorKind::Many),
+        (address("[ff02::1]:0"), BindErrorKind::Many),
     ] {
         let error = bind(&[good, bad], 2, SocketOptions::default()).unwrap_err();
         assert_eq!((error.address.ip(), error.kind), (bad.ip(), kind));

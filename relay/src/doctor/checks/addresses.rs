@@ -51,7 +51,7 @@ fn judge(facts: &Facts) -> Finding {
         let finding = Finding::problem(NAME, format!("{host} cannot be bound: {kind}"))
             .why("The relay does not start.");
         match kind {
-            BindErrorKind::NotAvailable => finding
+            BindErrorKind::NotAvailable | BindErrorKind::Many => finding
                 .fix(How::Relay, "--host ADDRESS (`ip address` lists this machine's; 0.0.0.0,:: serves all)"),
             BindErrorKind::Descriptors => {
                 finding.fix(How::Advice, "raise the limit of open files, as told above (open-files)")

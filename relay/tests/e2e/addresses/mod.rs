@@ -3,6 +3,7 @@
 mod extensions;
 mod families;
 mod link_local;
+mod many;
 mod wildcard;
 
 use std::io::ErrorKind;

@@ -1,7 +1,7 @@
 //! Bound to a wildcard or to several addresses, the relay answers each client from the address that it reached.
 
 use super::{Rover, at};
-use crate::support::{Cable, Client, FAR, Relay, RelayOptions, add_ipv6, alone, each_backend, ip};
+use crate::support::{Client, Relay, RelayOptions, add_ipv6, alone, each_backend};
 
 const WILDCARD: [&str; 2] = ["--host", "0.0.0.0"];
 const SEVERAL: [&str; 8] =
@@ -113,26 +113,6 @@ fn ipv6_too() {
                 (0..count).for_each(|_| assert_eq!(rover.hear(), ("payload".to_owned(), hosts[number % 3])));
                 assert_eq!(rover.ask(hosts[(number + 1) % 3], "!WHO"), format!("OK WHO {group} 6"));
             }
-        });
-    });
-}
-
-/// Nobody can answer from a broadcast address: the answer comes from one of the relay's own.
-#[test]
-fn a_broadcast_request_is_answered() {
-    each_backend(|backend| {
-        Cable::lay(|cable| {
-            let relay = RelayOptions::new(backend).with(["--host", "0.0.0.0"]).start();
-            cable.over_there(|| {
-                let rover = Rover::on(FAR);
-                rover.0.set_broadcast(true).unwrap();
-                for broadcast in ["10.9.0.255", "255.255.255.255"] {
-                    ip("route replace 255.255.255.255 dev far");
-                    rover.send(at(broadcast, relay.address().port()), "!WHO");
-                    let answer = "ERR NOT_IN_GROUP JoinFirstUseJOIN".to_owned();
-                    assert_eq!(rover.hear(), (answer, at("10.9.0.1", relay.address().port())));
-                }
-            });
         });
     });
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSliceMut};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,12 +21,17 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client on a port of its own, on the loopback address of the relay's family.
+    /// A client on a port of its own, on the loopback address of the relay's family; of a relay elsewhere, on an address of the
+    /// kernel's choice.
     pub fn to(relay: SocketAddr) -> Self {
-        match relay {
-            SocketAddr::V4(_) => Self::from((Ipv4Addr::LOCALHOST, 0).into(), relay),
-            SocketAddr::V6(_) => Self::from((Ipv6Addr::LOCALHOST, 0).into(), relay),
-        }
+        let is_here = relay.ip().is_loopback() || relay.ip().is_unspecified();
+        let own: IpAddr = match (relay, is_here) {
+            (SocketAddr::V4(_), true) => Ipv4Addr::LOCALHOST.into(),
+            (SocketAddr::V4(_), false) => Ipv4Addr::UNSPECIFIED.into(),
+            (SocketAddr::V6(_), true) => Ipv6Addr::LOCALHOST.into(),
+            (SocketAddr::V6(_), false) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self::from((own, 0).into(), relay)
     }
 
     /// A client with an address of its own.
