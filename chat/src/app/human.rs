@@ -100,7 +100,9 @@ fn refusal_words(request: Request, refusal: Refusal) -> String {
         (_, Refusal::ClientLimit { used, max }) => {
             format!("you have made {used} of {max} groups; unused ones are deleted after a while")
         }
-        (_, Refusal::Retry(_)) => "the relay does not believe in this address: try again".into(),
+        (_, Refusal::Retry(_)) => {
+            "the relay asks for a proof again and again: somebody behind your address may be trying groups' IDs; try later".into()
+        }
         (_, Refusal::ServerFull) => "the relay is full: try later".into(),
         (request, refusal) => format!("the relay refused {request}: {refusal}"),
     }

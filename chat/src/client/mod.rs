@@ -304,11 +304,14 @@ impl Client {
         let told = self.contact.silent || self.contact.unreachable;
         self.unsure |=
             asked.cause == Cause::Verify || matches!(asked.request, Request::Join(_) | Request::Leave(_));
-        self.contact.silent = true;
+        self.contact.silent = asked.refusal().is_none();
         match asked.cause {
             Cause::Person | Cause::Flow => {
                 self.unconfirmed = 0;
-                self.events.push_back(Event::NoAnswer { request: asked.request, tries: asked.tries });
+                let Asked { request, tries, .. } = *asked;
+                let no_answer = Event::NoAnswer { request, tries };
+                let refused = asked.refusal().map(|refusal| Event::Refused { request, refusal });
+                self.events.push_back(refused.unwrap_or(no_answer));
             }
             Cause::Goodbye => {
                 self.group = None;
@@ -322,7 +325,7 @@ impl Client {
             }
             Cause::Heartbeat => {}
         }
-        if asked.cause.is_silent() && !told {
+        if asked.cause.is_silent() && self.contact.silent && !told {
             self.events.push_back(Event::Silent);
         }
     }

@@ -68,6 +68,8 @@ pub(super) struct Asked {
     pub(super) sent: u32,
     pub(super) deadline: Instant,
     proof: Showing,
+    /// How often the relay asked for the cookie that it was shown.
+    doubted: u32,
     last_sent: Instant,
     max_tries: u32,
     patience: Duration,
@@ -136,7 +138,7 @@ impl Asked {
             Request::Create | Request::Join(_) => Showing::Question,
             _ => Showing::Nothing { strays: 0 },
         };
-        Self { request, cause, tries, sent: 1, deadline, proof, last_sent, max_tries, patience }
+        Self { request, cause, tries, sent: 1, deadline, proof, doubted: 0, last_sent, max_tries, patience }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -152,8 +154,11 @@ impl Asked {
     /// cookie that is not believed is no use.
     pub(super) fn prove(&mut self, cookie: Cookie, now: Instant) -> Next {
         match self.proof {
-            // The answer to a try of before.
-            Showing::Cookie(known) if known == cookie => Next::Wait,
+            // The answer to a try of before, or to this one: who guesses too much is asked for it whatever it shows.
+            Showing::Cookie(known) if known == cookie => {
+                self.doubted += 1;
+                Next::Wait
+            }
             Showing::Cookie(_) => Next::Refused,
             _ => self.show(Showing::Cookie(cookie), now),
         }
@@ -192,6 +197,14 @@ impl Asked {
             self.deadline = now + self.patience;
         }
         again
+    }
+
+    /// What the relay has against it, if every try with the cookie was answered with the question for just that one.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        match self.proof {
+            Showing::Cookie(cookie) if self.doubted >= self.tries => Some(Refusal::Retry(cookie)),
+            _ => None,
+        }
     }
 
     pub(super) fn last_sent(&self) -> Instant {

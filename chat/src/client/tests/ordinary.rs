@@ -1,7 +1,7 @@
 //! What happens when nothing goes wrong.
 
 use super::world::{World, id, secs};
-use crate::client::{Busy, Event, MAX_UNCONFIRMED, PATIENCE, Request, SendError};
+use crate::client::{Busy, Event, MAX_UNCONFIRMED, PATIENCE, Request, SendError, TRIES};
 use wire::{Cookie, Heartbeat, Refusal};
 
 #[test]
@@ -71,6 +71,30 @@ fn a_question_for_a_proof_is_answered_once() {
     world.hear(&format!("ERR RETRY {}", Cookie::of(8)));
     assert_eq!(world.events(), [Event::Refused { request, refusal: Refusal::Retry(Cookie::of(8)) }]);
     assert_eq!(world.client.datagram(), None);
+}
+
+/// As who tries too many groups, or others behind its address.
+#[test]
+fn who_is_asked_again_and_again_is_told_so() {
+    let request = Request::Join(id("HOME"));
+    let retry = format!("ERR RETRY {}", Cookie::of(7));
+    for (answered, expected) in [
+        (3, Event::Refused { request, refusal: Refusal::Retry(Cookie::of(7)) }),
+        (2, Event::NoAnswer { request, tries: 3 }),
+    ] {
+        let mut world = World::new();
+        world.client.ask(request, world.now).unwrap();
+        world.hear(&retry);
+        for number in 0..TRIES {
+            if number < answered {
+                world.hear(&retry);
+            }
+            assert_eq!(world.events(), []);
+            world.now += PATIENCE;
+            world.client.tick(world.now);
+        }
+        assert_eq!(world.events(), [expected]);
+    }
 }
 
 #[test]
