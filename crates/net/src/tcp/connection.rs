@@ -32,6 +32,8 @@ pub(super) struct Connection {
     pub(super) in_dirty: bool,
     /// It is in the list of those to be buried.
     pub(super) ended: bool,
+    /// The owner knows that it is over.
+    pub(super) is_known: bool,
     pub(super) leaving: Option<Leaving>,
     /// As far as is known: the kernel tells when it becomes so, and a call that it ends.
     readable: bool,
@@ -81,6 +83,7 @@ impl Connection {
             in_ready: false,
             in_dirty: false,
             ended: false,
+            is_known: false,
             leaving: None,
             readable: false,
             writable: true,
@@ -110,7 +113,7 @@ impl Connection {
 
     /// True if it takes messages.
     pub(super) fn is_listening(&self) -> bool {
-        !self.ended && self.leaving.is_none_or(|leaving| leaving.why == Ending::Peer)
+        !self.ended && self.leaving.is_none()
     }
 
     /// Hands over a turn's share of its messages.
@@ -213,8 +216,9 @@ impl Connection {
         }
     }
 
-    /// Starts to leave.
+    /// Starts to leave, as the owner knows.
     pub(super) fn leave(&mut self, why: Ending) {
+        self.is_known = true;
         self.leaving = Some(Leaving { why, eof: why == Ending::Peer, shut: false });
         self.kept = Vec::new();
         self.more = false;

@@ -40,8 +40,8 @@ pub enum Event {
         /// Who sent it.
         connection: ConnectionId,
     },
-    /// The connection is over. What is sent before the next exchange still goes to a peer that only has nothing more to say. There
-    /// is no such event for one that the owner has closed.
+    /// The connection is over. What was sent before still goes to a peer that only has nothing more to say. There is no such event
+    /// for one that the owner has closed.
     Closed {
         /// It means nobody any more.
         connection: ConnectionId,

@@ -117,10 +117,14 @@ impl Streams {
     /// Ends a connection when what is queued has been written, in [`Bounds::farewell`] at most. There are no more events of it.
     pub fn close(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id.slot as usize) else { return };
-        if connection.id != id || connection.ended || connection.leaving.is_some() {
+        if connection.id != id {
             return;
         }
-        self.leave(id, Ending::Asked);
+        if !connection.ended && connection.leaving.is_none() {
+            self.leave(id, Ending::Asked);
+        } else {
+            connection.is_known = true;
+        }
     }
 
     /// Lets nobody in any more, and closes all connections as [`Streams::close`] does; exchanges go on until [`Streams::is_empty`].
@@ -325,10 +329,9 @@ impl Streams {
             self.deadlines.replace(id, &mut connection.deadline, None);
             self.census.leave(connection.source);
             self.ledger.figures.open -= 1;
-            // The owner of one that is leaving knows.
             let why = connection.leaving.map_or(why, |leaving| leaving.why);
             self.ledger.figures.closed[why.index()] += 1;
-            if connection.leaving.is_none() {
+            if !connection.is_known {
                 events.push(Event::Closed { connection: id, why });
             }
             connection.finish(reset, &mut self.ledger);

@@ -127,18 +127,35 @@ fn who_has_nothing_more_to_say_still_hears_the_answers() {
     let (mut client, connection) = side.client();
     client.say(b"question");
     client.stream.shutdown(Shutdown::Write).unwrap();
-    let mut closed = false;
-    side.turn_until(|side| {
-        for (from, _) in std::mem::take(&mut side.heard) {
-            assert!(side.send(from, Kind::Control, &[b"answer"]));
-        }
-        closed |= side.events.contains(&Event::Closed { connection, why: Ending::Peer });
-        closed
-    });
+    side.hear();
+    assert!(side.send(connection, Kind::Control, &[b"answer"]));
+    assert_eq!(ending(&mut side, connection), Ending::Peer);
+    assert!(!side.send(connection, Kind::Control, &[b"too late"]));
     side.turn_until(|side| side.streams.is_empty());
     assert_eq!([client.listen(), client.listen()], [Some(b"answer".to_vec()), None]);
     assert_eq!(side.figures().closed[Ending::Peer.index()], 1);
     assert!(!side.send(connection, Kind::Control, &[b"to nobody"]));
+}
+
+/// What waits for it is written when it is taken, and until then nothing is tried.
+#[test]
+fn who_has_nothing_more_to_say_may_take_its_time_to_hear() {
+    let mut side = Side::new(Bounds::default());
+    let (mut client, connection) = side.client_from(None, 32 << 10);
+    let mut sent = 0;
+    while side.figures().messages_queued == 0 {
+        assert!(side.send(connection, Kind::Payload, &[&[0; 4096]]));
+        sent += 1;
+        side.turn();
+    }
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(ending(&mut side, connection), Ending::Peer);
+    let before = side.figures().calls;
+    (0..10).for_each(|_| side.turn());
+    assert_eq!(side.figures().calls - before, 10, "it only waits");
+    let listening = std::thread::spawn(move || std::iter::from_fn(|| client.listen()).count());
+    side.turn_until(|side| side.streams.is_empty());
+    assert_eq!(listening.join().unwrap(), sent);
 }
 
 #[test]

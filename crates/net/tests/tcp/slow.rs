@@ -165,6 +165,41 @@ fn who_reads_its_answers_after_all_is_heard_again() {
     side.turn_until(|side| side.streams.is_empty());
 }
 
+/// What it said meanwhile has been there for long when it has read its answers, and nothing more comes.
+#[test]
+fn what_was_said_while_nobody_listened_is_heard() {
+    let mut side = Side::new(Bounds::default());
+    let (mut client, connection) = side.client_from(None, SMALL);
+    clog(&mut side, connection);
+    for _ in 0..CONTROL_STOPS {
+        assert!(side.send(connection, Kind::Control, &[b"answer"]));
+    }
+    side.turn();
+    client.say(b"later");
+    (0..3).for_each(|_| side.turn());
+    assert_eq!(side.figures().messages_in, 0);
+    let mut listener = Client { stream: client.stream.try_clone().unwrap() };
+    let listening = std::thread::spawn(move || {
+        while listener.listen().unwrap() != b"answer" {}
+        (1..CONTROL_STOPS).for_each(|_| assert_eq!(listener.listen().unwrap(), b"answer"));
+    });
+    assert_eq!(side.hear(), (connection, b"later".to_vec()));
+    listening.join().unwrap();
+}
+
+/// It reads its last messages and closes, and nobody has to wait until it is cut off.
+#[test]
+fn who_is_not_read_from_can_still_take_its_leave() {
+    let mut side = Side::new(Bounds { queue_bytes: 1 << 20, ..Bounds::default() });
+    let (mut client, connection) = side.client_from(None, SMALL);
+    flood(&mut side, &mut client, connection);
+    side.streams.close(connection);
+    let leaving = std::thread::spawn(move || while client.listen().is_some() {});
+    side.turn_until(|side| side.streams.is_empty());
+    leaving.join().unwrap();
+    assert_eq!((side.figures().messages_discarded, side.figures().closed[Ending::Asked.index()]), (0, 1));
+}
+
 #[test]
 fn more_control_than_a_queue_holds_ends_the_connection() {
     let mut side = Side::new(Bounds::default());
@@ -175,4 +210,16 @@ fn more_control_than_a_queue_holds_ends_the_connection() {
     side.turn();
     assert_eq!(side.events, [Event::Closed { connection, why: Ending::Overrun }]);
     assert!(client.is_reset());
+}
+
+/// Who closes what has ended meanwhile hears no more of it.
+#[test]
+fn a_closed_connection_has_no_events() {
+    let mut side = Side::new(Bounds::default());
+    let (_client, connection) = side.client_from(None, SMALL);
+    clog(&mut side, connection);
+    while side.send(connection, Kind::Control, &[b"news"]) {}
+    side.streams.close(connection);
+    side.turn();
+    assert_eq!((side.events.len(), side.figures().closed[Ending::Overrun.index()]), (0, 1));
 }
