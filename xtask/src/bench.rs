@@ -11,6 +11,7 @@ mod generator;
 mod host;
 mod joins;
 mod latency;
+mod mailbox;
 pub mod metrics;
 mod million;
 mod namespace;
@@ -87,13 +88,14 @@ impl Bench {
 type Part = fn(&Bench) -> anyhow::Result<Outcome>;
 
 /// In the order of the document.
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     fanout::measure,
     original::measure,
     latency::measure,
     joins::measure,
     shards::measure,
     overload::measure,
+    mailbox::measure,
     profile::measure,
     sending::measure,
     pacing::measure,

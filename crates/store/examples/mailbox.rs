@@ -1,8 +1,8 @@
 //! What the store can do on this disk, and what the disk can do at all.
 //!
 //! `cargo run --release -p store --example mailbox -- DIRECTORY` prints a line of `key=value` pairs for each measurement:
-//! syncs of the disk without any store; mails of 200 bytes stored with 1, 8, 64 and 1024 senders, each of whom sends the next
-//! when the last is on the disk; then a million mails, `kill -9`, opening again, and deleting them all.
+//! mails of 200 bytes stored with 1, 8, 64 and 1024 senders, each of whom sends the next when the last is on the disk, beside
+//! the syncs of the disk without any store just before; then a million mails, `kill -9`, opening again, and deleting them all.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -41,11 +41,10 @@ fn main() {
 fn measure(directory: &Path) {
     fs::create_dir_all(directory).expect("the directory can be made");
     let folder = directory.join("mailbox-bench");
-    for size in [4096, 64 << 10, 1 << 20] {
-        syncs(&directory.join("mailbox-syncs"), size);
-    }
     for senders in [1, 8, 64, 1024] {
-        rate(&folder, senders);
+        // A disk that others use, too, is another one in each minute.
+        let syncs = syncs(&directory.join("mailbox-syncs"));
+        rate(&folder, senders, syncs);
     }
     let written = filled_by_another(&folder);
     let size = size(&folder);
@@ -75,27 +74,26 @@ fn measure(directory: &Path) {
     fs::remove_dir_all(&folder).expect("the directory can be removed");
 }
 
-/// Writes into a file that is there already, and waits for the disk each time.
-fn syncs(path: &Path, size: usize) {
-    const ROOM: u64 = 64 << 20;
+/// Syncs a second of a file that is there already, each after a write of one page.
+fn syncs(path: &Path) -> f64 {
+    const PAGE: usize = 4096;
+    const PAGES: u64 = 4096;
     let file = File::create(path).expect("a file");
-    let bytes = vec![1; size];
-    (0..ROOM / size as u64).for_each(|block| file.write_all_at(&bytes, block * size as u64).expect("room"));
+    let page = [1; PAGE];
+    let write = |number: u64| file.write_all_at(&page, number % PAGES * PAGE as u64).expect("room");
+    (0..PAGES).for_each(write);
     file.sync_all().expect("a disk");
-    let (start, mut times) = (Instant::now(), Vec::new());
+    let (start, mut syncs) = (Instant::now(), 0);
     while start.elapsed() < MEASURED {
-        let one = Instant::now();
-        file.write_all_at(&bytes, times.len() as u64 * size as u64 % ROOM).expect("room");
+        write(syncs);
         file.sync_data().expect("a disk");
-        times.push(one.elapsed());
+        syncs += 1;
     }
-    times.sort_unstable();
-    let rate = times.len() as f64 / start.elapsed().as_secs_f64();
-    println!("what=disk bytes={size} syncs_per_s={rate:.0} median_us={}", times[times.len() / 2].as_micros());
     fs::remove_file(path).expect("the file can be removed");
+    syncs as f64 / start.elapsed().as_secs_f64()
 }
 
-fn rate(folder: &Path, senders: u64) {
+fn rate(folder: &Path, senders: u64, syncs: f64) {
     let _none = fs::remove_dir_all(folder);
     let mut post = Post::open(folder);
     post.register();
@@ -114,7 +112,7 @@ fn rate(folder: &Path, senders: u64) {
     let (mails, commits) = (after.stored - before.stored, after.commits - before.commits);
     let us = post.store.commit_us();
     println!(
-        "what=rate senders={senders} mails_per_s={:.0} commits_per_s={:.0} commit_p50_us={} commit_p99_us={}",
+        "what=rate senders={senders} mails_per_s={:.0} commits_per_s={:.0} syncs_per_s={syncs:.0} p50_us={} p99_us={}",
         mails as f64 / took,
         commits as f64 / took,
         us.value_at_quantile(0.5),

@@ -18,6 +18,8 @@ pub struct Binaries {
     pub bare: PathBuf,
     /// Many members behind one socket.
     pub inject: PathBuf,
+    /// Mail that is stored, with the disk beside it.
+    pub mailbox: PathBuf,
     /// A folder for what programs write.
     pub folder: PathBuf,
 }
@@ -36,6 +38,7 @@ impl Binaries {
             "cargo build --locked --release -p net --example ceiling --example bare --example inject"
         )
         .run()?;
+        cmd!(shell, "cargo build --locked --release -p store --example mailbox").run()?;
         let release = release_folder(shell)?;
         let folder = release.with_file_name("bench");
         std::fs::create_dir_all(&folder)?;
@@ -45,6 +48,7 @@ impl Binaries {
             ceiling: release.join("examples/ceiling"),
             bare: release.join("examples/bare"),
             inject: release.join("examples/inject"),
+            mailbox: release.join("examples/mailbox"),
             folder,
         })
     }
