@@ -103,7 +103,6 @@ impl Streams {
         self.now = (self.clock)();
         self.expire();
         self.accept(events);
-        self.flush();
         self.read(events);
         self.bury(events);
         Ok(())

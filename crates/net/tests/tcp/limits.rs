@@ -1,11 +1,11 @@
 //! How many are let in: in all, from one address and from one prefix.
 
 use net::tcp::limits::ACCEPT_PAUSE;
-use net::tcp::{Bounds, NoRoom, Tenacity};
+use net::tcp::{Bounds, NoRoom, Streams, Tenacity, listen};
 use nix::libc;
 
 use crate::forbid::{Call, forbid};
-use crate::side::{Client, Side};
+use crate::side::{Client, DEADLINE, Side, until};
 
 /// Somebody who is refused at once for this reason.
 fn is_refused(side: &mut Side, source: &str, why: NoRoom) {
@@ -60,6 +60,20 @@ fn an_error_that_will_come_again_makes_a_pause() {
     side.pass(ACCEPT_PAUSE);
     side.turn();
     assert_eq!(side.figures().accept_errors, 2);
+}
+
+/// Nothing else has to happen for it to be tried again.
+#[test]
+fn a_pause_ends_the_wait() {
+    let listeners = listen(&["127.0.0.1:0".parse().unwrap()], &Tenacity::default()).unwrap();
+    let _client = Client::connect(listeners[0].address(), None, 0);
+    let mut streams = Streams::new(listeners, Bounds::default()).unwrap();
+    forbid(&Call { number: libc::SYS_accept4, argument: None }, libc::ENOSYS);
+    let mut events = Vec::new();
+    until(|| {
+        streams.exchange(&mut events, Some(DEADLINE)).unwrap();
+        streams.figures().accept_errors == 3
+    });
 }
 
 /// A confined process may set no option: whoever is refused hears an ordinary end.
