@@ -104,23 +104,25 @@ impl Book {
         self.names.remove(name);
     }
 
-    /// Names that were not seen for too long, with the numbers of their mail.
-    pub fn abandoned(&self, bounds: &Bounds, now: u64) -> Vec<(Box<str>, Vec<u64>)> {
+    /// Names that were not seen for too long, with the numbers of their mail, at most so many.
+    pub fn abandoned(&self, bounds: &Bounds, now: u64, most: usize) -> Vec<(Box<str>, Vec<u64>)> {
         let past = |entry: &&Entry| Bounds::is_past(bounds.name_ttl, entry.seen, now);
         let all = |entry: &Entry| entry.slips.iter().map(|slip| slip.number).collect();
         self.names
             .iter()
             .filter(|(_, entry)| past(entry))
+            .take(most)
             .map(|(name, entry)| (name.clone(), all(entry)))
             .collect()
     }
 
-    /// Mail that is too old.
-    pub fn aged(&self, bounds: &Bounds, now: u64) -> Vec<(Box<str>, u64)> {
+    /// Mail that is too old, at most so many.
+    pub fn aged(&self, bounds: &Bounds, now: u64, most: usize) -> Vec<(Box<str>, u64)> {
         let past = |slip: &&Slip| Bounds::is_past(bounds.age, slip.time, now);
         let mut aged = Vec::new();
         for (name, entry) in &self.names {
-            aged.extend(entry.slips.iter().filter(past).map(|slip| (name.clone(), slip.number)));
+            let room = most - aged.len();
+            aged.extend(entry.slips.iter().filter(past).take(room).map(|slip| (name.clone(), slip.number)));
         }
         aged
     }

@@ -25,7 +25,7 @@ pub const READ_MAILS: usize = 64;
 
 /// Names and mails that one [`Request::Sweep`](crate::Request::Sweep) removes before it stops, so that others wait for some
 /// twenty milliseconds and not for all that is old. A name goes with all of its mail, so it can be as many more as one name has.
-pub const SWEEP_ROWS: u64 = 10_000;
+pub const SWEEP_ROWS: usize = 10_000;
 
 /// How far the time on disk at which a name was last seen may lag behind, milliseconds: a day, of a
 /// [`Bounds::name_ttl`] of many. So being seen costs a commit a day.

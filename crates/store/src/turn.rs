@@ -159,12 +159,11 @@ impl<'t> Turn<'t> {
 
     fn sweep(&mut self, now: u64) -> Result<Answer> {
         let (mut names, mut mails) = (0, 0);
-        let is_enough = |names, mails| names + mails >= limits::SWEEP_ROWS;
-        for (name, numbers) in self.book.abandoned(self.bounds, now) {
-            if is_enough(names, mails) {
+        for (name, numbers) in self.book.abandoned(self.bounds, now, limits::SWEEP_ROWS) {
+            if names + mails >= limits::SWEEP_ROWS {
                 break;
             }
-            mails += numbers.len() as u64;
+            mails += numbers.len();
             for number in numbers {
                 self.remove(&name, number)?;
             }
@@ -173,16 +172,16 @@ impl<'t> Turn<'t> {
             self.book.forget(&name);
             names += 1;
         }
-        for (name, number) in self.book.aged(self.bounds, now) {
-            if is_enough(names, mails) {
-                break;
-            }
+        let room = limits::SWEEP_ROWS.saturating_sub(names + mails);
+        for (name, number) in self.book.aged(self.bounds, now, room) {
             self.remove(&name, number)?;
             mails += 1;
         }
+        let more = names + mails >= limits::SWEEP_ROWS;
+        let (names, mails) = (names as u64, mails as u64);
         self.tally.expired += mails;
         self.tally.forgotten += names;
-        Ok(Answer::Swept { names, mails, more: is_enough(names, mails) })
+        Ok(Answer::Swept { names, mails, more })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The store's thread: takes what waits, commits it at once, answers, and comes back after the disk has failed.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,7 +67,10 @@ impl Writer {
     }
 
     fn work(&mut self, batch: &[Asked], is_last: bool) -> Vec<Done> {
-        let answers = self.try_to(batch, is_last).unwrap_or_else(|error| self.fail(batch, &error));
+        // Where the database reads what it has not written, it may panic: what is in its memory is not looked at again.
+        let answers = catch_unwind(AssertUnwindSafe(|| self.try_to(batch, is_last)));
+        let answers = answers.unwrap_or_else(|_panic| Err(self.puzzled()));
+        let answers = answers.unwrap_or_else(|error| self.fail(batch, &error));
         if let State::Open(_, book) = &self.state {
             self.board.keep(book.names.len() as u64, book.mails, book.bytes);
         }
@@ -88,6 +92,10 @@ impl Writer {
         Ok(outcome.answers)
     }
 
+    fn puzzled(&self) -> Error {
+        Error::Damaged { path: self.path.clone(), why: "the disk reads what was never written".to_owned() }
+    }
+
     /// Opens the database again after a failure, unless it is too early for that.
     fn recover(&mut self) -> Result<(), Error> {
         let State::Broken(since) = self.state else { return Ok(()) };
@@ -105,7 +113,9 @@ impl Writer {
 
     fn fail(&mut self, batch: &[Asked], error: &Error) -> Vec<Done> {
         self.board.failed(error.to_string());
-        self.state = State::Broken(Instant::now());
+        let broken = std::mem::replace(&mut self.state, State::Broken(Instant::now()));
+        // A database that has panicked may do so again when it is closed.
+        let _closed = catch_unwind(AssertUnwindSafe(|| drop(broken)));
         failures(batch)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
-use super::desk::{Bytes, Desk, claim, put};
+use super::desk::{Bytes, Desk, claim, put, read};
 use crate::medium::{Medium, Source};
 use crate::{Answer, Bounds, Place};
 
@@ -24,6 +24,8 @@ enum Fault {
     Sync,
     /// Even reading does.
     Gone,
+    /// Reading brings something else.
+    Junk,
 }
 
 impl Flaky {
@@ -53,6 +55,10 @@ impl StorageBackend for Flaky {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         match *self.fault.lock().unwrap() {
             Some(Fault::Gone) => Err(io::ErrorKind::Other.into()),
+            Some(Fault::Junk) => {
+                out.fill(0xa5);
+                Ok(())
+            }
             _ => self.bytes.read(offset, out),
         }
     }
@@ -127,6 +133,24 @@ fn a_full_disk_costs_what_was_asked_meanwhile() {
         let error = Desk::open(&place, Bounds::default()).err().expect("there is no room");
         assert!(error.to_string().contains("no space is left on the disk; free some"), "{error}");
     });
+}
+
+#[test]
+fn a_disk_that_reads_something_else_ends_nothing() {
+    let flaky = Flaky::default();
+    let mut desk = Desk::on(flaky.source(), Bounds { bytes_per_name: 1 << 30, ..Bounds::default() }).unwrap();
+    desk.ask(claim("bob", None, "B", 1));
+    let first = desk.ask(put("bob", "eve", "1", 1, b"one"));
+    // More than the database has memory for.
+    let large = vec![7; 500_000];
+    for sender in 0..50 {
+        desk.ask(put("bob", &format!("s{sender}"), "1", 1, &large));
+    }
+    flaky.set(Some(Fault::Junk));
+    let answers: Vec<_> = (0..60).map(|after| desk.ask(read("bob", after, 1))).collect();
+    assert!(answers.contains(&Answer::Failed), "{answers:?}");
+    flaky.set(None);
+    goes_on(&mut desk, &first);
 }
 
 /// Asks until it works again, and looks whether all is there.
