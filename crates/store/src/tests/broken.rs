@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
-use super::desk::{Bytes, Desk, claim, put, read};
+use super::desk::{Bytes, Desk, claim, delete, put, read};
 use crate::medium::{Medium, Source};
 use crate::{Answer, Bounds, Place};
 
@@ -94,6 +94,9 @@ fn a_failure_of_the_disk_costs_what_was_asked_meanwhile() {
         let mut desk = Desk::on(flaky.source(), Bounds::default()).unwrap();
         desk.ask(claim("bob", None, "B", 1));
         let first = desk.ask(put("bob", "eve", "1", 1, b"one"));
+        let Answer::Stored { number } = desk.ask(put("bob", "eve", "0", 1, b"delivered")) else { panic!() };
+        desk.post(delete("bob", number));
+        assert_eq!(desk.mails("bob").len(), 1);
         assert_eq!(desk.store.trouble(), None);
         flaky.set(Some(fault));
         assert_eq!(desk.ask(put("bob", "eve", "2", 1, b"two")), Answer::Failed);
@@ -106,6 +109,7 @@ fn a_failure_of_the_disk_costs_what_was_asked_meanwhile() {
         );
         flaky.set(None);
         goes_on(&mut desk, &first);
+        assert!(desk.mails("bob").iter().all(|mail| mail.number != number), "what was delivered comes back");
     }
 }
 

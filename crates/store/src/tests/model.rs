@@ -39,8 +39,9 @@ enum Step {
         which: usize,
     },
     Sweep,
+    /// Or earlier: clocks are set.
     Later {
-        hours: u64,
+        hours: i64,
     },
     /// Wait for all answers.
     Wait,
@@ -61,7 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(name, after, count)| Step::Read { name, after, count }),
         5 => (name, 0..30usize).prop_map(|(name, which)| Step::Delete { name, which }),
         1 => Just(Step::Sweep),
-        2 => (0..40u64).prop_map(|hours| Step::Later { hours }),
+        2 => (-10..40i64).prop_map(|hours| Step::Later { hours }),
         3 => Just(Step::Wait),
         2 => Just(Step::Reopen),
     ];
@@ -110,7 +111,7 @@ impl Trial {
             Step::Delete { name, which } => delete(NAMES[name], number(which)),
             Step::Sweep => Request::Sweep { now: self.now },
             Step::Later { hours } => {
-                self.now += hours * HOUR;
+                self.now = self.now.saturating_add_signed(hours * HOUR as i64);
                 return;
             }
             Step::Wait => return self.settle(),

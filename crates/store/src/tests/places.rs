@@ -8,8 +8,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::broken::{mount, on_a_small_disk};
-use super::desk::{Bytes, Desk, claim, put};
+use super::desk::{Bytes, Desk, claim, delete, put};
 use crate::disk::FACTS;
+use crate::limits::{COMPACT_BYTES, COMPACT_SHARE};
 use crate::{Answer, Bounds, Error, Place};
 
 fn open(directory: &Path) -> Result<Desk, Error> {
@@ -95,6 +96,30 @@ fn what_cannot_be_written_is_told() {
     for path in [&file, &file.join("below")] {
         assert!(matches!(refusal(path), Error::Directory { .. }));
     }
+}
+
+#[test]
+fn a_file_with_little_in_it_is_made_smaller() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Directory(folder.path().to_owned());
+    let bounds = Bounds { bytes_per_name: 1 << 30, ..Bounds::default() };
+    let size = || fs::metadata(folder.path().join("store.redb")).unwrap().len();
+    let mut desk = Desk::open(&place, bounds).unwrap();
+    desk.ask(claim("bob", None, "B", 1));
+    let large = vec![1; 1 << 20];
+    for id in 0..40 {
+        let answer = desk.ask(put("bob", &format!("s{id}"), "1", 1, &large));
+        assert!(matches!(answer, Answer::Stored { .. }), "{answer:?}");
+    }
+    // What is left lies at the end, so the file cannot just be cut.
+    for mail in &desk.mails("bob")[..38] {
+        desk.post(delete("bob", mail.number));
+    }
+    drop(desk);
+    assert!(size() > COMPACT_BYTES);
+    let mut desk = Desk::open(&place, bounds).unwrap();
+    assert_eq!(desk.mails("bob").len(), 2);
+    assert!(size() < COMPACT_BYTES / COMPACT_SHARE, "{}", size());
 }
 
 #[test]
