@@ -76,14 +76,14 @@ pub const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 pub const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long what was sent may stay without an acknowledgement, or a peer's window closed, before the connection is given up
-/// (TCP_USER_TIMEOUT): half of the default heartbeat.
-pub const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// (TCP_USER_TIMEOUT): the three heartbeats for which a client may be silent by default. A stopped program is none that is gone.
+pub const UNACKNOWLEDGED: Duration = Duration::from_secs(180);
 
-/// How long a connection is silent before the kernel asks whether the peer is still there: as long as [`UNACKNOWLEDGED`], after
-/// which one question without an answer is enough.
-pub const PROBE_AFTER: Duration = UNACKNOWLEDGED;
+/// How long a connection is silent before the kernel asks whether the peer is still there: the default heartbeat. It gives up after
+/// [`UNACKNOWLEDGED`].
+pub const PROBE_AFTER: Duration = Duration::from_secs(60);
 
-/// How long it waits for the answer.
+/// How long it waits for the answer before it asks again.
 pub const PROBE_EVERY: Duration = Duration::from_secs(10);
 
 /// Bytes of a connection that the kernel takes before they can be sent (TCP_NOTSENT_LOWAT). What waits there cannot be dropped any
