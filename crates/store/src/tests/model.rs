@@ -144,7 +144,17 @@ impl Trial {
     }
 }
 
+/// Cases, at most: what a long run asks for elsewhere would take half an hour here.
+const MOST_CASES: u32 = 5000;
+
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.min(MOST_CASES), ..usual }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn a_store_does_what_the_oracle_says(steps in steps()) {
         let mut trial = Trial::new();
