@@ -28,7 +28,7 @@ pub const READ_MAILS: usize = 64;
 pub const SWEEP_ROWS: usize = 10_000;
 
 /// How far the time on disk at which a name was last seen may lag behind, milliseconds: a day, of a
-/// [`Bounds::name_ttl`] of many. So being seen costs a commit a day.
+/// [`Bounds::name_ttl`](crate::Bounds::name_ttl) of many. So being seen costs a commit a day.
 pub const SEEN_LAG_MS: u64 = 24 * 3600 * 1000;
 
 /// What a mail counts for beside its texts and bytes: what the index in memory and the page on disk need for it, in bytes.
