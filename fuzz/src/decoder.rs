@@ -1,7 +1,8 @@
 //! Any bytes, as the relay's decoder and as its clients' parser of replies read them.
 
 use wire::{
-    Argument, Command, Cookie, GroupId, MAX_DATAGRAM, Message, Proof, Reply, Usage, decode, looks_like_reply,
+    Argument, Command, Cookie, Form, GroupId, Hello, MAX_DATAGRAM, Message, Proof, Reply, Resume, Resumed,
+    Token, Usage, decode, looks_like_reply,
 };
 
 /// Panics where the decoder differs from the protocol's words.
@@ -20,9 +21,8 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn check_command(command: &Command<'_>, text: &[u8]) {
-    let mut halves = text.splitn(2, |&byte| byte == b' ');
-    let token = halves.next().unwrap_or_default();
-    let argument = strip(halves.next().unwrap_or_default());
+    let (token, rest) = split(text);
+    let argument = strip(rest);
     match *command {
         Command::Create(read) => assert!(token == b"CREATE" && is_cookie(read.cookie(), argument)),
         Command::Ping => assert_eq!(token, b"PING"),
@@ -36,9 +36,55 @@ fn check_command(command: &Command<'_>, text: &[u8]) {
             assert_eq!(token, b"LEAVE");
             check_group(read.group(Usage::Leave), argument, Usage::Leave);
         }
-        Command::Unknown => {
-            assert!(![&b"CREATE"[..], b"PING", b"WHO", b"JOIN", b"LEAVE"].contains(&token));
+        Command::Hello(fields) => {
+            assert_eq!(token, b"HELLO");
+            check_hello(fields.hello(), rest);
         }
+        Command::Beat => assert_eq!(token, b"BEAT"),
+        Command::Resume(fields) => {
+            let Resume { token: read, cookie } = fields.resume();
+            let (first, second) = split(rest);
+            assert!(token == b"RESUME" && is_token(read, first) && is_cookie(cookie, second));
+        }
+        Command::Raw(payload) => assert!(token == b"RAW" && payload == rest),
+        Command::Unknown => {
+            let known: [&[u8]; 9] =
+                [b"CREATE", b"PING", b"WHO", b"JOIN", b"LEAVE", b"HELLO", b"BEAT", b"RESUME", b"RAW"];
+            assert!(!known.contains(&token));
+        }
+    }
+}
+
+/// What is before the first space, and what is behind it.
+fn split(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().take_while(|&&byte| byte != b' ').count();
+    (&text[..end], text.get(end + 1..).unwrap_or_default())
+}
+
+/// Fields that are divided by one space each: the version, a cookie, and a wish.
+fn check_hello(read: Hello, text: &[u8]) {
+    let spaces = text.iter().filter(|&&byte| byte == b' ').count();
+    let (version, rest) = split(text);
+    let (cookie, wish) = split(rest);
+    let has_two = version == b"2";
+    match read {
+        Hello::Malformed => {
+            assert!(version.is_empty() || spaces > 2 || has_two && spaces == 2 && wish != b"FROM");
+        }
+        Hello::OtherVersion => assert!(!version.is_empty() && !has_two && spaces <= 2),
+        Hello::Known { cookie: shown, from } => {
+            assert!(has_two && spaces <= 2 && from == (spaces == 2) && (!from || wish == b"FROM"));
+            assert!(is_cookie(shown, cookie));
+        }
+    }
+}
+
+/// The text is read as this token, or as none.
+fn is_token(read: Option<Token>, text: &[u8]) -> bool {
+    match read {
+        Some(token) => token.to_string().as_bytes().eq_ignore_ascii_case(text),
+        // Any 26 letters are a number, but not every one has 128 bits.
+        None => text.len() != Token::LEN || Token::parse(text).is_none(),
     }
 }
 
@@ -94,6 +140,14 @@ fn is_white(byte: u8) -> bool {
 
 /// What is read as a reply is written and read again as the same, and nobody answers it.
 fn check_reply(bytes: &[u8]) {
+    if let Some(resumed) = Resumed::parse(bytes) {
+        assert!(looks_like_reply(bytes), "the relay would answer a reply");
+        assert_eq!(Resumed::parse(resumed.encode().as_bytes()), Some(resumed));
+    }
+    if let Some(reply) = Reply::parse_extended(bytes) {
+        assert!(looks_like_reply(bytes), "the relay would answer a reply");
+        assert_eq!(Reply::parse_extended(reply.encode_for(Form::Extended).as_bytes()), Some(reply));
+    }
     if let Some(reply) = Reply::parse(bytes) {
         assert!(looks_like_reply(bytes), "the relay would answer a reply");
         assert_eq!(Reply::parse(reply.encode().as_bytes()), Some(reply));

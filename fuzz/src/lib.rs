@@ -9,6 +9,9 @@
 pub mod common;
 pub mod configuration;
 pub mod decoder;
+#[path = "../../crates/engine/tests/model/extended.rs"]
+#[allow(missing_docs)]
+pub mod extended;
 #[path = "../../crates/engine/tests/model/oracle.rs"]
 #[allow(missing_docs)]
 pub mod oracle;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use engine::{Admission, Engine, Entropy, Groups, OwnAddresses};
+use engine::{Admission, Engine, Entropy, OwnAddresses, Shared};
 use net::{Driver, Home, SetupError, Socket};
 
 use crate::backend::{self, AnyDriver};
@@ -32,8 +32,7 @@ pub struct Crew {
 #[derive(Clone)]
 pub struct Common {
     pub setup: Arc<Setup>,
-    pub groups: Arc<Groups>,
-    pub admission: Arc<Admission>,
+    pub shared: Shared,
     pub own: Arc<OwnAddresses>,
     /// Where clients are steered to, if that is known.
     pub home: Option<Home>,
@@ -150,7 +149,7 @@ fn run_shard(
     }
     let mut engine = Engine::new(
         (shard, shards),
-        (Arc::clone(&common.groups), Arc::clone(&common.admission)),
+        common.shared.clone(),
         Arc::new(common.setup.settings.clone()),
         Arc::clone(&common.own),
         Entropy::new(fill_random),

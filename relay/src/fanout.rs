@@ -10,7 +10,7 @@ use crate::flows::{Bound, FlowIndex, Flows, Load};
 use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, OVERLOAD_STANDING, TURN_ARRIVALS, TURN_UNITS};
 use crate::movers::Movers;
 use crate::muffler::Blame;
-use crate::work::{Allowance, Queued, Taken};
+use crate::work::{Ahead, Allowance, Queued, Taken};
 
 /// The fan-out of one shard: the payloads of each group, served in turns, bounded by the turn's allowance and the
 /// backlog.
@@ -65,11 +65,11 @@ impl Fanout {
             unmeasured: 0,
             most,
             most_held: Load { payloads: buffers / 4, bytes: HELD_BYTES, copies: u64::MAX },
-            kept: Vec::new(),
+            kept: Vec::with_capacity(TURN_ARRIVALS),
             dropped: 0,
             blame: Blame::default(),
             now: Duration::ZERO,
-            completed: Vec::new(),
+            completed: Vec::with_capacity(TURN_ARRIVALS),
             gate,
         }
     }
@@ -196,16 +196,29 @@ impl Fanout {
             let part = match payload {
                 Payload::Composed(text) => driver.compose(outbox.text(text)),
                 Payload::Received(number) => received(&arrivals[*number as usize]),
+                Payload::Formed(number) => {
+                    let forms = outbox.forms(*number);
+                    received_from(&arrivals[forms.datagram as usize], forms.start)
+                }
             };
             match audience {
                 Audience::One(member) => self.reply(member, part, driver),
                 Audience::Others { roster, sender } => {
-                    if let Payload::Received(number) = payload {
-                        self.kept[*number as usize] = true;
-                    }
+                    let forms = match payload {
+                        Payload::Formed(number) => Some(outbox.forms(*number)),
+                        Payload::Received(number) => {
+                            self.kept[*number as usize] = true;
+                            None
+                        }
+                        Payload::Composed(_) => None,
+                    };
                     let listed = outbox.listed(*roster);
                     let at = self.movers.follow(listed, *sender, &self.flows);
-                    self.flows.push(at, listed, Queued { part, sender: *sender }, now);
+                    let work = self.flows.push(at, listed, Queued::new(part, *sender), now);
+                    if let Some(forms) = forms {
+                        self.kept[forms.datagram as usize] = true;
+                        self.flows.put_before_last(work, Ahead::of(forms, outbox));
+                    }
                 }
             }
         }
@@ -313,11 +326,11 @@ impl Fanout {
     fn drop_beyond(&mut self, bound: Bound, driver: &mut impl Driver) {
         let is_overloaded = self.pace.backlog.is_some();
         let (blame, now) = (&mut self.blame, self.now);
-        let mut leave = |payload, sender| {
+        let mut leave = |payload: Queued, sender| {
             if is_overloaded {
                 blame.note(sender, now);
             }
-            release(payload, driver);
+            release(&payload, driver);
         };
         while self.flows.exceeds(bound)
             && let Some(copies) = self.flows.drop_oldest(bound, &mut leave)
@@ -328,10 +341,14 @@ impl Fanout {
 }
 
 fn received(arrival: &Arrival) -> Part {
-    Part::Received { buffer: arrival.buffer, offset: arrival.offset, len: arrival.len }
+    received_from(arrival, 0)
 }
 
-fn release(payload: Queued, driver: &mut impl Driver) {
+fn received_from(arrival: &Arrival, start: u16) -> Part {
+    Part::Received { buffer: arrival.buffer, offset: arrival.offset + start, len: arrival.len - start }
+}
+
+fn release(payload: &Queued, driver: &mut impl Driver) {
     if let Part::Received { buffer, .. } = payload.part {
         driver.release(buffer);
     }

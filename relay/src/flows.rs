@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine::{ClientAddr, GroupKey, Listed};
 use net::Run;
 
-use crate::work::{Queued, Work};
+use crate::work::{Ahead, Queued, Work};
 
 /// A flow, by its place in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +93,13 @@ enum Place {
 
 impl Flows {
     /// Adds a payload of this group, taken at the beginning of this turn, to its flow or to another one.
-    pub fn push(&mut self, at: Option<FlowIndex>, listed: &Listed, payload: Queued, now: Duration) {
+    pub fn push(
+        &mut self,
+        at: Option<FlowIndex>,
+        listed: &Listed,
+        payload: Queued,
+        now: Duration,
+    ) -> WorkIndex {
         let at = at.unwrap_or_else(|| self.flow_of(listed.group));
         let work = self.open_work(at, listed);
         let copies = self.works[work.0 as usize].push(payload, now);
@@ -117,6 +123,12 @@ impl Flows {
             }
             Place::Fresh | Place::Old => {}
         }
+        work
+    }
+
+    /// Puts something before the payload that was pushed last.
+    pub fn put_before_last(&mut self, work: WorkIndex, ahead: Ahead<'_>) {
+        self.works[work.0 as usize].put_before_last(ahead);
     }
 
     /// Lets those go that have waited for company long enough; and, as long as more than `most` is held, the next.
@@ -216,7 +228,7 @@ impl Flows {
     }
 
     /// Ends the first batch of a flow: `leave` gets each of its payloads. Returns the copies that were not sent.
-    pub fn end_first(&mut self, at: FlowIndex, mut leave: impl FnMut(Queued)) -> u64 {
+    pub fn end_first(&mut self, at: FlowIndex, mut leave: impl FnMut(&Queued)) -> u64 {
         let flow = &mut self.flows[at.0 as usize];
         let Some(index) = flow.works.pop_front() else { return 0 };
         let work = &mut self.works[index.0 as usize];
@@ -224,7 +236,7 @@ impl Flows {
         for payload in work.payloads() {
             gone.payloads += 1;
             gone.bytes += payload.part.len();
-            leave(*payload);
+            leave(payload);
         }
         work.reset();
         self.spare_works.push(index);

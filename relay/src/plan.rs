@@ -15,6 +15,8 @@ pub struct Plan {
     senders: Vec<(u32, Sequence)>,
     rounds: usize,
     parts: Vec<Part>,
+    /// Those of them that one sender hears.
+    heard: Vec<Part>,
     /// The payloads of each sender, by the sender's position and their own.
     own: Vec<(u32, u16)>,
     /// One sender's payloads.
@@ -40,12 +42,17 @@ pub struct Span {
 }
 
 impl Plan {
-    /// Plans a batch. Its gather lists are the driver's, so a plan is good for one turn.
-    pub fn make(&mut self, payloads: &[Queued], driver: &mut impl Driver) {
+    /// Plans a batch, for members who get this part of each payload. Its gather lists are the driver's, so a plan is good for one turn.
+    pub fn make<D: Driver>(
+        &mut self,
+        payloads: &[Queued],
+        driver: &mut D,
+        part: impl Fn(&Queued, &mut D) -> Part,
+    ) {
         self.spans.clear();
         self.senders.clear();
         self.parts.clear();
-        self.parts.extend(payloads.iter().map(|payload| payload.part));
+        self.parts.extend(payloads.iter().map(|payload| part(payload, driver)));
         let list = driver.gather(&self.parts);
         let size = self.parts.first().map(|part| part.len());
         let common = size.filter(|size| self.parts.iter().all(|part| part.len() == *size));
@@ -102,11 +109,15 @@ impl Plan {
         self.skipped.extend(own.map(|(_, at)| *at));
         let heard = driver.gather_without(list, &self.skipped);
         if common.is_none() {
-            let others = payloads.iter().filter(|payload| payload.sender != sender);
-            self.parts.clear();
-            self.parts.extend(others.map(|payload| payload.part));
+            self.heard.clear();
+            let others = self.parts.iter().zip(payloads).filter(|(_, payload)| payload.sender != sender);
+            self.heard.extend(others.map(|(part, _)| *part));
+            std::mem::swap(&mut self.parts, &mut self.heard);
         }
         let sequence = self.add_sequence(heard, common);
+        if common.is_none() {
+            std::mem::swap(&mut self.parts, &mut self.heard);
+        }
         self.senders.push((sender, sequence));
         self.rounds = self.rounds.max(sequence.count as usize);
         first + self.skipped.len()

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-use engine::Groups;
+use engine::{Groups, Shared};
 use net::{BindError, BindErrorKind, Binding, Home, SocketOptions, Steering};
 use signal_hook::consts::SIGHUP;
 use signal_hook::low_level::signal_name;
@@ -104,14 +104,13 @@ impl Relay {
         // What bound these takes privileges and a look at other processes; no thread runs yet.
         let own = Arc::new(own_addresses(&binding.addresses));
         // These draw random numbers, whose source a static build opens as a file, once.
-        let groups = Arc::new(Groups::new());
-        let admission = crew::admission(&clock);
+        let shared = Shared::new(Arc::new(Groups::new()), crew::admission(&clock));
         let mut sandbox = Sandbox::enter(setup.sandbox, loaded.files(), metrics.as_ref());
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
-        groups.declare(&setup.groups, tick(clock.now()));
+        shared.groups.declare(&setup.groups, tick(clock.now()));
         let home = home(&binding, is_passed);
-        let common = Common { setup: Arc::new(setup.clone()), groups, admission, own, home, clock, cpus };
+        let common = Common { setup: Arc::new(setup.clone()), shared, own, home, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
         let gauges = sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
@@ -126,8 +125,7 @@ impl Relay {
             let sources = Arc::new(Sources {
                 meters,
                 sockets: Sockets::new(gauges),
-                groups: Arc::clone(&common.groups),
-                admission: Arc::clone(&common.admission),
+                shared: common.shared.clone(),
                 ceilings: setup.settings.ceilings,
                 ready: Arc::clone(&ready),
                 pulse: pulse.clone(),
@@ -182,15 +180,15 @@ impl Relay {
             sandbox = confinement.state(),
             "the relay serves"
         );
-        self.supervisor.ready(&self.crew, &summary(&self.common.groups));
+        self.supervisor.ready(&self.crew, &summary(&self.common.shared.groups));
     }
 
     /// Reacts to events until one says stop.
     fn watch(&mut self, mut loaded: Loaded, events: &Receiver<Event>) -> Result<(), Failure> {
         let is_reload = |event: &Event| matches!(event, Event::Signal(SIGHUP));
         loop {
-            self.alarm.look(&self.common.admission);
-            self.supervisor.look(&self.crew, || summary(&self.common.groups));
+            self.alarm.look(&self.common.shared.admission);
+            self.supervisor.look(&self.crew, || summary(&self.common.shared.groups));
             let event = match events.recv_timeout(self.supervisor.patience()) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -227,7 +225,7 @@ impl Relay {
                 }
                 *running = new.loaded;
                 let setup = &running.setup;
-                self.common.groups.declare(&setup.groups, tick(self.common.clock.now()));
+                self.common.shared.groups.declare(&setup.groups, tick(self.common.clock.now()));
                 if let Some(status) = &self.status {
                     status.configure(running);
                 }

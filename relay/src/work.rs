@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use engine::{ClientAddr, Gate, Listed, Member, Offer, Roster, Treatment};
+use engine::{ClientAddr, Forms, Gate, Listed, Member, Offer, Outbox, Roster, Treatment};
 use net::{Driver, Full, Gather, Part, Run, SocketIndex};
 
 use crate::limits::{BATCH_COPIES, BATCH_PAYLOADS};
 use crate::plan::{Plan, Span};
+use smallvec::SmallVec;
 
 /// Payloads of one group for the same members, in the order in which they were received.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub struct Work {
     /// What those of its members get who are not proved.
     unproved: Treatment,
     payloads: Vec<Queued>,
+    /// What extended clients get before payloads of groups that have some: bytes of the receive buffer, and a header.
+    headers: Vec<Header>,
     number: u64,
     taken: Vec<Taken>,
     /// Copies that have not been handed to the driver.
@@ -24,6 +27,8 @@ pub struct Work {
     round: usize,
     member: u32,
     plan: Plan,
+    /// The plans for extended clients, and for those who want to know who speaks; good if the roster has any.
+    others: Box<[Plan; 2]>,
     /// The turn that the plan is good for.
     planned: u64,
 }
@@ -31,10 +36,34 @@ pub struct Work {
 /// A payload that waits for its receivers; it holds its receive buffer.
 #[derive(Clone, Copy)]
 pub struct Queued {
-    /// The bytes.
+    /// The bytes as base clients get them.
     pub part: Part,
     /// The sender's position in the roster.
     pub sender: u32,
+    /// What extended clients get before it: the header of this number of its batch, or [`NOTHING`].
+    ahead: u32,
+}
+
+/// Bytes of the receive buffer, and a header.
+type Header = (u16, SmallVec<[u8; 32]>);
+
+/// A payload that extended clients get as base clients do.
+const NOTHING: u32 = u32::MAX;
+
+/// What extended clients get before a payload.
+#[derive(Clone, Copy)]
+pub struct Ahead<'a> {
+    /// Bytes of the receive buffer just before it: `!RAW `, where it begins with `!`.
+    raw: u16,
+    /// For those who want to know who speaks.
+    header: &'a [u8],
+}
+
+impl<'a> Ahead<'a> {
+    /// Of a payload of this outbox.
+    pub fn of(forms: &Forms, outbox: &'a Outbox) -> Self {
+        Self { raw: forms.start - forms.extended, header: outbox.text(&forms.header) }
+    }
 }
 
 /// Payloads that were received together.
@@ -76,6 +105,31 @@ impl Allowance {
     }
 }
 
+impl Queued {
+    /// A payload that everybody gets as it is.
+    pub fn new(part: Part, sender: u32) -> Self {
+        Self { part, sender, ahead: NOTHING }
+    }
+
+    /// The bytes as extended clients get them.
+    fn after_raw(&self, headers: &[Header]) -> Part {
+        match (headers.get(self.ahead as usize), self.part) {
+            (Some((raw, _)), Part::Received { buffer, offset, len }) => {
+                Part::Received { buffer, offset: offset - raw, len: len + raw }
+            }
+            (_, part) => part,
+        }
+    }
+
+    /// The bytes as those get them who want to know who speaks.
+    fn after_header(&self, headers: &[Header], driver: &mut impl Driver) -> Part {
+        match headers.get(self.ahead as usize) {
+            Some((_, header)) if !header.is_empty() => driver.compose_before(header, self.part),
+            _ => self.part,
+        }
+    }
+}
+
 impl Work {
     /// Begins a batch of this number.
     pub fn open(&mut self, listed: &Listed, number: u64) {
@@ -87,6 +141,7 @@ impl Work {
     pub fn reset(&mut self) {
         (self.roster, self.unproved) = (None, Treatment::Served);
         self.payloads.clear();
+        self.headers.clear();
         self.taken.clear();
         (self.copies, self.round, self.member, self.planned) = (0, 0, 0, 0);
     }
@@ -111,6 +166,14 @@ impl Work {
             _ => self.taken.push(Taken { at: now, payloads: 1 }),
         }
         copies
+    }
+
+    /// Puts something before the payload that was added last, for extended clients.
+    pub fn put_before_last(&mut self, Ahead { raw, header }: Ahead<'_>) {
+        if let Some(last) = self.payloads.last_mut() {
+            last.ahead = self.headers.len() as u32;
+            self.headers.push((raw, SmallVec::from_slice(header)));
+        }
     }
 
     /// Takes the oldest payloads out of a batch that has not been started, `count` at most: `leave` gets each, and who sent it.
@@ -177,26 +240,39 @@ impl Work {
         allowance: &mut Allowance,
         gate: &mut Gate,
     ) -> Result<(), Full> {
+        let has_extended = self.roster.as_ref().is_some_and(|roster| roster.extended() > 0);
         if self.planned != turn {
-            self.plan.make(&self.payloads, driver);
+            self.plan.make(&self.payloads, driver, |payload, _| payload.part);
+            if has_extended {
+                let (headers, [extended, with_sender]) = (&self.headers, &mut *self.others);
+                extended.make(&self.payloads, driver, |payload, _| payload.after_raw(headers));
+                with_sender
+                    .make(&self.payloads, driver, |payload, driver| payload.after_header(headers, driver));
+            }
             self.planned = turn;
         }
         let has_unproved = self.roster.as_ref().is_some_and(|roster| roster.unproved() > 0);
         let is_restricted = has_unproved && self.unproved != Treatment::Served;
-        while self.round < self.plan.rounds() {
-            if is_restricted {
-                self.send_round::<true>(driver, allowance, gate)?;
-            } else {
-                self.send_round::<false>(driver, allowance, gate)?;
+        while self.round < self.rounds(has_extended) {
+            match (is_restricted, has_extended) {
+                (false, false) => self.send_round::<false, false>(driver, allowance, gate)?,
+                (true, false) => self.send_round::<true, false>(driver, allowance, gate)?,
+                (false, true) => self.send_round::<false, true>(driver, allowance, gate)?,
+                (true, true) => self.send_round::<true, true>(driver, allowance, gate)?,
             }
             (self.round, self.member) = (self.round + 1, 0);
         }
         Ok(())
     }
 
-    /// `RESTRICTED`: not all of the roster's unproved members get everything. A parameter, so that the usual round does not
-    /// even ask.
-    fn send_round<const RESTRICTED: bool>(
+    fn rounds(&self, has_extended: bool) -> usize {
+        let others = self.others.iter().map(Plan::rounds).filter(|_| has_extended);
+        others.fold(self.plan.rounds(), usize::max)
+    }
+
+    /// `RESTRICTED`: not all of the roster's unproved members get everything. `MIXED`: not all members get it in the same form.
+    /// Parameters, so that the usual round does not even ask.
+    fn send_round<const RESTRICTED: bool, const MIXED: bool>(
         &mut self,
         driver: &mut impl Driver,
         allowance: &mut Allowance,
@@ -204,6 +280,7 @@ impl Work {
     ) -> Result<(), Full> {
         let Some(roster) = &self.roster else { return Ok(()) };
         let mut next_span = self.plan.round(self.round, self.member);
+        let mut next_of_others = self.others.each_ref().map(|plan| plan.round(self.round, self.member));
         loop {
             let members = roster.members_from(self.member);
             if members.is_empty() {
@@ -213,7 +290,12 @@ impl Work {
                 if allowance.is_spent() {
                     return Err(Full);
                 }
-                if let Some(span) = next_span(self.member) {
+                let mut span = next_span(self.member);
+                if MIXED {
+                    let others = next_of_others.each_mut().map(|next| next(self.member));
+                    span = [span, others[0], others[1]][member.form as usize];
+                }
+                if let Some(span) = span {
                     let is_gated = RESTRICTED && !member.proved;
                     let rest = if is_gated { admitted(gate, member, self.unproved, span) } else { span };
                     if rest.gather.count > 0 {

@@ -98,6 +98,8 @@ impl Client {
                 self.prove(&asked);
                 self.events.push_back(Event::Members { group, count });
             }
+            // Nothing asked for it.
+            (Reply::Hello(..), _) => {}
         }
     }
 

@@ -89,10 +89,10 @@ impl Request {
             (Self::Create, Reply::Created(_) | Reply::Refused(R::ClientLimit { .. } | R::ServerFull))
             | (
                 Self::Join(_),
-                Reply::Refused(R::NoSuchGroup | R::ServerFull | R::MissingGroup(Usage::Join)),
+                Reply::Refused(R::NoSuchGroup | R::ServerFull | R::MissingArgument(Usage::Join)),
             )
             | (Self::Create | Self::Join(_), Reply::Refused(R::Retry(_)))
-            | (Self::Leave(_), Reply::Refused(R::NotInThatGroup | R::MissingGroup(Usage::Leave)))
+            | (Self::Leave(_), Reply::Refused(R::NotInThatGroup | R::MissingArgument(Usage::Leave)))
             | (Self::Ping, Reply::Pong(_) | Reply::Refused(R::NotJoined))
             | (Self::Who, Reply::Who(..) | Reply::Refused(R::NotJoined)) => true,
             _ => false,

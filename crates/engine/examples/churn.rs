@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::{
-    Admission, Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick,
+    Admission, Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Shared,
+    Tick,
 };
 
 const ROUNDS: usize = 20_000;
@@ -44,7 +45,7 @@ impl Bench {
         let groups = Arc::new(Groups::new());
         let engine = Engine::new(
             (0, 1),
-            (groups, Admission::seeded(0, Tick(0)).into()),
+            Shared::new(groups, Admission::seeded(0, Tick(0)).into()),
             settings.into(),
             own.into(),
             entropy,

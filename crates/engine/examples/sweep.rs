@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::{
-    Admission, Cap, Datagram, Engine, Entropy, Event, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick,
+    Admission, Cap, Datagram, Engine, Entropy, Event, Groups, LocalAddr, Outbox, OwnAddresses, Settings,
+    Shared, Tick,
 };
 
 const RUNS: usize = 3;
@@ -97,7 +98,7 @@ impl Case {
         let shared = Arc::clone(&groups);
         let engine = Engine::new(
             (0, 1),
-            (shared, Admission::seeded(0, Tick(0)).into()),
+            Shared::new(shared, Admission::seeded(0, Tick(0)).into()),
             settings.into(),
             own.into(),
             entropy(),

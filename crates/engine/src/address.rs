@@ -119,6 +119,11 @@ impl LocalAddr {
     /// True if the datagram was sent to many, a broadcast or a multicast: every shard has one like it.
     #[inline]
     pub(crate) fn is_many(&self) -> bool {
+        // Nobody asks where a socket has just one address: that is told by one comparison.
+        u128::from_ne_bytes(self.ip) != 0 && self.is_address_of_many()
+    }
+
+    fn is_address_of_many(&self) -> bool {
         match self.ip {
             [0xff, ..] => true,
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, first, rest @ ..] => {

@@ -22,6 +22,21 @@ pub enum Payload {
     Received(u32),
     /// A reply, in the outbox's text.
     Composed(Range<u32>),
+    /// A payload that not every receiver gets in the same form: the [`Outbox::forms`] of this number.
+    Formed(u32),
+}
+
+/// A payload in the forms of its receivers. Base clients get the last bytes of the datagram, from `start` on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forms {
+    /// The datagram of this number in this turn.
+    pub datagram: u32,
+    /// Where the payload begins in it.
+    pub start: u16,
+    /// Where it begins for extended clients, to whom nothing may begin with `!` that does not say that it is a payload.
+    pub extended: u16,
+    /// What stands before the payload for those who want to know who speaks, in the outbox's text; empty if nobody does.
+    pub header: Range<u32>,
 }
 
 /// The receivers of a delivery.
@@ -37,6 +52,9 @@ pub enum Audience {
         sender: u32,
     },
 }
+
+/// Bytes of a usual reply.
+const REPLY: usize = 32;
 
 /// A roster of the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +95,7 @@ pub struct Departure {
 pub struct Outbox {
     deliveries: Vec<Delivery>,
     text: Vec<u8>,
+    forms: Vec<Forms>,
     rosters: Vec<Listed>,
     /// Where each epoch but the first begins, and what ended the one before.
     seals: Vec<(usize, Departure)>,
@@ -86,6 +105,17 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// With room for the answers to so many datagrams, and their replies: it does not grow in the turn that needs it most.
+    pub fn with_room(datagrams: usize) -> Self {
+        Self {
+            deliveries: Vec::with_capacity(datagrams),
+            text: Vec::with_capacity(datagrams * REPLY),
+            rosters: Vec::with_capacity(datagrams),
+            seals: Vec::with_capacity(datagrams),
+            ..Self::default()
+        }
+    }
+
     /// The epochs, in order.
     pub fn epochs(&self) -> impl Iterator<Item = &[Delivery]> {
         let seals = || self.seals.iter().map(|(at, _)| *at);
@@ -109,6 +139,11 @@ impl Outbox {
         &self.text[range.start as usize..range.end as usize]
     }
 
+    /// The forms of a payload that has several.
+    pub fn forms(&self, number: u32) -> &Forms {
+        &self.forms[number as usize]
+    }
+
     /// True if there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.deliveries.is_empty()
@@ -123,6 +158,7 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.deliveries.clear();
         self.text.clear();
+        self.forms.clear();
         self.rosters.clear();
         self.seals.clear();
         self.payloads = 0;
@@ -136,10 +172,21 @@ impl Outbox {
     }
 
     pub(crate) fn reply(&mut self, to: Member, text: &[u8]) {
+        let payload = Payload::Composed(self.add_text(text));
+        self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
+    }
+
+    /// Adds the forms of a payload.
+    pub(crate) fn form(&mut self, forms: Forms) -> Payload {
+        self.forms.push(forms);
+        Payload::Formed(self.forms.len() as u32 - 1)
+    }
+
+    /// Adds a text that goes with something else.
+    pub(crate) fn add_text(&mut self, text: &[u8]) -> Range<u32> {
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text);
-        let payload = Payload::Composed(start..self.text.len() as u32);
-        self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
+        start..self.text.len() as u32
     }
 
     /// A view knows where its roster was listed, and under which stamp. Another outbox may have the same stamp, so what
@@ -147,7 +194,7 @@ impl Outbox {
     /// `common`: how long the payloads of groups may wait that do not say so themselves.
     pub(crate) fn fan_out(
         &mut self,
-        datagram: u32,
+        payload: Payload,
         group: GroupKey,
         view: &mut View,
         sender: u32,
@@ -164,6 +211,6 @@ impl Outbox {
         }
         self.payloads += 1;
         let audience = Audience::Others { roster: view.listed.1, sender };
-        self.deliveries.push(Delivery { payload: Payload::Received(datagram), audience });
+        self.deliveries.push(Delivery { payload, audience });
     }
 }

@@ -1,6 +1,8 @@
 //! One shard's engine: takes datagrams, decides, and leaves its answers in the outbox.
 
 mod eviction;
+mod extended;
+mod membership;
 mod proof;
 mod sender;
 mod strangers;
@@ -10,21 +12,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{
-    Argument, Command, GroupId, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode, looks_like_reply,
-};
+use ahash::RandomState;
+use hashbrown::HashMap;
+use wire::{Command, Form, GroupId, Heartbeat, Message, Refusal, Reply, decode, looks_like_reply};
 
-use crate::address::Creator;
-use crate::admission::{Admission, Payer, Stance};
+use crate::admission::{Admission, Payer};
 use crate::expiry::Expiry;
-use crate::groups::{CannotCreate, CannotJoin, Joined};
 use crate::limits::ROOM_CLIENTS;
 use crate::pace::Pace;
-use crate::sessions::{Session, Sessions};
-use crate::tally::{CommandKind, DropReason, Event};
+use crate::sessions::{NOWHERE, Person, Sessions};
+use crate::tally::{CommandKind, DropReason};
 use crate::views::Views;
+use crate::voice::Voice;
 use crate::{
-    ClientAddr, Departure, Entropy, GroupKey, Groups, LocalAddr, Member, Outbox, OwnAddresses, Prefixes,
+    ClientAddr, Directory, Entropy, GroupKey, Groups, LocalAddr, Outbox, OwnAddresses, Payload, Prefixes,
     Settings, Tally, Tick,
 };
 use sender::Sender;
@@ -43,6 +44,24 @@ pub struct Datagram<'a> {
     pub number: u32,
 }
 
+/// What the engines of all shards share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Who is in which group.
+    pub groups: Arc<Groups>,
+    /// How the relay stands to unproved addresses.
+    pub admission: Arc<Admission>,
+    /// Where extended sessions are.
+    pub directory: Arc<Directory>,
+}
+
+impl Shared {
+    /// With a directory of its own, in which nobody is yet.
+    pub fn new(groups: Arc<Groups>, admission: Arc<Admission>) -> Self {
+        Self { groups, admission, directory: Arc::default() }
+    }
+}
+
 type Home = Box<dyn Fn(SocketAddr) -> usize + Send>;
 
 /// Decides for the clients of one shard. A client's datagrams must always come to the same one.
@@ -51,12 +70,17 @@ pub struct Engine {
     shards: usize,
     groups: Arc<Groups>,
     admission: Arc<Admission>,
+    directory: Arc<Directory>,
     settings: Arc<Settings>,
     own: Arc<OwnAddresses>,
     /// Which shard a source's datagrams come to, if that is known.
     home: Option<Home>,
     entropy: Entropy,
     sessions: Sessions,
+    /// The extended ones among them, by their keys.
+    people: HashMap<u32, Person, RandomState>,
+    /// Who members are to those that want to know who speaks, by the keys of their sessions.
+    voices: HashMap<u32, Arc<Voice>, RandomState>,
     views: Views,
     expiry: Expiry,
     pace: Option<Pace>,
@@ -74,10 +98,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The engine of shard number `shard` out of `shards`, which share `groups` and `admission`.
+    /// The engine of shard number `shard` out of `shards`.
     pub fn new(
         (shard, shards): (usize, usize),
-        (groups, admission): (Arc<Groups>, Arc<Admission>),
+        Shared { groups, admission, directory }: Shared,
         settings: Arc<Settings>,
         own: Arc<OwnAddresses>,
         entropy: Entropy,
@@ -99,8 +123,11 @@ impl Engine {
             ejecting: None,
             doubted: Prefixes::default(),
             evicting: 0,
+            people: HashMap::with_hasher(groups.hasher().clone()),
+            voices: HashMap::with_hasher(groups.hasher().clone()),
             groups,
             admission,
+            directory,
             settings,
             tally: Tally::default(),
             payer: Payer::default(),
@@ -136,7 +163,7 @@ impl Engine {
         }
         let session = self.sessions.find(&client);
         match (decode(datagram.bytes), session) {
-            (Message::Payload(payload), Some(key)) => self.payload(payload, datagram.number, key, outbox),
+            (Message::Payload(payload), Some(key)) => self.payload(payload, datagram, key, outbox),
             (message, _) => self.request(&message, &self.sender(datagram, &client, session), outbox),
         }
     }
@@ -179,11 +206,17 @@ impl Engine {
 
     /// The group that a client of this shard is in, for whoever checks the engine from outside.
     pub fn group_of(&self, client: &ClientAddr) -> Option<GroupId> {
-        self.sessions.find(client).map(|key| self.views.id(self.sessions.get(key).view))
+        let key = self.sessions.find(client)?;
+        self.sessions.get(key).group().map(|view| self.views.id(view))
     }
 
-    fn payload(&mut self, payload: &[u8], number: u32, key: usize, outbox: &mut Outbox) {
+    /// Fans a member's payload out: the last bytes of the datagram, all of it or what stands behind RAW.
+    #[inline(always)] // RAW must not make a call of it for everybody else.
+    fn payload(&mut self, payload: &[u8], datagram: &Datagram<'_>, key: usize, outbox: &mut Outbox) {
         let session = self.sessions.get_mut(key);
+        if session.view == NOWHERE {
+            return self.hear_outsider(payload, datagram, key, outbox);
+        }
         session.active = self.now;
         if let Some(pace) = &self.pace
             && !pace.admits(&mut session.paced, self.now)
@@ -193,8 +226,7 @@ impl Engine {
         let group = GroupKey(session.view);
         let view = self.views.current(session.view, &self.groups);
         let Some(position) = view.position(&session.client, session.position, &self.groups) else {
-            debug_assert!(false, "a session's group does not know it");
-            return;
+            return self.hear_no_more(datagram, key, outbox);
         };
         session.position = position;
         if view.roster.unproved() != 0 {
@@ -205,30 +237,49 @@ impl Engine {
         let others = view.roster.len() as u64 - 1;
         self.tally.fanout.record(others, 1);
         if others > 0 {
-            outbox.fan_out(number, group, view, position, self.settings.coalesce);
+            if view.roster.extended() == 0 {
+                let payload = Payload::Received(datagram.number);
+                outbox.fan_out(payload, group, view, position, self.settings.coalesce);
+            } else {
+                self.fan_out_in_forms(payload, datagram, key, outbox);
+            }
         }
     }
 
     /// Takes whatever is not a member's payload.
     fn request(&mut self, message: &Message<'_>, from: &Sender<'_>, outbox: &mut Outbox) {
+        let is_stranger = from.member.is_none();
         let command = match message {
             Message::Empty => return self.tally.drop(DropReason::Empty),
-            Message::Payload(payload) if looks_like_reply(payload) => {
+            Message::Payload(_) | Message::Command(Command::Unknown)
+                if is_stranger && looks_like_reply(from.datagram.bytes) =>
+            {
                 return self.tally.drop(DropReason::ReplyFromStranger);
             }
             Message::Command(command) => Some(command),
             Message::Payload(_) | Message::TooLarge => None,
         };
+        if from.form != Form::Base {
+            self.hear_from(from);
+        }
         let answer = match (self.hear(command, from), message) {
             (Hearing::Ignored, _) => return,
-            (Hearing::Asked, _) => Err(self.ask(from.client)),
-            (Hearing::Heard, Message::Command(command)) => self.command(command, from, outbox),
+            (Hearing::Asked, _) => Err(self.ask_for(command, from.client)),
+            (Hearing::Heard, Message::Command(command)) => match command {
+                Command::Raw(payload) => return self.raw(payload, from, outbox),
+                _ if from.form != Form::Base => return self.serve(command, from, outbox),
+                Command::Hello(_) | Command::Beat | Command::Resume(_) => {
+                    return self.greet(command, from, outbox);
+                }
+                _ => self.command(command, from, outbox),
+            },
             (Hearing::Heard, Message::TooLarge) => Err(Refusal::TooLarge),
             (Hearing::Heard, _) => Err(Refusal::NotJoined),
         };
-        self.answer(answer, from, outbox);
+        self.answer(answer, (from, from.form), outbox);
     }
 
+    #[inline(always)] // As above: extended clients' commands are the rare ones.
     fn command(
         &mut self,
         command: &Command<'_>,
@@ -243,183 +294,51 @@ impl Engine {
             Command::Leave(argument) => self.leave(argument, from, outbox),
             Command::Ping => self.ping(from),
             Command::Who => self.who(from),
-            Command::Unknown => Err(Refusal::UnknownCommand),
+            Command::Beat => Ok(Reply::Pong(self.heartbeat())),
+            Command::Hello(fields) => self.hello(fields.hello(), from, outbox),
+            // Neither gets here: see `Engine::request`.
+            Command::Resume(_) | Command::Raw(_) | Command::Unknown => Err(Refusal::UnknownCommand),
         }
-    }
-
-    fn create(&mut self, argument: Argument<'_>, from: &Sender<'_>) -> Result<Reply, Refusal> {
-        let proof = argument.cookie().map_or(Proof::None, Proof::Cookie);
-        // A wrong cookie is none: this command takes whatever stands behind it. What is made in a member's name need not be its own.
-        let proved = from.is_trusted || self.shows_proof(from, proof);
-        let creator = Creator::new(from.client, proved || self.admission.stance() == Stance::Open);
-        let (throttle, now, is_limited) = (&self.admission.throttle, self.now, self.has_limits(from));
-        let has_shelter = || !is_limited || throttle.take_shelter(from.client, now);
-        let created = self.groups.create(creator, has_shelter, &self.settings, &mut self.entropy, self.now);
-        let created = created.map_err(|cannot| match cannot {
-            // Others may have used it up in its name. Who knows no proofs, and is asked for none, is told no more than that.
-            CannotCreate::ClientLimit { .. }
-                if !creator.proved && (argument.cookie().is_some() || self.asks(from)) =>
-            {
-                self.ask(from.client)
-            }
-            CannotCreate::ClientLimit { used } => {
-                Refusal::ClientLimit { used, max: self.settings.max_groups_per_client }
-            }
-            CannotCreate::ServerFull => Refusal::ServerFull,
-        })?;
-        if created.evicted {
-            self.tally.count(Event::EvictGroup);
-        }
-        self.tally.count(Event::Create);
-        Ok(Reply::Created(created.id))
-    }
-
-    fn join(
-        &mut self,
-        argument: Argument<'_>,
-        from: &Sender<'_>,
-        outbox: &mut Outbox,
-    ) -> Result<Reply, Refusal> {
-        let (id, proof) = argument.group_and_proof().map_err(Refusal::MissingGroup)?;
-        let member = from.as_member(self.check_proof(from, proof)?);
-        let id = id.ok_or(Refusal::NoSuchGroup)?;
-        if let Some(key) = from.session.filter(|&key| self.is_in(key, &id)) {
-            return self.join_again(key, member).map(|()| Reply::Joined(id));
-        }
-        // What is guessed in a member's name need not be its own.
-        let shown = self.shows_proof(from, proof);
-        let needs_proof = self.is_guessing(from, shown) || self.asks(from) && !member.proved;
-        let (joined, admit) = self.enter(&id, member, (needs_proof, from.session.is_some()), outbox);
-        let joined = joined.map_err(|cannot| {
-            if admit && from.session.is_none() {
-                self.groups.release_client();
-            }
-            match cannot {
-                CannotJoin::NoSuchGroup => self.note_guess(from, shown),
-                CannotJoin::GroupFull => Refusal::GroupFull(id),
-                CannotJoin::ServerFull { .. } => Refusal::ServerFull,
-                CannotJoin::NeedsProof => self.ask_guesser(from, member.proved),
-            }
-        })?;
-        match from.session {
-            Some(key) => self.move_session(key, joined, outbox),
-            None => self.new_session(*from.client, joined),
-        }
-        self.tally.count(Event::Join);
-        Ok(Reply::Joined(id))
-    }
-
-    fn join_again(&mut self, key: usize, member: Member) -> Result<(), Refusal> {
-        if !member.proved && self.admission.stance() == Stance::Strict {
-            return Err(self.ask(&member.client));
-        }
-        if member.proved {
-            self.prove(key);
-        }
-        let session = self.sessions.get_mut(key);
-        session.active = self.now;
-        self.groups.update(self.views.handle(session.view), member, session.position);
-        Ok(())
-    }
-
-    fn new_session(&mut self, client: ClientAddr, joined: Joined) {
-        let view = self.views.enter(joined.handle);
-        let (now, position, proved) = (self.now, joined.position, joined.proved);
-        if !proved {
-            self.admission.enter_unproved();
-        }
-        let paced = self.pace.as_ref().map_or(Pace::from_now(now), |pace| pace.spent(now));
-        let joined = now;
-        let session = Session { client, active: now, joined, view, position, proved, silent: false, paced };
-        let due = self.look_at(&session);
-        let key = self.sessions.insert(session);
-        self.expiry.wheel.add(key, due);
-    }
-
-    fn move_session(&mut self, key: usize, joined: Joined, outbox: &mut Outbox) {
-        self.seal(key, outbox);
-        self.exit_group(key);
-        if joined.proved {
-            self.prove(key);
-        }
-        let session = self.sessions.get_mut(key);
-        session.view = self.views.enter(joined.handle);
-        session.position = joined.position;
-        session.active = self.now;
-        self.tally.count(Event::Leave);
-    }
-
-    fn leave(
-        &mut self,
-        argument: Argument<'_>,
-        from: &Sender<'_>,
-        outbox: &mut Outbox,
-    ) -> Result<Reply, Refusal> {
-        let id =
-            argument.group(Usage::Leave).map_err(Refusal::MissingGroup)?.ok_or(Refusal::NotInThatGroup)?;
-        let in_it = from.session.filter(|&key| self.is_in(key, &id));
-        let key = in_it.ok_or(Refusal::NotInThatGroup)?;
-        self.seal(key, outbox);
-        self.expiry.wheel.remove(key);
-        self.end_session(key);
-        self.tally.count(Event::Leave);
-        Ok(Reply::Left(id))
     }
 
     fn ping(&mut self, from: &Sender<'_>) -> Result<Reply, Refusal> {
-        let key = from.session.ok_or(Refusal::NotJoined)?;
+        let key = from.member.ok_or(Refusal::NotJoined)?;
         let session = self.sessions.get_mut(key);
         session.active = self.now;
         if from.is_proved && !session.proved {
             self.trust_again(key, from);
         }
-        // Rounded, as the protocol has it.
+        Ok(Reply::Pong(self.heartbeat()))
+    }
+
+    /// Rounded, as the protocol has it.
+    fn heartbeat(&self) -> Heartbeat {
         let heartbeat = self.settings.heartbeat + Duration::from_micros(500);
-        Ok(Reply::Pong(Heartbeat(heartbeat.as_millis() as u64)))
+        Heartbeat(heartbeat.as_millis() as u64)
     }
 
     fn who(&mut self, from: &Sender<'_>) -> Result<Reply, Refusal> {
-        let key = from.session.ok_or(Refusal::NotJoined)?;
+        let key = from.member.ok_or(Refusal::NotJoined)?;
         let handle = self.views.handle(self.sessions.get(key).view);
         Ok(Reply::Who(handle.id, self.groups.members(handle)))
     }
 
-    fn answer(&mut self, answer: Result<Reply, Refusal>, to: &Sender<'_>, outbox: &mut Outbox) {
+    #[inline(always)]
+    fn answer(
+        &mut self,
+        answer: Result<Reply, Refusal>,
+        (to, form): (&Sender<'_>, Form),
+        outbox: &mut Outbox,
+    ) {
         let reply = answer.unwrap_or_else(|refusal| {
             self.tally.refusals[refusal.index()] += 1;
             Reply::Refused(refusal)
         });
         self.tally.replies += 1;
-        let text = reply.encode();
+        let text = reply.encode_for(form);
         if to.session.is_some_and(|key| self.is_unproved(key)) {
             self.admission.pay_for_answer(&mut self.payer, to.client, text.as_bytes().len(), self.now);
         }
         outbox.reply(to.as_member(false), text.as_bytes());
-    }
-
-    /// Ends a session that is in no list of the wheel any more.
-    fn end_session(&mut self, key: usize) {
-        self.exit_group(key);
-        let session = self.sessions.remove(key);
-        if !session.proved {
-            self.admission.exit_unproved(session.silent);
-        }
-        self.groups.release_client();
-    }
-
-    fn is_in(&self, key: usize, id: &GroupId) -> bool {
-        self.views.handle(self.sessions.get(key).view).id == *id
-    }
-
-    /// What was said before a client leaves its group is sent before what is said from now on.
-    fn seal(&self, key: usize, outbox: &mut Outbox) {
-        let Session { client, view, .. } = *self.sessions.get(key);
-        outbox.seal(Departure { client, group: GroupKey(view) });
-    }
-
-    fn exit_group(&mut self, key: usize) {
-        let session = self.sessions.get(key);
-        self.groups.leave(self.views.handle(session.view), &session.client, session.position, self.now);
-        self.views.exit(session.view);
     }
 }

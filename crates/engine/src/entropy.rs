@@ -1,6 +1,6 @@
-//! Random group ids, from whatever source the caller trusts.
+//! Random group ids and tokens, from whatever source the caller trusts.
 
-use wire::GroupId;
+use wire::{GroupId, Token};
 
 /// Fills a slice with random bytes.
 type Fill = Box<dyn FnMut(&mut [u8]) + Send>;
@@ -25,17 +25,26 @@ impl Entropy {
         GroupId::generated((0..length).map(|_| self.letter()))
     }
 
+    /// 128 random bits.
+    pub(crate) fn token(&mut self) -> Token {
+        Token::of(u128::from_le_bytes(std::array::from_fn(|_| self.byte())))
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.left == 0 {
+            (self.fill)(&mut self.bytes);
+            self.left = Self::RESERVE;
+        }
+        self.left -= 1;
+        // What is made of it is a secret: do not keep it.
+        std::mem::take(&mut self.bytes[self.left])
+    }
+
     /// A number below 34. Bytes from 238 = 7 x 34 on would favour the first letters and are drawn again.
     fn letter(&mut self) -> u8 {
         const LETTERS: u8 = GroupId::ALPHABET.len() as u8;
         loop {
-            if self.left == 0 {
-                (self.fill)(&mut self.bytes);
-                self.left = Self::RESERVE;
-            }
-            self.left -= 1;
-            // An id is a secret: do not keep what it was made of.
-            let byte = std::mem::take(&mut self.bytes[self.left]);
+            let byte = self.byte();
             if byte < u8::MAX / LETTERS * LETTERS {
                 return byte % LETTERS;
             }

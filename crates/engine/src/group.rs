@@ -72,6 +72,8 @@ pub(crate) struct Live {
     pub roster: Roster,
     /// Positions by client, once there are many.
     index: Option<HashTable<u32>>,
+    /// Members that have a number, for those who want to know who speaks.
+    numbered: u32,
 }
 
 /// What shards keep of a group: where it is stored, and which version of its roster and terms is current.
@@ -172,7 +174,7 @@ impl Group {
 
 impl Live {
     pub fn new(handle: Arc<Handle>) -> Self {
-        Self { handle, roster: Roster::default(), index: None }
+        Self { handle, roster: Roster::default(), index: None, numbered: 0 }
     }
 
     /// Adds a member and tells its position.
@@ -225,6 +227,33 @@ impl Live {
         }
     }
 
+    /// The number of one more member.
+    pub fn number(&mut self) -> u32 {
+        self.numbered = self.numbered.wrapping_add(1);
+        self.numbered
+    }
+
+    /// A member has moved to another address, where nobody is a member; tells its position.
+    pub fn readdress(
+        &mut self,
+        old: &ClientAddr,
+        member: Member,
+        hash: impl Fn(&ClientAddr) -> u64,
+    ) -> Option<u32> {
+        let position = self.position(old, u32::MAX, &hash)?;
+        if let Some(index) = &mut self.index {
+            if let Ok(entry) = index.find_entry(hash(old), |&at| at == position) {
+                entry.remove();
+            }
+            let roster = &self.roster;
+            let rehash = |&at: &u32| roster.get(at).map_or(0, |other| hash(&other.client));
+            index.insert_unique(hash(&member.client), position, rehash);
+        }
+        self.roster.replace(position, member);
+        self.handle.publish();
+        Some(position)
+    }
+
     /// A client's position, by the hint or the index, or by looking at every member of a group that has none.
     pub fn position(&self, client: &ClientAddr, hint: u32, hash: impl Fn(&ClientAddr) -> u64) -> Option<u32> {
         match &self.index {
@@ -241,13 +270,14 @@ mod tests {
     use super::*;
     use crate::{LocalAddr, seeded};
     use proptest::prelude::*;
+    use wire::Form;
 
     fn client(number: u16) -> ClientAddr {
         ClientAddr::new(([127, 0, 0, 1], number + 1).into()).unwrap()
     }
 
     fn member(number: u16) -> Member {
-        Member { client: client(number), local: LocalAddr::new(0, None), proved: true }
+        Member { client: client(number), local: LocalAddr::new(0, None), proved: true, form: Form::Base }
     }
 
     proptest! {

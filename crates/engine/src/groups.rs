@@ -9,7 +9,7 @@ use wire::GroupId;
 
 use crate::address::Creator;
 use crate::entropy::Entropy;
-use crate::group::{Group, Handle, Origin, QUEUES, Queue, Standing};
+use crate::group::{Group, Handle, Live, Origin, QUEUES, Queue, Standing};
 use crate::limits::STRIPES;
 use crate::quota::Quotas;
 use crate::settings::{AdmissionMode, Cap, Ceilings, Settings, Terms};
@@ -294,6 +294,19 @@ impl Groups {
         }
     }
 
+    /// A member has moved to another address, where nobody is a member; `None` if it is none any more. The group may be
+    /// another one by now that has its place.
+    pub(crate) fn readdress(&self, handle: &Handle, old: &ClientAddr, member: Member) -> Option<u32> {
+        let mut stripe = lock(&self.stripes[handle.stripe as usize]);
+        stripe.live_of_mut(handle)?.readdress(old, member, |client| self.hasher.hash_one(client))
+    }
+
+    /// The number of one more member, for those who want to know who speaks.
+    pub(crate) fn number(&self, handle: &Handle) -> u32 {
+        let mut stripe = lock(&self.stripes[handle.stripe as usize]);
+        stripe.live_of_mut(handle).map_or(0, Live::number)
+    }
+
     /// A member counts as proved no longer.
     pub(crate) fn doubt(&self, handle: &Handle, client: &ClientAddr, position: u32) {
         let mut stripe = lock(&self.stripes[handle.stripe as usize]);
@@ -318,19 +331,21 @@ impl Groups {
         Some(group.live.as_ref().map(|live| live.roster.clone()).unwrap_or_default())
     }
 
-    /// A client's position in the current roster.
+    /// A client's position in the current roster, if there is the group, and it is a member.
     pub(crate) fn position(&self, handle: &Handle, client: &ClientAddr, hint: u32) -> Option<u32> {
         let stripe = lock(&self.stripes[handle.stripe as usize]);
-        let live = stripe.group(handle.slot).live.as_ref()?;
+        let live = stripe.live_of(handle)?;
         live.position(client, hint, |client| self.hasher.hash_one(client))
     }
 
     /// The current roster, how long the group's payloads may wait if it says so itself, and the version of both.
     pub(crate) fn current(&self, handle: &Handle) -> (u64, Roster, Option<Duration>) {
         let stripe = lock(&self.stripes[handle.stripe as usize]);
-        let group = stripe.group(handle.slot);
-        let roster = group.live.as_ref().map(|live| live.roster.clone()).unwrap_or_default();
-        (handle.version(), roster, group.coalesce())
+        match stripe.live_of(handle) {
+            Some(live) => (handle.version(), live.roster.clone(), stripe.group(handle.slot).coalesce()),
+            // Whoever was its last member here has gone on from another address.
+            None => (handle.version(), Roster::default(), None),
+        }
     }
 
     /// Deletes groups that had been empty for `ttl` as of `now`, `budget` at most, and tells how many. Begins at

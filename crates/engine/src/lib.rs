@@ -1,12 +1,14 @@
 //! What the relay decides: who is in which group, who hears a payload, who is refused, and who has gone silent.
 //!
 //! **Each shard turns its own [`Engine`]: `begin_turn` with the time, `receive` for each datagram, `sweep`; the
-//! answers are [`Delivery`]s in the [`Outbox`].** The engines of all shards share one [`Groups`] and one [`Admission`].
+//! answers are [`Delivery`]s in the [`Outbox`].** The engines of all shards share one [`Groups`], one [`Admission`]
+//! and one [`Directory`].
 
 mod address;
 mod admission;
 mod buckets;
 mod delivery;
+mod directory;
 #[allow(clippy::module_inception)] // The entry point of the crate deserves its name.
 mod engine;
 mod entropy;
@@ -34,12 +36,14 @@ mod tally;
 mod throttle;
 mod tick;
 mod views;
+mod voice;
 mod wheel;
 
 pub use address::{ClientAddr, LocalAddr};
 pub use admission::{Admission, Cause, CopyDrop, Gate, Offer, Stance, Standing, Treatment};
-pub use delivery::{Audience, Delivery, Departure, GroupKey, Listed, Outbox, Payload, RosterIndex};
-pub use engine::{Datagram, Engine};
+pub use delivery::{Audience, Delivery, Departure, Forms, GroupKey, Listed, Outbox, Payload, RosterIndex};
+pub use directory::Directory;
+pub use engine::{Datagram, Engine, Shared};
 pub use entropy::Entropy;
 pub use groups::Groups;
 pub use histogram::Histogram;

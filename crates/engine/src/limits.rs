@@ -41,6 +41,13 @@ pub const MIN_GID_LENGTH: u8 = wire::GroupId::GENERATED_LEN as u8;
 /// Letters of a generated id at most: what any client of the protocol takes.
 pub const MAX_GID_LENGTH: u8 = wire::GroupId::MAX_LEN as u8;
 
+/// Parts of the directory of extended sessions, each with its lock: shards that look at once hardly meet, and empty they
+/// take a few kB.
+pub(crate) const DIRECTORY_STRIPES: usize = if SMALL { 2 } else { 256 };
+
+/// How long the token that a RESUME has used up gets the same answer again, from the same address: any answer can be lost.
+pub(crate) const RESUME_AGAIN: Duration = Duration::from_secs(30);
+
 /// The highest rate of payloads that can be configured for one client, per second: no single one sends as many, and
 /// the interval is still 160 units of `crate::pace`.
 pub const MAX_RATE: u32 = 100_000;

@@ -10,7 +10,7 @@ use ahash::RandomState;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use wire::GroupId;
+use wire::{Form, GroupId};
 
 use crate::address::Creator;
 use crate::groups::{CannotCreate, CannotJoin, Door};
@@ -22,7 +22,7 @@ const DOOR: Door = Door { cap: Cap::Unlimited, admit: true, needs_proof: false }
 
 fn member(port: u16) -> Member {
     let client = ClientAddr::new(([127, 0, 0, 1], port).into()).unwrap();
-    Member { client, local: LocalAddr::new(0, None), proved: true }
+    Member { client, local: LocalAddr::new(0, None), proved: true, form: Form::Base }
 }
 
 fn id() -> GroupId {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::limits::{ROSTER_BRANCHES, ROSTER_CHUNK};
+use wire::Form;
+
 use crate::{ClientAddr, LocalAddr};
 
 /// One member: where to send, and where from.
@@ -14,6 +16,8 @@ pub struct Member {
     pub local: LocalAddr,
     /// The client has shown that it receives what is sent to its address.
     pub proved: bool,
+    /// How the client wants to be spoken to.
+    pub form: Form,
 }
 
 /// The members of a group, in no particular order. A clone is a snapshot and costs one reference count.
@@ -27,6 +31,7 @@ pub struct Roster {
     /// Branches above each chunk: as few as the length allows.
     height: u32,
     unproved: Unproved,
+    forms: Forms,
 }
 
 /// How many members are not proved, and how many of those are reached by IPv6.
@@ -34,6 +39,13 @@ pub struct Roster {
 struct Unproved {
     all: u32,
     v6: u32,
+}
+
+/// How many members are extended clients, and how many of those want to know who speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Forms {
+    extended: u32,
+    with_sender: u32,
 }
 
 #[derive(Debug)]
@@ -98,6 +110,18 @@ impl Roster {
         self.unproved.all
     }
 
+    /// How many members are extended clients.
+    #[inline]
+    pub fn extended(&self) -> u32 {
+        self.forms.extended
+    }
+
+    /// How many members want to know who speaks.
+    #[inline]
+    pub fn with_sender(&self) -> u32 {
+        self.forms.with_sender
+    }
+
     /// IP bytes of a payload's copies for all members that are not proved.
     #[inline]
     pub(crate) fn unproved_bytes(&self, payload: usize) -> u64 {
@@ -134,6 +158,7 @@ impl Roster {
         Arc::make_mut(&mut self.root).push(self.height, self.len, member);
         self.len += 1;
         self.unproved.add(&member);
+        self.forms.add(&member);
     }
 
     /// Takes a member away; the last one takes its place.
@@ -141,6 +166,7 @@ impl Roster {
         let Some(last) = Arc::make_mut(&mut self.root).pop() else { return };
         self.len -= 1;
         self.unproved.subtract(&last);
+        self.forms.subtract(&last);
         if position < self.len {
             self.replace(position, last);
         }
@@ -162,7 +188,9 @@ impl Roster {
         if let Node::Leaf(members) = node {
             let old = std::mem::replace(&mut members[position as usize % ROSTER_CHUNK], member);
             self.unproved.subtract(&old);
+            self.forms.subtract(&old);
             self.unproved.add(&member);
+            self.forms.add(&member);
         }
     }
 }
@@ -176,6 +204,18 @@ impl Unproved {
     fn subtract(&mut self, member: &Member) {
         self.all -= u32::from(!member.proved);
         self.v6 -= u32::from(!member.proved && member.client.is_v6());
+    }
+}
+
+impl Forms {
+    fn add(&mut self, member: &Member) {
+        self.extended += u32::from(member.form != Form::Base);
+        self.with_sender += u32::from(member.form == Form::WithSender);
+    }
+
+    fn subtract(&mut self, member: &Member) {
+        self.extended -= u32::from(member.form != Form::Base);
+        self.with_sender -= u32::from(member.form == Form::WithSender);
     }
 }
 
@@ -271,6 +311,8 @@ mod tests {
     use crate::seeded;
     use proptest::prelude::*;
 
+    const FORMS: [Form; 3] = [Form::Base, Form::Extended, Form::WithSender];
+
     fn member(number: u32) -> Member {
         let port = (number % 60_000 + 1) as u16;
         let host = std::net::Ipv4Addr::from(number / 60_000);
@@ -279,7 +321,12 @@ mod tests {
             _ => (host, port).into(),
         };
         let client = ClientAddr::new(client).unwrap();
-        Member { client, local: LocalAddr::new(0, None), proved: number.is_multiple_of(2) }
+        Member {
+            client,
+            local: LocalAddr::new(0, None),
+            proved: number.is_multiple_of(2),
+            form: FORMS[number as usize % 5 % 3],
+        }
     }
 
     /// The same members at the same positions, by every way to read them.
@@ -389,7 +436,7 @@ mod tests {
                     }
                     6 if !model.is_empty() => {
                         let position = which.index(model.len());
-                        let moved = Member { local: LocalAddr::new(kind, None), proved: which.index(2) == 0, ..model[position] };
+                        let moved = Member { local: LocalAddr::new(kind, None), proved: which.index(2) == 0, form: FORMS[which.index(3)], ..model[position] };
                         roster.replace(position as u32, moved);
                         model[position] = moved;
                     }

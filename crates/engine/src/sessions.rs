@@ -3,19 +3,20 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 use slab::Slab;
+use wire::{Form, Token};
 
 use crate::limits::SESSION_PARTS;
 use crate::shelf::unlist;
 use crate::{ClientAddr, Tick};
 
-/// A client that is a member of a group.
+/// A client: a member of a group, or an extended one.
 pub(crate) struct Session {
     pub client: ClientAddr,
     /// When it last joined, pinged or sent a payload.
     pub active: Tick,
     /// When it came.
     pub joined: Tick,
-    /// The group that it is in, as this shard sees it.
+    /// The group that it is in, as this shard sees it; [`NOWHERE`] for an extended client that is in none.
     pub view: u32,
     /// Where it was in that group's roster when last looked up.
     pub position: u32,
@@ -25,6 +26,26 @@ pub(crate) struct Session {
     pub proved: bool,
     /// It is not proved, and had never sent anything after its JOIN when it was last looked at.
     pub silent: bool,
+    /// How its client wants to be spoken to. One that is not a base client has a [`Person`].
+    pub form: Form,
+}
+
+/// The view of who is in no group.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+impl Session {
+    /// The view of its group, if it is in one.
+    pub fn group(&self) -> Option<u32> {
+        Some(self.view).filter(|&view| view != NOWHERE)
+    }
+}
+
+/// What an extended client has besides a session.
+pub(crate) struct Person {
+    /// By which the directory knows it.
+    pub token: Token,
+    /// The token that it had before it came to this address, and when it came.
+    pub before: Option<(Token, Tick)>,
 }
 
 /// A shard's sessions: a slab, and an index by address.

@@ -88,6 +88,11 @@ impl<T> Shelf<T> {
         self.chunks.get_mut(key as usize / CHUNK)?[key as usize % CHUNK].as_mut()
     }
 
+    /// The entry of a key, if there is one.
+    pub fn get(&self, key: u32) -> Option<&T> {
+        self.chunks.get(key as usize / CHUNK)?[key as usize % CHUNK].as_ref()
+    }
+
     fn entry(&mut self, key: u32) -> &mut Option<T> {
         &mut self.chunks[key as usize / CHUNK][key as usize % CHUNK]
     }

@@ -73,6 +73,18 @@ impl Stripe {
         group.live.get_or_insert_with(|| Box::new(Live::new(Handle::new(group.id, stripe, slot))))
     }
 
+    /// The members' part of a group that shards know by this handle; `None` if it was deleted, whatever has its place.
+    pub fn live_of(&self, handle: &Handle) -> Option<&Live> {
+        let live = self.groups.get(handle.slot)?.live.as_deref()?;
+        std::ptr::eq(&*live.handle, handle).then_some(live)
+    }
+
+    /// The same, to change it.
+    pub fn live_of_mut(&mut self, handle: &Handle) -> Option<&mut Live> {
+        self.live_of(handle)?;
+        self.groups[handle.slot].live.as_deref_mut()
+    }
+
     /// The group that has been empty for longest, and since when.
     pub fn oldest_empty(&self) -> Option<(u32, Tick)> {
         self.oldest_of(&[Queue::Spare, Queue::LeftSpare, Queue::Unjoined, Queue::Left])

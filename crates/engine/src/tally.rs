@@ -36,6 +36,12 @@ pub enum CommandKind {
     Ping,
     /// `!WHO`
     Who,
+    /// `!HELLO`
+    Hello,
+    /// `!BEAT`
+    Beat,
+    /// `!RESUME`
+    Resume,
     /// Any other.
     Unknown,
 }
@@ -99,7 +105,8 @@ pub enum Event {
 
 impl CommandKind {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 6] = ["create", "join", "leave", "ping", "who", "unknown"];
+    pub const LABELS: [&'static str; 9] =
+        ["create", "join", "leave", "ping", "who", "hello", "beat", "resume", "unknown"];
 
     pub(crate) fn of(command: &Command<'_>) -> Self {
         match command {
@@ -108,7 +115,11 @@ impl CommandKind {
             Command::Leave(_) => Self::Leave,
             Command::Ping => Self::Ping,
             Command::Who => Self::Who,
-            Command::Unknown => Self::Unknown,
+            Command::Hello(_) => Self::Hello,
+            Command::Beat => Self::Beat,
+            Command::Resume(_) => Self::Resume,
+            // A payload in a command's clothes is not counted.
+            Command::Raw(_) | Command::Unknown => Self::Unknown,
         }
     }
 }

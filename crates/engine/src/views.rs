@@ -54,7 +54,8 @@ impl View {
 /// A shard's views.
 pub(crate) struct Views {
     slab: Slab<View>,
-    /// By stripe and slot, which no other group has while this one has members.
+    /// By stripe and slot, which no other group has while this one has members. A view whose last member has gone on from
+    /// another address may outlast its group, and is in here no more when the next group has its place.
     index: HashMap<(u32, u32), u32, RandomState>,
 }
 
@@ -65,14 +66,18 @@ impl Views {
 
     /// One more session is in the group.
     pub fn enter(&mut self, handle: Arc<Handle>) -> u32 {
-        let slab = &mut self.slab;
-        let key = *self.index.entry((handle.stripe, handle.slot)).or_insert_with(|| {
+        let place = (handle.stripe, handle.slot);
+        let known = self.index.get(&place).copied();
+        let key = known.filter(|&key| Arc::ptr_eq(self.handle(key), &handle)).unwrap_or_else(|| {
             // A version that no group has, so that the first look fetches the roster.
             let version = u64::MAX;
             let listed = (u64::MAX, RosterIndex(0));
             let roster = Roster::default();
             let (coalesce, unproved) = (None, Treatment::Served);
-            slab.insert(View { handle, roster, version, coalesce, sessions: 0, listed, unproved }) as u32
+            let view = View { handle, roster, version, coalesce, sessions: 0, listed, unproved };
+            let key = self.slab.insert(view) as u32;
+            self.index.insert(place, key);
+            key
         });
         self.slab[key as usize].sessions += 1;
         key
@@ -84,7 +89,10 @@ impl Views {
         view.sessions -= 1;
         if view.sessions == 0 {
             let view = self.slab.remove(key as usize);
-            self.index.remove(&(view.handle.stripe, view.handle.slot));
+            let place = (view.handle.stripe, view.handle.slot);
+            if self.index.get(&place) == Some(&key) {
+                self.index.remove(&place);
+            }
         }
     }
 
@@ -94,6 +102,11 @@ impl Views {
 
     pub fn handle(&self, key: u32) -> &Arc<Handle> {
         &self.slab[key as usize].handle
+    }
+
+    /// The view as it is.
+    pub fn view(&mut self, key: u32) -> &mut View {
+        &mut self.slab[key as usize]
     }
 
     /// The view, brought up to date: one shared read if nothing has changed.
@@ -112,10 +125,11 @@ mod tests {
     use super::*;
     use crate::groups::Door;
     use crate::{Cap, LocalAddr, Member, Tick};
+    use wire::Form;
 
     fn member(number: u32) -> Member {
         let client = ClientAddr::new(([127, 0, 0, 1], number as u16 + 1).into()).unwrap();
-        Member { client, local: LocalAddr::new(0, None), proved: true }
+        Member { client, local: LocalAddr::new(0, None), proved: true, form: Form::Base }
     }
 
     #[test]

@@ -237,6 +237,9 @@ pub trait Driver {
     /// Copies a short text (a reply), to be sent this turn.
     fn compose(&mut self, text: &[u8]) -> Part;
 
+    /// Copies a short text and the bytes of a part behind it, to be sent this turn as one datagram.
+    fn compose_before(&mut self, text: &[u8], part: Part) -> Part;
+
     /// Lists datagrams, one part each, to be sent this turn.
     fn gather(&mut self, parts: &[Part]) -> Gather;
 

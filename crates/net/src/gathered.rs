@@ -30,6 +30,21 @@ impl Gathered {
         Part::Composed { start, len }
     }
 
+    pub(crate) fn compose_before(&mut self, text: &[u8], part: Part, pool: &Pool) -> Part {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text);
+        match part {
+            Part::Received { buffer, offset, len } => {
+                self.text.extend_from_slice(pool.part_bytes(buffer, offset, len));
+            }
+            Part::Composed { start, len } => {
+                self.text.extend_from_within(start as usize..start as usize + usize::from(len));
+            }
+        }
+        let len = u16::try_from(self.text.len() - start as usize).expect("a composed text is one datagram");
+        Part::Composed { start, len }
+    }
+
     pub(crate) fn gather(&mut self, parts: &[Part], pool: &Pool) -> Gather {
         let count = u16::try_from(parts.len()).expect("a list holds one run");
         let start = self.parts.len() as u32;
@@ -113,6 +128,20 @@ mod tests {
     fn read(iovec: &iovec) -> &[u8] {
         // SAFETY: resolved just before, and nothing has changed since.
         unsafe { std::slice::from_raw_parts(iovec.iov_base.cast(), iovec.iov_len) }
+    }
+
+    #[test]
+    fn a_text_is_composed_before_any_part() {
+        let mut pool = Pool::new(64, 64);
+        let buffer = pool.lend(7);
+        let mut gathered = Gathered::default();
+        let received =
+            gathered.compose_before(b"before", Part::Received { buffer, offset: 3, len: 4 }, &pool);
+        let twice = gathered.compose_before(b"twice ", received, &pool);
+        gathered.gather(&[received, twice], &pool);
+        let iovecs = gathered.resolve();
+        assert_eq!(read(&iovecs[0]), b"before\0\0\0\0");
+        assert_eq!(read(&iovecs[1]), b"twice before\0\0\0\0");
     }
 
     #[test]

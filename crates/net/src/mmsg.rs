@@ -135,6 +135,10 @@ impl Driver for Mmsg {
         self.queue.compose(text)
     }
 
+    fn compose_before(&mut self, text: &[u8], part: Part) -> Part {
+        self.queue.compose_before(text, part, &self.pool)
+    }
+
     fn gather(&mut self, parts: &[Part]) -> Gather {
         self.queue.gather(parts, &self.pool)
     }

@@ -83,6 +83,12 @@ impl Pool {
         self.start(buffer.0).wrapping_add(offset)
     }
 
+    /// The bytes of a part of a lent buffer.
+    pub(crate) fn part_bytes(&self, buffer: BufferId, offset: u16, len: u16) -> &[u8] {
+        assert!(self.lent[usize::from(buffer.0)], "a part of a buffer that was released");
+        &self.filled(buffer.0)[usize::from(offset)..][..usize::from(len)]
+    }
+
     pub(crate) fn lend(&mut self, buffer: u16) -> BufferId {
         self.lent[usize::from(buffer)] = true;
         BufferId(buffer)

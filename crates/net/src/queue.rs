@@ -90,6 +90,10 @@ impl SendQueue {
         self.gathered.compose(text)
     }
 
+    pub(crate) fn compose_before(&mut self, text: &[u8], part: Part, pool: &Pool) -> Part {
+        self.gathered.compose_before(text, part, pool)
+    }
+
     pub(crate) fn gather(&mut self, parts: &[Part], pool: &Pool) -> Gather {
         self.gathered.gather(parts, pool)
     }

@@ -304,6 +304,10 @@ impl Driver for Uring {
         self.queue.compose(text)
     }
 
+    fn compose_before(&mut self, text: &[u8], part: Part) -> Part {
+        self.queue.compose_before(text, part, self.buffers.pool())
+    }
+
     fn gather(&mut self, parts: &[Part]) -> Gather {
         self.queue.gather(parts, self.buffers.pool())
     }

@@ -188,7 +188,7 @@ impl Client {
                 }
                 false
             }
-            Reply::Who(..) | Reply::Refused(_) => false,
+            Reply::Who(..) | Reply::Hello(..) | Reply::Refused(_) => false,
         }
     }
 

@@ -50,6 +50,8 @@ pub struct SimDriver {
     deaf: bool,
     parts: Vec<Part>,
     text: Vec<u8>,
+    /// The payloads of which composed texts are copies, by where those begin.
+    copies: Vec<(u32, Part)>,
     /// Replies that the model expects.
     expected: RefCell<VecDeque<(SocketAddr, Expected)>>,
     queue: Vec<Queued>,
@@ -104,6 +106,7 @@ impl SimDriver {
             deaf: false,
             parts: Vec::new(),
             text: Vec::new(),
+            copies: Vec::new(),
             expected: RefCell::default(),
             queue: Vec::new(),
             used: 0,
@@ -217,6 +220,13 @@ impl SimDriver {
 
     /// One datagram of a run: what it must be, and its bytes.
     fn check_part(&mut self, part: Part, run: &Run) -> Rc<[u8]> {
+        if let Part::Composed { start, len } = part
+            && let Ok(at) = self.copies.binary_search_by_key(&start, |(start, _)| *start)
+        {
+            let original = self.copies[at].1;
+            self.check_part(original, run);
+            return self.text[start as usize..][..usize::from(len)].into();
+        }
         match part {
             Part::Composed { start, len } => {
                 self.check_reply(run.to, start, len);
@@ -306,6 +316,7 @@ impl Driver for SimDriver {
         self.flush();
         self.parts.clear();
         self.text.clear();
+        self.copies.clear();
         self.used = 0;
         self.settle();
         let is_owed = |(_, expected): &&(SocketAddr, Expected)| !matches!(expected, Expected::Any(_));
@@ -352,6 +363,19 @@ impl Driver for SimDriver {
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text);
         Part::Composed { start, len: text.len() as u16 }
+    }
+
+    fn compose_before(&mut self, text: &[u8], part: Part) -> Part {
+        let Part::Received { buffer, offset, len } = part else {
+            self.violated(|| format!("{part:?} is composed again"));
+            return part;
+        };
+        let bytes = self.lease(buffer).map(|lease| Rc::clone(&lease.packet.bytes)).unwrap_or_default();
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text);
+        self.text.extend_from_slice(&bytes[usize::from(offset)..][..usize::from(len)]);
+        self.copies.push((start, part));
+        Part::Composed { start, len: text.len() as u16 + len }
     }
 
     fn gather(&mut self, parts: &[Part]) -> Gather {

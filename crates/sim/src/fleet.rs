@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Admission, Engine, Entropy, Groups, OwnAddresses, Settings};
+use engine::{Admission, Engine, Entropy, Groups, OwnAddresses, Settings, Shared};
 use net::Waker;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -68,13 +68,13 @@ impl Fleet {
             groups: Arc::clone(&groups),
             ledger: Rc::new(RefCell::new(Ledger::new(Arc::clone(&admission), world.now()))),
         };
+        let shared = Shared::new(Arc::clone(&groups), Arc::clone(&admission));
         let member = |number| {
             let mut dice = SmallRng::seed_from_u64(world.below(u64::MAX));
             let entropy = Entropy::new(move |bytes| dice.fill_bytes(bytes));
             let place = (number, script.shards);
             let settings = Arc::new(settings.clone());
-            let shared = (Arc::clone(&groups), Arc::clone(&admission));
-            let engine = Engine::new(place, shared, settings, Arc::clone(&own), entropy, now);
+            let engine = Engine::new(place, shared.clone(), settings, Arc::clone(&own), entropy, now);
             let port = Rc::new(RefCell::new(Port { room: script.room, ..Port::default() }));
             let driver = SimDriver::new(number, script.make, Rc::clone(&port), &common);
             let inbox = Inbox::default();

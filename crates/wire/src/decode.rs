@@ -1,6 +1,6 @@
 //! Reading a client's datagram. Borrows, never allocates, and takes any bytes.
 
-use crate::{Cookie, GroupId, MAX_DATAGRAM, Proof, Usage};
+use crate::{Cookie, GroupId, MAX_DATAGRAM, Proof, Token, Usage};
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Message<'a> {
     Payload(&'a [u8]),
 }
 
-/// A command of the base protocol.
+/// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
     /// `!CREATE`, with a cookie or anything else behind it: make a group.
@@ -28,8 +28,46 @@ pub enum Command<'a> {
     Ping,
     /// `!WHO`: count the members.
     Who,
+    /// `!HELLO 2 [<cookie> [FROM]]`: become an extended client.
+    Hello(Fields<'a>),
+    /// `!BEAT`: stay one.
+    Beat,
+    /// `!RESUME <token> <cookie>`: go on from another address.
+    Resume(Fields<'a>),
+    /// `!RAW <bytes>`: a payload, whatever it begins with.
+    Raw(&'a [u8]),
     /// Anything else that began with `!`.
     Unknown,
+}
+
+/// What stands behind a command's first space, as it is. It is read when it is wanted: what most datagrams are not must not
+/// make them larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields<'a>(&'a [u8]);
+
+/// What a HELLO says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hello {
+    /// No version, or more behind the cookie than `FROM`.
+    Malformed,
+    /// Another version than [`Hello::VERSION`].
+    OtherVersion,
+    /// This version.
+    Known {
+        /// The cookie; `None` also for a text that can be none.
+        cookie: Option<Cookie>,
+        /// Payloads are to say who has sent them.
+        from: bool,
+    },
+}
+
+/// What a RESUME shows; `None` also for texts that can be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The token of the session.
+    pub token: Option<Token>,
+    /// The cookie of the new address.
+    pub cookie: Option<Cookie>,
 }
 
 /// What stands behind a command's first space, without surrounding white space.
@@ -47,23 +85,58 @@ pub fn decode(datagram: &[u8]) -> Message<'_> {
     }
 }
 
-/// True for a payload that reads like one of the relay's own replies.
+/// True for a datagram that reads like one of the relay's own replies, to a base client or to an extended one.
 ///
-/// Such a payload from somebody who is in no group is never answered, or two relays could answer each other for ever.
-pub fn looks_like_reply(payload: &[u8]) -> bool {
-    [&b"OK "[..], b"ERR ", b"PONG "].iter().any(|start| payload.starts_with(start))
+/// Such a datagram from somebody who is in no group is never answered, or two relays could answer each other for ever.
+pub fn looks_like_reply(datagram: &[u8]) -> bool {
+    let text = datagram.strip_prefix(b"!").unwrap_or(datagram);
+    [&b"OK "[..], b"ERR ", b"PONG "].iter().any(|start| text.starts_with(start))
+        || datagram.starts_with(b"!RETRY ")
 }
 
 fn decode_command(text: &[u8]) -> Command<'_> {
     let end = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
     let argument = || Argument::trimmed(&text[end..]);
+    let rest = || text.get(end + 1..).unwrap_or_default();
     match &text[..end] {
         b"CREATE" => Command::Create(argument()),
         b"JOIN" => Command::Join(argument()),
         b"LEAVE" => Command::Leave(argument()),
         b"PING" => Command::Ping,
         b"WHO" => Command::Who,
+        b"HELLO" => Command::Hello(Fields(rest())),
+        b"BEAT" => Command::Beat,
+        b"RESUME" => Command::Resume(Fields(rest())),
+        b"RAW" => Command::Raw(rest()),
         _ => Command::Unknown,
+    }
+}
+
+impl Hello {
+    /// The version of the extended protocol.
+    pub const VERSION: u32 = 2;
+}
+
+impl Fields<'_> {
+    /// Reads those of a HELLO.
+    pub fn hello(self) -> Hello {
+        let mut fields = self.0.split(|&byte| byte == b' ');
+        let mut next = || fields.next();
+        match (next(), next(), next(), next()) {
+            (None | Some(b""), ..) | (.., Some(_)) => Hello::Malformed,
+            (Some(b"2"), cookie, from @ (None | Some(b"FROM")), _) => {
+                Hello::Known { cookie: cookie.and_then(Cookie::parse), from: from.is_some() }
+            }
+            (Some(b"2"), ..) => Hello::Malformed,
+            _ => Hello::OtherVersion,
+        }
+    }
+
+    /// Reads those of a RESUME.
+    pub fn resume(self) -> Resume {
+        let mut fields = self.0.splitn(2, |&byte| byte == b' ');
+        let token = fields.next().and_then(Token::parse);
+        Resume { token, cookie: fields.next().and_then(Cookie::parse) }
     }
 }
 
@@ -200,11 +273,71 @@ mod tests {
     }
 
     #[test]
+    fn a_hello_tells_its_version_a_cookie_and_a_wish() {
+        let cookie = Cookie::of(7);
+        let hello = |text: &str| match command(text.as_bytes()) {
+            Command::Hello(fields) => fields.hello(),
+            other => panic!("{other:?}"),
+        };
+        let known = |cookie, from| Hello::Known { cookie, from };
+        assert_eq!(hello("!HELLO 2"), known(None, false));
+        assert_eq!(hello(&std::format!("!HELLO 2 {cookie}")), known(Some(cookie), false));
+        assert_eq!(hello(&std::format!("!HELLO 2 {cookie} FROM")), known(Some(cookie), true));
+        for text in ["!HELLO 2 ", "!HELLO 2 FROM", "!HELLO 2 AAAA"] {
+            assert_eq!(hello(text), known(None, false), "{text}");
+        }
+        for text in ["!HELLO 1", "!HELLO 22", "!HELLO x y", "!HELLO 2\n"] {
+            assert_eq!(hello(text), Hello::OtherVersion, "{text}");
+        }
+        for text in ["!HELLO", "!HELLO ", "!HELLO  2", "!HELLO 2 A B", "!HELLO 2 A FROM ", "!HELLO 2 A from"]
+        {
+            assert_eq!(hello(text), Hello::Malformed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_resume_shows_a_token_and_a_cookie() {
+        let (token, cookie) = (Token::of(8), Cookie::of(7));
+        let resume = |text: &str| match command(text.as_bytes()) {
+            Command::Resume(fields) => {
+                let Resume { token, cookie } = fields.resume();
+                (token, cookie)
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(resume(&std::format!("!RESUME {token} {cookie}")), (Some(token), Some(cookie)));
+        assert_eq!(resume(&std::format!("!RESUME {token}")), (Some(token), None));
+        assert_eq!(resume(&std::format!("!RESUME {cookie} {token}")), (None, None));
+        assert_eq!(resume(&std::format!("!RESUME  {cookie}")), (None, Some(cookie)));
+        assert_eq!(resume("!RESUME"), (None, None));
+    }
+
+    #[test]
+    fn raw_takes_all_that_is_behind_one_space() {
+        for (text, bytes) in
+            [(&b"!RAW !x"[..], &b"!x"[..]), (b"!RAW  x \n", b" x \n"), (b"!RAW ", b""), (b"!RAW", b"")]
+        {
+            assert_eq!(command(text), Command::Raw(bytes), "{text:?}");
+        }
+        assert_eq!(command(b"!BEAT now"), Command::Beat);
+    }
+
+    #[test]
     fn replies_are_recognised() {
-        assert!(
-            looks_like_reply(b"OK JOINED X") && looks_like_reply(b"ERR ") && looks_like_reply(b"PONG 60.0")
-        );
-        assert!(!looks_like_reply(b"OKAY") && !looks_like_reply(b"ok then") && !looks_like_reply(b"PONG"));
+        for text in [
+            &b"OK JOINED X"[..],
+            b"ERR ",
+            b"PONG 60.0",
+            b"!OK HELLO",
+            b"!ERR VERSION 2",
+            b"!PONG 1.0",
+            b"!RETRY A",
+        ] {
+            assert!(looks_like_reply(text), "{text:?}");
+        }
+        for text in [&b"OKAY"[..], b"ok then", b"PONG", b"!OKAY", b"RETRY A", b"!!OK ", b"!RETRY", b""] {
+            assert!(!looks_like_reply(text), "{text:?}");
+        }
     }
 
     proptest! {
@@ -219,7 +352,7 @@ mod tests {
         }
 
         #[test]
-        fn takes_any_command(token in "(CREATE|JOIN|LEAVE|PING|WHO|[A-Z]{0,7})", rest in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn takes_any_command(token in "(CREATE|JOIN|LEAVE|PING|WHO|HELLO|RESUME|RAW|[A-Z]{0,7})", rest in proptest::collection::vec(any::<u8>(), 0..60)) {
             let mut bytes = std::format!("!{token}").into_bytes();
             bytes.extend_from_slice(&rest);
             if let Message::Command(Command::Join(argument) | Command::Leave(argument)) = decode(&bytes) {

@@ -11,13 +11,17 @@ mod cookie;
 mod decode;
 mod group_id;
 mod reply;
+mod resumed;
 mod text;
+mod token;
 
 pub use cookie::{Cookie, Proof};
-pub use decode::{Argument, Command, Message, decode, looks_like_reply};
+pub use decode::{Argument, Command, Fields, Hello, Message, Resume, decode, looks_like_reply};
 pub use group_id::{GroupId, InvalidGroupId};
-pub use reply::{Heartbeat, Refusal, Reply, Usage};
+pub use reply::{Form, Heartbeat, Refusal, Reply, Usage};
+pub use resumed::Resumed;
 pub use text::Text;
+pub use token::Token;
 
 /// The longest datagram that is not refused, in bytes.
 pub const MAX_DATAGRAM: usize = 4096;

@@ -2,7 +2,12 @@
 
 use core::fmt::{self, Write};
 
-use crate::{Cookie, GroupId, Text};
+use crate::{Cookie, GroupId, Hello, Text, Token};
+
+/// Stands where there is no group, or no name.
+pub(crate) const NOTHING: &str = "-";
+
+const HELLO_USAGE: &str = "Usage:!HELLO 2 <COOKIE> [FROM]";
 
 /// One answer of the relay. One datagram causes at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +22,22 @@ pub enum Reply {
     Pong(Heartbeat),
     /// `OK WHO <id> <count>`
     Who(GroupId, u32),
-    /// `ERR <code> <detail>`
+    /// `!OK HELLO <token> <heartbeat>`
+    Hello(Token, Heartbeat),
+    /// `ERR <code> <detail>`, or `!RETRY <cookie>`
     Refused(Refusal),
+}
+
+/// How a client wants to be spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// As the base protocol has it.
+    #[default]
+    Base,
+    /// Whatever the relay itself says begins with `!`, and nothing else does.
+    Extended,
+    /// The same, and payloads say who has sent them.
+    WithSender,
 }
 
 /// The suggested time between two heartbeats, in milliseconds.
@@ -33,7 +52,7 @@ pub enum Refusal {
     /// The command is not known.
     UnknownCommand,
     /// The command needs a group id.
-    MissingGroup(Usage),
+    MissingArgument(Usage),
     /// There is no group of that id.
     NoSuchGroup,
     /// The group has as many members as it may have.
@@ -53,24 +72,51 @@ pub enum Refusal {
     ServerFull,
     /// The sender has to show that it receives what is sent to its address, by asking again with this cookie.
     Retry(Cookie),
+    /// The same, to a HELLO or a RESUME.
+    Prove(Cookie),
+    /// The relay speaks another version of the extended protocol: [`Hello::VERSION`].
+    Version,
+    /// The command is one of extended clients, and the sender is none.
+    NoSession,
+    /// There is no session of that token.
+    BadToken,
 }
 
-/// The commands that need a group id.
+/// The commands that need an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
     /// `!JOIN <GROUPID>`
     Join,
     /// `!LEAVE <GROUPID>`
     Leave,
+    /// `!HELLO 2 <COOKIE> [FROM]`
+    Hello,
 }
 
 impl Reply {
-    /// The datagram to send.
+    /// The datagram to send to a base client.
     pub fn encode(&self) -> Text {
+        self.encode_for(Form::Base)
+    }
+
+    /// The datagram to send to a client of this form. What is no part of the base protocol begins with `!` always.
+    pub fn encode_for(&self, form: Form) -> Text {
         let mut text = Text::new();
-        // Cannot fail: `Text` has room for the longest reply.
+        // Neither can fail: `Text` has room for the longest reply.
+        if form != Form::Base || self.is_extended() {
+            let _ = text.write_str("!");
+        }
         let _ = self.write_to(&mut text);
         text
+    }
+
+    /// True for what only the extended protocol has.
+    fn is_extended(&self) -> bool {
+        match self {
+            Self::Created(_) | Self::Joined(_) | Self::Left(_) | Self::Pong(_) | Self::Who(..) => false,
+            Self::Hello(..) => true,
+            Self::Refused(refusal) => refusal.is_extended(),
+        }
     }
 
     /// Writes the text piece by piece: with formats it takes three times as many instructions.
@@ -87,6 +133,12 @@ impl Reply {
                 put(to, ["OK WHO ", id.as_str(), " "])?;
                 put_number(to, u64::from(*count), 1)
             }
+            Self::Hello(token, heartbeat) => {
+                write!(to, "OK HELLO {token} ")?;
+                heartbeat.write_to(to)
+            }
+            Self::Refused(Refusal::Prove(cookie)) => put(to, ["RETRY ", cookie.as_str()]),
+            Self::Refused(Refusal::BadToken) => put(to, ["ERR ", Refusal::CODES[Refusal::BadToken.index()]]),
             Self::Refused(refusal) => {
                 put(to, ["ERR ", Refusal::CODES[refusal.index()], " "])?;
                 refusal.write_to(to)
@@ -94,7 +146,34 @@ impl Reply {
         }
     }
 
-    /// Reads an answer; `None` for anything that is none of this protocol's.
+    /// Reads an answer to an extended client, or to one that wants to become one; `None` for anything that is none.
+    pub fn parse_extended(datagram: &[u8]) -> Option<Self> {
+        let text = datagram.strip_prefix(b"!")?;
+        Self::parse_own(core::str::from_utf8(text).ok()?).or_else(|| Self::parse(text))
+    }
+
+    /// Reads what only the extended protocol has.
+    fn parse_own(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let mut next = || words.next();
+        let token = |word: &str| Token::parse(word.as_bytes());
+        let reply = match (next()?, next()?) {
+            ("RETRY", cookie) => Self::Refused(Refusal::Prove(Cookie::parse(cookie.as_bytes())?)),
+            ("OK", "HELLO") => Self::Hello(token(next()?)?, Heartbeat::parse(next()?)?),
+            ("ERR", "VERSION") => {
+                next().filter(|word| *word == "2").map(|_| Self::Refused(Refusal::Version))?
+            }
+            ("ERR", "NO_SESSION") => next().map(|_| Self::Refused(Refusal::NoSession))?,
+            ("ERR", "BAD_TOKEN") => Self::Refused(Refusal::BadToken),
+            ("ERR", "BAD_ARG") if text.ends_with(HELLO_USAGE) => {
+                return Some(Self::Refused(Refusal::MissingArgument(Usage::Hello)));
+            }
+            _ => return None,
+        };
+        words.next().is_none().then_some(reply)
+    }
+
+    /// Reads an answer to a base client; `None` for anything that is none of this protocol's.
     pub fn parse(datagram: &[u8]) -> Option<Self> {
         let text = core::str::from_utf8(datagram).ok()?;
         let mut words = text.split(' ');
@@ -114,7 +193,7 @@ impl Reply {
 
 impl Refusal {
     /// The codes of all refusals, for counters that begin at 0.
-    pub const CODES: [&'static str; 8] = [
+    pub const CODES: [&'static str; 11] = [
         "TOO_LARGE",
         "BAD_CMD",
         "BAD_ARG",
@@ -123,6 +202,9 @@ impl Refusal {
         "CLIENT_LIMIT",
         "SERVER_FULL",
         "RETRY",
+        "VERSION",
+        "NO_SESSION",
+        "BAD_TOKEN",
     ];
 
     /// Position of its code in [`Refusal::CODES`].
@@ -130,13 +212,21 @@ impl Refusal {
         match self {
             Self::TooLarge => 0,
             Self::UnknownCommand => 1,
-            Self::MissingGroup(_) | Self::NoSuchGroup => 2,
+            Self::MissingArgument(_) | Self::NoSuchGroup => 2,
             Self::GroupFull(_) => 3,
             Self::NotJoined | Self::NotInThatGroup => 4,
             Self::ClientLimit { .. } => 5,
             Self::ServerFull => 6,
-            Self::Retry(_) => 7,
+            Self::Retry(_) | Self::Prove(_) => 7,
+            Self::Version => 8,
+            Self::NoSession => 9,
+            Self::BadToken => 10,
         }
+    }
+
+    fn is_extended(self) -> bool {
+        use Refusal::{BadToken, MissingArgument, NoSession, Prove, Version};
+        matches!(self, Prove(_) | Version | NoSession | BadToken | MissingArgument(Usage::Hello))
     }
 
     /// Writes the detail behind the code.
@@ -144,15 +234,19 @@ impl Refusal {
         to.write_str(match self {
             Self::TooLarge => "PayloadTooLarge",
             Self::UnknownCommand => "UnknownCommand",
-            Self::MissingGroup(Usage::Join) => "Usage:!JOIN <GROUPID>",
-            Self::MissingGroup(Usage::Leave) => "Usage:!LEAVE <GROUPID>",
+            Self::MissingArgument(Usage::Join) => "Usage:!JOIN <GROUPID>",
+            Self::MissingArgument(Usage::Leave) => "Usage:!LEAVE <GROUPID>",
+            Self::MissingArgument(Usage::Hello) => HELLO_USAGE,
             Self::NoSuchGroup => "NoSuchGroup",
             Self::GroupFull(id) => id.as_str(),
             Self::NotJoined => "JoinFirstUseJOIN",
             Self::NotInThatGroup => "NotInThatGroup",
             Self::ClientLimit { used, max } => return write!(to, "{used}/{max}"),
             Self::ServerFull => "TryLater",
-            Self::Retry(cookie) => cookie.as_str(),
+            Self::Retry(cookie) | Self::Prove(cookie) => cookie.as_str(),
+            Self::Version => return put_number(to, u64::from(Hello::VERSION), 1),
+            Self::NoSession => "SendHELLO",
+            Self::BadToken => "",
         })
     }
 
@@ -160,8 +254,8 @@ impl Refusal {
         Some(match (code, detail) {
             ("TOO_LARGE", _) => Self::TooLarge,
             ("BAD_CMD", _) => Self::UnknownCommand,
-            ("BAD_ARG", "Usage:!JOIN <GROUPID>") => Self::MissingGroup(Usage::Join),
-            ("BAD_ARG", "Usage:!LEAVE <GROUPID>") => Self::MissingGroup(Usage::Leave),
+            ("BAD_ARG", "Usage:!JOIN <GROUPID>") => Self::MissingArgument(Usage::Join),
+            ("BAD_ARG", "Usage:!LEAVE <GROUPID>") => Self::MissingArgument(Usage::Leave),
             ("BAD_ARG", "NoSuchGroup") => Self::NoSuchGroup,
             ("GROUP_FULL", id) => Self::GroupFull(id.parse().ok()?),
             ("NOT_IN_GROUP", "NotInThatGroup") => Self::NotInThatGroup,
@@ -251,8 +345,8 @@ mod tests {
             (Reply::Who(id("ABCD1234"), 3), "OK WHO ABCD1234 3"),
             (Reply::Refused(Refusal::TooLarge), "ERR TOO_LARGE PayloadTooLarge"),
             (Reply::Refused(Refusal::UnknownCommand), "ERR BAD_CMD UnknownCommand"),
-            (Reply::Refused(Refusal::MissingGroup(Usage::Join)), "ERR BAD_ARG Usage:!JOIN <GROUPID>"),
-            (Reply::Refused(Refusal::MissingGroup(Usage::Leave)), "ERR BAD_ARG Usage:!LEAVE <GROUPID>"),
+            (Reply::Refused(Refusal::MissingArgument(Usage::Join)), "ERR BAD_ARG Usage:!JOIN <GROUPID>"),
+            (Reply::Refused(Refusal::MissingArgument(Usage::Leave)), "ERR BAD_ARG Usage:!LEAVE <GROUPID>"),
             (Reply::Refused(Refusal::NoSuchGroup), "ERR BAD_ARG NoSuchGroup"),
             (Reply::Refused(Refusal::GroupFull(id("A"))), "ERR GROUP_FULL A"),
             (Reply::Refused(Refusal::NotJoined), "ERR NOT_IN_GROUP JoinFirstUseJOIN"),
@@ -268,6 +362,40 @@ mod tests {
             if let Reply::Refused(refusal) = reply {
                 assert_eq!(std::format!("ERR {} {refusal}", Refusal::CODES[refusal.index()]), text);
             }
+        }
+    }
+
+    #[test]
+    fn extended_clients_are_told_with_an_exclamation_mark() {
+        let (token, cookie) = (Token::of(34), Cookie::of(33));
+        let letters = std::format!("AB{}", "A".repeat(24));
+        let cases = [
+            (Reply::Hello(token, Heartbeat(60_000)), std::format!("!OK HELLO {letters} 60.0")),
+            (Reply::Refused(Refusal::Prove(cookie)), std::format!("!RETRY {cookie}")),
+            (Reply::Refused(Refusal::Version), "!ERR VERSION 2".into()),
+            (Reply::Refused(Refusal::NoSession), "!ERR NO_SESSION SendHELLO".into()),
+            (Reply::Refused(Refusal::BadToken), "!ERR BAD_TOKEN".into()),
+            (
+                Reply::Refused(Refusal::MissingArgument(Usage::Hello)),
+                "!ERR BAD_ARG Usage:!HELLO 2 <COOKIE> [FROM]".into(),
+            ),
+        ];
+        for (reply, text) in cases {
+            for form in [Form::Base, Form::Extended, Form::WithSender] {
+                assert_eq!(reply.encode_for(form).as_bytes(), text.as_bytes());
+            }
+            assert_eq!(Reply::parse_extended(text.as_bytes()), Some(reply), "{text}");
+            assert_eq!(Reply::parse(text.as_bytes()), None, "{text}");
+            assert_eq!(Reply::parse(&text.as_bytes()[1..]), None, "{text}");
+            let longer = std::format!("{text} x");
+            assert_eq!(Reply::parse_extended(longer.as_bytes()), None, "{longer}");
+        }
+        for reply in [Reply::Pong(Heartbeat(500)), Reply::Joined(id("A")), Reply::Refused(Refusal::NotJoined)]
+        {
+            let text = reply.encode_for(Form::Extended);
+            assert_eq!(text.as_bytes(), std::format!("!{reply}").as_bytes());
+            assert_eq!(Reply::parse_extended(text.as_bytes()), Some(reply));
+            assert_eq!(Reply::parse_extended(reply.encode().as_bytes()), None);
         }
     }
 
@@ -288,6 +416,8 @@ mod tests {
         assert_eq!(who.encode().as_bytes(), who.to_string().as_bytes());
         let pong = Reply::Pong(Heartbeat(u64::MAX));
         assert_eq!(pong.encode().as_bytes(), pong.to_string().as_bytes());
+        let hello = Reply::Hello(Token::of(0), Heartbeat(u64::MAX));
+        assert_eq!(hello.encode().as_bytes(), std::format!("!{hello}").as_bytes());
     }
 
     #[test]
@@ -314,6 +444,7 @@ mod tests {
         #[test]
         fn parses_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = Reply::parse(&bytes);
+            let _ = Reply::parse_extended(&bytes);
         }
 
         #[test]

@@ -10,8 +10,8 @@ pub struct Text {
 }
 
 impl Text {
-    /// Room for the longest reply of the base protocol (`ERR CLIENT_LIMIT` with two 20-digit numbers is 58 bytes).
-    pub const CAPACITY: usize = 64;
+    /// Room for the longest reply (`!OK RESUMED` with a group of 32 letters and a token of 26 is 73 bytes).
+    pub const CAPACITY: usize = 80;
 
     /// An empty text.
     pub const fn new() -> Self {

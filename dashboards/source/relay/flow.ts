@@ -59,6 +59,7 @@ export const traffic: Row = {
       [
         [sum('relay_clients'), 'clients'],
         [sum('relay_members'), 'members'],
+        [sum('relay_sessions'), 'extended sessions'],
         [sum('relay_groups'), 'groups'],
         [sum('relay_unjoined_groups'), 'groups nobody joined'],
       ],

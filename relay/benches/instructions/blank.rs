@@ -74,6 +74,13 @@ impl Driver for Blank {
         Part::Composed { start, len: text.len() as u16 }
     }
 
+    fn compose_before(&mut self, text: &[u8], part: Part) -> Part {
+        let start = self.composed;
+        let len = text.len() + part.len();
+        self.composed += len as u32;
+        Part::Composed { start, len: len as u16 }
+    }
+
     fn gather(&mut self, parts: &[Part]) -> Gather {
         let start = self.gathered;
         self.gathered += black_box(parts).len() as u32;

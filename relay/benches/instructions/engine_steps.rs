@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::{
-    Admission, Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Tick,
+    Admission, Cap, Datagram, Engine, Entropy, Groups, LocalAddr, Outbox, OwnAddresses, Settings, Shared,
+    Tick,
 };
 
 use crate::{Named, Step};
@@ -31,7 +32,7 @@ pub fn engine(groups: u32, members: u32) -> Engine {
     let own = Arc::new(OwnAddresses { bound: vec![([10, 0, 0, 1], 5000).into()], ..OwnAddresses::default() });
     let entropy = Entropy::new(|bytes| bytes.fill(7));
     let admission = Arc::new(Admission::seeded(0, Tick(0)));
-    Engine::new((0, 1), (all, admission), Arc::new(settings), own, entropy, Tick(0))
+    Engine::new((0, 1), Shared::new(all, admission), Arc::new(settings), own, entropy, Tick(0))
 }
 
 /// The name of a group.

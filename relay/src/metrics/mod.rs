@@ -7,9 +7,7 @@ mod text;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engine::{
-    Admission, Ceilings, CommandKind, CopyDrop, DropReason, Event, Groups, Histogram, Stance, Throttled,
-};
+use engine::{Ceilings, CommandKind, CopyDrop, DropReason, Event, Histogram, Shared, Stance, Throttled};
 use expose::Metric;
 use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -35,10 +33,8 @@ pub struct Sources {
     pub meters: Vec<Meter>,
     /// The sockets of each shard.
     pub sockets: Sockets,
-    /// All groups.
-    pub groups: Arc<Groups>,
-    /// How the relay stands to unproved addresses.
-    pub admission: Arc<Admission>,
+    /// All groups, sessions, and how the relay stands to unproved addresses.
+    pub shared: Shared,
     /// How many clients and groups there may be.
     pub ceilings: Ceilings,
     /// True while the relay serves.
@@ -104,9 +100,10 @@ impl Exporter {
         if let Some(confinement) = self.sources.confinement.get() {
             gauge!(names::SANDBOX_INFO.name, &confinement.labels()).set(1);
         }
-        gauge!(names::GROUPS.name).set(self.sources.groups.count());
-        gauge!(names::UNJOINED_GROUPS.name).set(self.sources.groups.unjoined());
-        gauge!(names::MEMBERS.name).set(self.sources.groups.clients());
+        gauge!(names::GROUPS.name).set(self.sources.shared.groups.count());
+        gauge!(names::UNJOINED_GROUPS.name).set(self.sources.shared.groups.unjoined());
+        gauge!(names::MEMBERS.name).set(self.sources.shared.groups.clients());
+        gauge!(names::SESSIONS.name).set(self.sources.shared.directory.sessions() as f64);
         self.set_admission(sum(&|c| c.unproved_bytes));
         for (at, label) in Event::LABELS.iter().enumerate() {
             counter!(names::GROUP_EVENTS.name, "event" => *label).absolute(sum(&|c| c.tally.events[at]));
@@ -131,7 +128,7 @@ impl Exporter {
     }
 
     fn set_admission(&self, unproved_bytes: u64) {
-        let admission = &self.sources.admission;
+        let admission = &self.sources.shared.admission;
         let standing = admission.standing();
         let guarded = f64::from(u8::from(standing.stance == Stance::Guarded));
         gauge!(names::ADMISSION_GUARDED.name).set(guarded);

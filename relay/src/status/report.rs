@@ -63,7 +63,7 @@ impl Status {
                 sockets.queue as f64 / sockets.receive_buffer as f64
             }
         };
-        let (ceilings, admission) = (self.sources.ceilings, &self.sources.admission);
+        let (ceilings, admission) = (self.sources.ceilings, &self.sources.shared.admission);
         let is_guarded = admission.stance() == Stance::Guarded;
         findings(&Present {
             ready: self.sources.ready.load(Ordering::Relaxed),
@@ -73,9 +73,9 @@ impl Status {
             busiest: busy.max_by(|(_, a), (_, b)| a.total_cmp(b)),
             limits: [
                 (clients(reading), ceilings.clients.into(), "clients"),
-                (self.sources.groups.count().into(), ceilings.groups.into(), "groups"),
+                (self.sources.shared.groups.count().into(), ceilings.groups.into(), "groups"),
                 (
-                    self.sources.groups.unjoined().into(),
+                    self.sources.shared.groups.unjoined().into(),
                     ceilings.unjoined_groups.into(),
                     "groups that nobody joined",
                 ),
@@ -106,7 +106,7 @@ impl Status {
     }
 
     fn present(&self, reading: &Reading) -> Value {
-        let (groups, ceilings) = (&self.sources.groups, self.sources.ceilings);
+        let (groups, ceilings) = (&self.sources.shared.groups, self.sources.ceilings);
         json!({
             "clients": clients(reading),
             "clients_limit": ceilings.clients,
@@ -115,15 +115,15 @@ impl Status {
             "unjoined_groups": groups.unjoined(),
             "unjoined_groups_limit": ceilings.unjoined_groups,
             "members": groups.clients(),
-            "admission": match self.sources.admission.stance() {
+            "admission": match self.sources.shared.admission.stance() {
                 Stance::Open => "open",
                 Stance::Peace => "peace",
                 Stance::Guarded => "guarded",
                 Stance::Strict => "strict",
             },
-            "unproved_members": self.sources.admission.unproved(),
-            "silent_unproved_members": self.sources.admission.silent(),
-            "unproved_egress_limit": self.sources.admission.egress_limit(),
+            "unproved_members": self.sources.shared.admission.unproved(),
+            "silent_unproved_members": self.sources.shared.admission.silent(),
+            "unproved_egress_limit": self.sources.shared.admission.egress_limit(),
             "waiting_copies": reading.shards.iter().map(|shard| shard.waiting).sum::<u64>(),
         })
     }

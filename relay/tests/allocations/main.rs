@@ -8,7 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Admission, Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
+use engine::{Admission, Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Shared, Tick};
 use net::{Binding, Driver, DriverConfig, Mmsg, SocketOptions, Uring, bind};
 use relay::clock::Clock;
 use relay::inbox::{Inbox, News, Postbox};
@@ -91,7 +91,7 @@ impl<D: Driver> Town<D> {
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let engine = Engine::new(
             (0, 1),
-            (groups, Arc::new(Admission::seeded(0, Tick(0)))),
+            Shared::new(groups, Arc::new(Admission::seeded(0, Tick(0)))),
             settings,
             own,
             entropy,

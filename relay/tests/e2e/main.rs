@@ -9,5 +9,6 @@ mod fanout;
 mod faults;
 mod operations;
 mod protocol;
+mod sessions;
 mod support;
 mod watched;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Admission, AdmissionMode, Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Tick};
+use engine::{Admission, AdmissionMode, Cap, Engine, Entropy, Groups, OwnAddresses, Settings, Shared, Tick};
 use relay::inbox::{Inbox, Postbox};
 use relay::limits::{BUFFERS, PUBLISH_EVERY, TURN_ARRIVALS, TURN_UNITS};
 use relay::meter::{Counters, Meter};
@@ -43,7 +43,7 @@ impl Hall {
         let entropy = Entropy::new(|bytes| bytes.fill(7));
         let engine = Engine::new(
             (0, 1),
-            (Arc::clone(&groups), Arc::new(Admission::seeded(0, Tick(0)))),
+            Shared::new(Arc::clone(&groups), Arc::new(Admission::seeded(0, Tick(0)))),
             Arc::new(settings),
             own,
             entropy,

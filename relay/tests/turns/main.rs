@@ -2,6 +2,7 @@
 
 mod coalescing;
 mod fairness;
+mod forms;
 mod hall;
 mod moving;
 mod overload;

@@ -189,6 +189,11 @@ impl Driver for Paper {
         Part::Composed { start, len: text.len() as u16 }
     }
 
+    fn compose_before(&mut self, text: &[u8], part: Part) -> Part {
+        let bytes = [text, &self.part(part)].concat();
+        self.compose(&bytes)
+    }
+
     fn gather(&mut self, parts: &[Part]) -> Gather {
         let start = self.parts.len() as u32;
         self.parts.extend_from_slice(parts);

@@ -137,7 +137,7 @@ mod tests {
 
     fn member(number: u8) -> Member {
         let client = ClientAddr::new(([10, 0, 0, number], 9).into()).unwrap();
-        Member { client, local: LocalAddr::new(0, None), proved: false }
+        Member { client, local: LocalAddr::new(0, None), proved: false, form: wire::Form::Base }
     }
 
     fn dropped(gate: &Gate, reason: CopyDrop) -> u64 {

@@ -32,6 +32,13 @@ impl Engine {
         (joined, admit)
     }
 
+    /// Reserves room for one more client, who is proved.
+    pub(super) fn reserve(&mut self, outbox: &mut Outbox) -> bool {
+        let ceiling = self.settings.ceilings.clients;
+        self.groups.reserve_client(ceiling)
+            || self.make_room(true, outbox) && self.groups.reserve_client(ceiling)
+    }
+
     /// Ends the longest silent of the unproved members of this shard that it looks at. For who is not proved either, nobody
     /// goes who may still be there: who has spoken within a heartbeat.
     fn make_room(&mut self, is_proved: bool, outbox: &mut Outbox) -> bool {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use wire::{Proof, Refusal};
+use wire::{Command, Form, Proof, Refusal};
 
 use crate::admission::{Gate, Stance};
 use crate::limits::{LOOK_EVERY, SILENT_HALF_HEARTBEATS};
@@ -69,6 +69,15 @@ impl Engine {
         Refusal::Retry(self.admission.cookie(client, self.now))
     }
 
+    /// The question for a proof, as this command is answered with it.
+    pub(super) fn ask_for(&self, command: Option<&Command<'_>>, client: &ClientAddr) -> Refusal {
+        let cookie = self.admission.cookie(client, self.now);
+        match command {
+            Some(Command::Hello(_) | Command::Resume(_)) => Refusal::Prove(cookie),
+            _ => Refusal::Retry(cookie),
+        }
+    }
+
     /// True while a client that was a member when its datagram came still is one, and has not shown where it is.
     pub(super) fn is_unproved(&self, key: usize) -> bool {
         self.sessions.try_get(key).is_some_and(|session| !session.proved)
@@ -108,7 +117,8 @@ impl Engine {
     /// A member is no longer where everybody is trusted: it has to prove itself as anybody else.
     pub(super) fn doubt(&mut self, key: usize) {
         let session = self.sessions.get_mut(key);
-        if session.proved {
+        // An extended client has shown a cookie.
+        if session.proved && session.form == Form::Base {
             session.proved = false;
             self.admission.enter_unproved();
             let handle = self.views.handle(session.view);

@@ -1,13 +1,19 @@
 //! Who has sent a datagram.
 
+use wire::Form;
+
 use crate::{ClientAddr, Datagram, Engine, Member};
 
 /// Who has sent a datagram, looked up once for all that it causes.
 pub(super) struct Sender<'a> {
     pub datagram: &'a Datagram<'a>,
     pub client: &'a ClientAddr,
-    /// Its session, if it is in a group.
+    /// Its session, if it has one.
     pub session: Option<usize>,
+    /// The same, if it is in a group.
+    pub member: Option<usize>,
+    /// How it wants to be spoken to.
+    pub form: Form,
     /// It is in a prefix that is trusted, and comes from there.
     pub is_trusted: bool,
     /// For that, or by its session, it is proved.
@@ -24,13 +30,16 @@ impl Engine {
         // A machine can let loopback addresses in from outside (route_localnet): such a one must not be believed.
         let is_foreign = || client.ip().is_loopback() && !self.own.is_loopback(&datagram.local);
         let is_trusted = self.settings.trust.contains(client.ip()) && !is_foreign();
-        let is_proved = is_trusted || session.is_some_and(|key| self.sessions.get(key).proved);
-        Sender { datagram, client, session, is_trusted, is_proved }
+        let known = session.map(|key| self.sessions.get(key));
+        let is_proved = is_trusted || known.is_some_and(|session| session.proved);
+        let member = session.filter(|_| known.is_some_and(|session| session.group().is_some()));
+        let form = known.map_or(Form::Base, |session| session.form);
+        Sender { datagram, client, session, member, form, is_trusted, is_proved }
     }
 }
 
 impl Sender<'_> {
     pub fn as_member(&self, proved: bool) -> Member {
-        Member { client: *self.client, local: self.datagram.local, proved }
+        Member { client: *self.client, local: self.datagram.local, proved, form: self.form }
     }
 }

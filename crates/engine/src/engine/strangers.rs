@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use wire::{Argument, Command, Proof, Refusal};
+use wire::{Argument, Command, Hello, Proof, Refusal};
 
 use crate::admission::Stance;
 use crate::tally::{DropReason, Throttled};
@@ -32,7 +32,10 @@ impl Engine {
         if self.is_known(command, from) || throttle.take_reply(client, self.now) {
             return Hearing::Heard;
         }
-        let can_prove = matches!(command, Some(Command::Create(_) | Command::Join(_)));
+        let can_prove = matches!(
+            command,
+            Some(Command::Create(_) | Command::Join(_) | Command::Hello(_) | Command::Resume(_))
+        );
         if can_prove && throttle.take_retry(client, self.now) {
             self.tally.throttled[Throttled::Replies as usize] += 1;
             return Hearing::Asked;
@@ -69,7 +72,8 @@ impl Engine {
 
     /// True if somebody would become a client of this shard whose datagrams come to another.
     fn is_astray(&mut self, command: Option<&Command<'_>>, client: &ClientAddr) -> bool {
-        let home = self.home.as_ref().filter(|_| matches!(command, Some(Command::Join(_))));
+        let comes = matches!(command, Some(Command::Join(_) | Command::Hello(_) | Command::Resume(_)));
+        let home = self.home.as_ref().filter(|_| comes);
         let is_astray = home.is_some_and(|home| home(client.socket_addr()) != self.shard);
         if is_astray {
             self.tally.drop(DropReason::WrongShard);
@@ -79,7 +83,7 @@ impl Engine {
 
     /// True if the answer is owed, or goes to an address that is proved: by its session, its place, or what it shows.
     fn is_known(&self, command: Option<&Command<'_>>, from: &Sender<'_>) -> bool {
-        let is_owed = matches!(command, Some(Command::Ping | Command::Who));
+        let is_owed = matches!(command, Some(Command::Ping | Command::Who | Command::Beat));
         from.is_proved
             || is_owed && from.session.is_some()
             || !self.has_limits(from)
@@ -118,6 +122,11 @@ fn proof(command: Option<&Command<'_>>) -> Proof {
     match command {
         Some(Command::Create(argument)) => argument.cookie().map_or(Proof::None, Proof::Cookie),
         Some(Command::Join(argument)) => of_join(*argument),
+        Some(Command::Hello(fields)) => match fields.hello() {
+            Hello::Known { cookie, .. } => cookie.map_or(Proof::None, Proof::Cookie),
+            Hello::Malformed | Hello::OtherVersion => Proof::None,
+        },
+        Some(Command::Resume(fields)) => fields.resume().cookie.map_or(Proof::None, Proof::Cookie),
         _ => Proof::None,
     }
 }

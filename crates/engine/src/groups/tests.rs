@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::LocalAddr;
+use wire::Form;
 
 const NOW: Tick = Tick(7);
 
@@ -33,7 +34,8 @@ fn create(groups: &Groups, entropy: &mut Entropy, proved: bool) -> GroupId {
 
 fn join(groups: &Groups, id: &GroupId, number: u16) -> Arc<Handle> {
     let door = Door { cap: Cap::Unlimited, admit: true, needs_proof: false };
-    let member = Member { client: client(number), local: LocalAddr::new(0, None), proved: true };
+    let member =
+        Member { client: client(number), local: LocalAddr::new(0, None), proved: true, form: Form::Base };
     groups.join(id, member, door).ok().unwrap().handle
 }
 

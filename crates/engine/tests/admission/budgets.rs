@@ -38,7 +38,8 @@ fn who_leaves_has_no_second_budget_for_copies_that_still_wait() {
     while hear(&mut relay, &mut gate, client(0), &large).contains(&client(1)) {}
     assert!(relay.say(client(1), &text(&["!LEAVE ", &id])).starts_with("OK LEFT"));
     let gone = ClientAddr::new(client(1)).unwrap();
-    let member = Member { client: gone, local: LocalAddr::new(0, None), proved: false };
+    let member =
+        Member { client: gone, local: LocalAddr::new(0, None), proved: false, form: wire::Form::Base };
     let offer = Offer { count: 1, size: 4000, bytes: 4000 };
     assert_eq!(gate.admit(&member, Treatment::Budgeted, offer), 0);
 }

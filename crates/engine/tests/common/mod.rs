@@ -5,14 +5,15 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use engine::{
-    Admission, Audience, Datagram, Engine, Entropy, Groups, LocalAddr, Member, Outbox, OwnAddresses, Payload,
-    Roster, Settings, Tick,
+    Admission, Audience, Datagram, Directory, Engine, Entropy, Groups, LocalAddr, Member, Outbox,
+    OwnAddresses, Payload, Roster, Settings, Shared, Tick,
 };
 
 /// The engines of all shards, and the time.
 pub struct Relay {
     pub groups: Arc<Groups>,
     pub admission: Arc<Admission>,
+    pub directory: Arc<Directory>,
     pub engines: Vec<Engine>,
     pub outboxes: Vec<Outbox>,
     pub now: u64,
@@ -59,15 +60,16 @@ impl Relay {
         let groups = Arc::new(Groups::new());
         let admission = Arc::new(Admission::seeded(5000, Tick(0)));
         let (settings, own) = (Arc::new(settings), Arc::new(own));
+        let shared = Shared::new(Arc::clone(&groups), Arc::clone(&admission));
         let engine = |shard| {
-            let shared = (Arc::clone(&groups), Arc::clone(&admission));
             let (settings, own) = (Arc::clone(&settings), Arc::clone(&own));
-            Engine::new((shard, shards), shared, settings, own, entropy(shard as u64), Tick(0))
+            Engine::new((shard, shards), shared.clone(), settings, own, entropy(shard as u64), Tick(0))
         };
         let engines = (0..shards).map(engine).collect();
         Self {
             groups,
             admission,
+            directory: shared.directory,
             engines,
             outboxes: (0..shards).map(|_| Outbox::default()).collect(),
             now: 0,

@@ -5,6 +5,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod extended;
 mod oracle;
 mod order;
 mod proofs;

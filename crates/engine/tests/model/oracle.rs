@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use engine::{Stance, Treatment};
 
+use crate::extended::{hello, no_session, starts_like_reply};
 use crate::proofs::{Mode, Proof, Proofs, is_trusted, proof_of};
 
 /// What an operator decides. Times are milliseconds.
@@ -32,6 +33,8 @@ pub enum Verdict {
     Created,
     /// `ERR RETRY` with a cookie that it makes.
     Asked,
+    /// The same to a HELLO or a RESUME: `!RETRY`.
+    AskedByHello,
     /// The receivers, each with the relay's socket to answer from.
     FanOut {
         group: String,
@@ -48,6 +51,7 @@ impl Verdict {
             Self::Reply(text) => Some(text.len()),
             Self::Created => Some("OK CREATED ABCD1234".len()),
             Self::Asked => Some("ERR RETRY ABCD1234ABCD1234".len()),
+            Self::AskedByHello => Some("!RETRY ABCD1234ABCD1234".len()),
             Self::Dropped(_) | Self::FanOut { .. } => None,
         }
     }
@@ -165,13 +169,13 @@ impl Oracle {
                 self.count("copies", receivers.len());
             }
             Verdict::Created => self.count("replies", 1),
-            Verdict::Asked => {
+            Verdict::Asked | Verdict::AskedByHello => {
                 self.count("replies", 1);
                 self.count("refused RETRY", 1);
             }
             Verdict::Reply(text) => {
                 self.count("replies", 1);
-                if let Some(error) = text.strip_prefix("ERR ") {
+                if let Some(error) = text.strip_prefix('!').unwrap_or(text).strip_prefix("ERR ") {
                     self.count(&format!("refused {}", error.split(' ').next().unwrap()), 1);
                 }
             }
@@ -276,11 +280,20 @@ impl Oracle {
         let token = parts.next().unwrap_or_default();
         let argument = parts.next().unwrap_or_default();
         let label = match token {
-            b"CREATE" | b"JOIN" | b"LEAVE" | b"PING" | b"WHO" => std::str::from_utf8(token).unwrap(),
+            b"CREATE" | b"JOIN" | b"LEAVE" | b"PING" | b"WHO" | b"HELLO" | b"BEAT" | b"RESUME" => {
+                std::str::from_utf8(token).unwrap()
+            }
+            b"RAW" => return no_session(),
+            _ if self.group_of(client).is_none() && starts_like_reply(text) => {
+                return Verdict::Dropped("reply_from_stranger");
+            }
             _ => "UNKNOWN",
         };
         self.count(&format!("command {}", label.to_lowercase()), 1);
         match label {
+            "HELLO" => hello(argument),
+            "RESUME" => Verdict::AskedByHello,
+            "BEAT" => no_session(),
             "CREATE" => self.create(client, argument),
             "JOIN" => self.join(client, socket, argument),
             "LEAVE" => self.leave(client, argument),

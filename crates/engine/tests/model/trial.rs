@@ -121,10 +121,11 @@ impl Trial {
             self.oracle.created(say.source, id, &bytes);
             self.drawn.push(id.to_owned());
         }
-        if verdict == Verdict::Asked {
+        if matches!(verdict, Verdict::Asked | Verdict::AskedByHello) {
             let last = outbox.epochs().flatten().last().expect("a question");
             let Answer::Reply { text, .. } = answer(outbox, last) else { panic!("{last:?}") };
-            let cookie = text.strip_prefix("ERR RETRY ").unwrap_or_else(|| panic!("{text} for {bytes:?}"));
+            let cookie =
+                text.strip_prefix(asking(&verdict)).unwrap_or_else(|| panic!("{text} for {bytes:?}"));
             self.oracle.proofs.tell(canonical(say.source), cookie, self.oracle.now);
         }
         taken[shard].push(Taken { source: canonical(say.source), bytes, verdict });
@@ -205,6 +206,11 @@ impl Trial {
     }
 }
 
+/// How a cookie is asked for.
+fn asking(verdict: &Verdict) -> &'static str {
+    if *verdict == Verdict::Asked { "ERR RETRY " } else { "!RETRY " }
+}
+
 /// The deliveries are those that the verdicts ask for, in the order of the datagrams.
 fn compare_deliveries(relay: &Relay, shard: usize, taken: &[Taken]) {
     let outbox = &relay.outboxes[shard];
@@ -217,9 +223,9 @@ fn compare_deliveries(relay: &Relay, shard: usize, taken: &[Taken]) {
             Verdict::Created => {
                 assert!(matches!(answer(outbox, next()), Answer::Reply { to, .. } if to == *source));
             }
-            Verdict::Asked => {
+            Verdict::Asked | Verdict::AskedByHello => {
                 let Answer::Reply { to, text } = answer(outbox, next()) else { panic!("{bytes:?}") };
-                assert!(to == *source && text.starts_with("ERR RETRY "), "{to} {text}");
+                assert!(to == *source && text.starts_with(asking(verdict)), "{to} {text}");
             }
             Verdict::Reply(text) => {
                 assert_eq!(answer(outbox, next()), Answer::Reply { to: *source, text: text.clone() });

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use net::{DriverConfig, Failure, FailureKind, Full, Part, Run, SocketIndex, SocketOptions, bind};
+use net::{Arrival, DriverConfig, Failure, FailureKind, Full, Part, Run, SocketIndex, SocketOptions, bind};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
@@ -33,12 +33,35 @@ crate::contract![
     a_flush_sends_and_does_not_receive,
     a_receive_buffer_that_fills_up_is_seen,
     a_turn_may_end_without_taking_anything,
+    a_text_goes_before_what_has_arrived,
 ];
 
 mod few {
     use super::members_of_two_families_share_a_call_each;
 
     crate::contract_of_few![members_of_two_families_share_a_call_each];
+}
+
+/// The part itself is sent as it is in the same turn.
+fn a_text_goes_before_what_has_arrived<C: Candidate>() {
+    let (mut driver, relay) = on_loopback::<C>();
+    let peer = Peer::on_loopback();
+    peer.send(b"payload", relay);
+    let arrivals = receive(&mut driver, 1);
+    let Arrival { buffer, offset, len, .. } = arrivals[0];
+    let rest = Part::Received { buffer, offset: offset + 3, len: len - 3 };
+    let longer = driver.compose_before(b"before ", rest);
+    for part in [longer, rest] {
+        let gather = driver.gather(&[part]);
+        let (size, bytes) = (part.len() as u16, part.len() as u32);
+        let run = Run { socket: SocketIndex(0), to: peer.address, from: None, gather, size, bytes };
+        driver.send(&run).unwrap();
+    }
+    release_all(&mut driver, &arrivals);
+    flush(&mut driver);
+    assert_eq!(peer.receive(), b"before load");
+    assert_eq!(peer.receive(), b"load");
+    assert_eq!(driver.end(), 512);
 }
 
 fn echo<C: Candidate>(address: &str) {
@@ -293,7 +316,7 @@ fn a_flush_sends_and_does_not_receive<C: Candidate>() {
 
 fn a_receive_buffer_that_fills_up_is_seen<C: Candidate>() {
     let (mut driver, relay) = on_loopback::<C>();
-    let peer = Peer::on("127.0.0.1:0");
+    let peer = Peer::on_loopback();
     assert_eq!(driver.receive_pressure(), 0.0);
     let mut sent = 0;
     until(|| {
@@ -309,7 +332,7 @@ fn a_receive_buffer_that_fills_up_is_seen<C: Candidate>() {
 
 fn a_turn_may_end_without_taking_anything<C: Candidate>() {
     let (mut driver, relay) = on_loopback::<C>();
-    let peer = Peer::on("127.0.0.1:0");
+    let peer = Peer::on_loopback();
     peer.send(b"waits", relay);
     for text in [b"one", b"two"] {
         let run = run_of(&mut driver, peer.address, &[text]);

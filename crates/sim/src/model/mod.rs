@@ -288,7 +288,7 @@ impl Model {
         taken: &Taken<'_>,
     ) -> Result<String, (Refusal, String)> {
         let usage =
-            || (Refusal::MissingGroup(wire::Usage::Join), "ERR BAD_ARG Usage:!JOIN <GROUPID>".to_owned());
+            || (Refusal::MissingArgument(wire::Usage::Join), "ERR BAD_ARG Usage:!JOIN <GROUPID>".to_owned());
         let no_such = || (Refusal::NoSuchGroup, "ERR BAD_ARG NoSuchGroup".to_owned());
         let id = argument.ok_or_else(usage)?.ok_or_else(no_such)?;
         let group = *self.by_id.get(&id).ok_or_else(no_such)?;
@@ -328,8 +328,9 @@ impl Model {
         argument: Option<Option<GroupId>>,
         now: u64,
     ) -> Result<String, (Refusal, String)> {
-        let usage =
-            || (Refusal::MissingGroup(wire::Usage::Leave), "ERR BAD_ARG Usage:!LEAVE <GROUPID>".to_owned());
+        let usage = || {
+            (Refusal::MissingArgument(wire::Usage::Leave), "ERR BAD_ARG Usage:!LEAVE <GROUPID>".to_owned())
+        };
         let not_in = || (Refusal::NotInThatGroup, "ERR NOT_IN_GROUP NotInThatGroup".to_owned());
         let id = argument.ok_or_else(usage)?.ok_or_else(not_in)?;
         let group = self.peer(peer).group.filter(|group| self.group(*group).id == id).ok_or_else(not_in)?;

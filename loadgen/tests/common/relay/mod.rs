@@ -164,18 +164,18 @@ impl Desk {
             Command::Create(_) => self.members.create(from),
             Command::Join(argument) => match argument.group(Usage::Join) {
                 Ok(group) => self.members.join(from, group),
-                Err(usage) => Reply::Refused(Refusal::MissingGroup(usage)),
+                Err(usage) => Reply::Refused(Refusal::MissingArgument(usage)),
             },
             Command::Leave(argument) => match argument.group(Usage::Leave) {
                 Ok(group) => {
                     self.mail.left(from);
                     self.members.leave(from, group)
                 }
-                Err(usage) => Reply::Refused(Refusal::MissingGroup(usage)),
+                Err(usage) => Reply::Refused(Refusal::MissingArgument(usage)),
             },
             Command::Ping => return self.ping(from),
             Command::Who => self.members.who(from),
-            Command::Unknown => Reply::Refused(Refusal::UnknownCommand),
+            _ => Reply::Refused(Refusal::UnknownCommand),
         })
     }
 

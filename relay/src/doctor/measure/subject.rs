@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use engine::{Groups, Settings};
+use engine::{Groups, Settings, Shared};
 use procfs::process::{Process, Task};
 
 use crate::clock::Monotonic;
@@ -42,10 +42,9 @@ impl Subject {
         let clock = Monotonic::start();
         let common = Common {
             setup: Arc::new(setup),
-            groups: Arc::new(Groups::new()),
             own: Arc::new(own_addresses(&binding.addresses)),
             home: None,
-            admission: crew::admission(&clock),
+            shared: Shared::new(Arc::new(Groups::new()), crew::admission(&clock)),
             clock,
             cpus: patient.cpus.clone(),
         };

@@ -90,7 +90,7 @@ fn a_command_is_what_stands_before_the_first_space() {
             "!CREATED",
             "!leave",
             "!LEFT",
-            "!HELLO",
+            "!HULLO",
             "!!JOIN X",
             "!\u{a0}JOIN X",
             "!OK",

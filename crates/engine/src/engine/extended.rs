@@ -1,0 +1,312 @@
+//! What extended clients may ask for: sessions that are proved, that stay without a group, and that move with their clients.
+
+use std::sync::Arc;
+
+use wire::{Command, Form, Hello, Message, Proof, Refusal, Reply, Resume, Resumed, Token, Usage};
+
+use crate::directory::{Held, Seat};
+use crate::limits::RESUME_AGAIN;
+use crate::pace::Pace;
+use crate::sessions::{NOWHERE, Person, Session};
+use crate::tally::{CommandKind, DropReason, Event};
+use crate::voice::Voice;
+use crate::{Datagram, Engine, Forms, GroupKey, Member, Outbox};
+
+use super::sender::Sender;
+
+/// What stands before a payload that may begin with `!`.
+const RAW: &[u8] = b"!RAW ";
+
+impl Engine {
+    /// An extended client's session lives on with any datagram.
+    pub(super) fn hear_from(&mut self, from: &Sender<'_>) {
+        if from.form != Form::Base
+            && let Some(key) = from.session
+        {
+            self.sessions.get_mut(key).active = self.now;
+        }
+    }
+
+    /// Does what an extended client has asked for, while nobody else decides about its session. If somebody else has it by
+    /// now, the client is a stranger here.
+    pub(super) fn serve(&mut self, command: &Command<'_>, from: &Sender<'_>, outbox: &mut Outbox) {
+        let token = from.session.and_then(|key| self.token_of(key));
+        let (Some(key), Some(token)) = (from.session, token) else { return };
+        let directory = Arc::clone(&self.directory);
+        let Some(mut held) = directory.hold(token) else {
+            self.end_moved(key);
+            return self.receive(from.datagram, outbox);
+        };
+        if let Command::Resume(fields) = command {
+            // Two entries are never held at once.
+            drop(held);
+            self.tally.commands[CommandKind::Resume as usize] += 1;
+            return self.resume(fields.resume(), from, outbox);
+        }
+        let answer = self.command(command, from, outbox);
+        if let Some(seat) = held.seat() {
+            let session = self.sessions.get(key);
+            seat.form = session.form;
+            seat.group = session.group().map(|view| Arc::clone(self.views.handle(view)));
+            seat.voice = self.voices.get(&(key as u32)).cloned();
+        }
+        drop(held);
+        self.tell(answer, (from, from.form), outbox);
+    }
+
+    /// What somebody else has asked for who wants to be an extended client.
+    pub(super) fn greet(&mut self, command: &Command<'_>, from: &Sender<'_>, outbox: &mut Outbox) {
+        self.tally.commands[CommandKind::of(command) as usize] += 1;
+        let answer = match command {
+            Command::Resume(fields) => return self.resume(fields.resume(), from, outbox),
+            Command::Hello(fields) => self.hello(fields.hello(), from, outbox),
+            _ => Err(Refusal::NoSession),
+        };
+        self.tell(answer, (from, Form::Extended), outbox);
+    }
+
+    /// HELLO: the client has shown its address, and is an extended one from now on. What it was in it stays.
+    pub(super) fn hello(
+        &mut self,
+        hello: Hello,
+        from: &Sender<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<Reply, Refusal> {
+        let (cookie, wants_senders) = match hello {
+            Hello::Malformed => return Err(Refusal::MissingArgument(Usage::Hello)),
+            Hello::OtherVersion => return Err(Refusal::Version),
+            Hello::Known { cookie, from } => (cookie, from),
+        };
+        if !self.shows_proof(from, cookie.map_or(Proof::None, Proof::Cookie)) {
+            return Err(Refusal::Prove(self.admission.cookie(from.client, self.now)));
+        }
+        let form = if wants_senders { Form::WithSender } else { Form::Extended };
+        let key = match from.session {
+            Some(key) => key,
+            None => self.welcome(from, outbox)?,
+        };
+        let token = match self.token_of(key) {
+            Some(token) => token,
+            None => self.seat(key, form),
+        };
+        self.speak_as(key, form, from);
+        Ok(Reply::Hello(token, self.heartbeat()))
+    }
+
+    /// RAW: a payload that may begin with `!`.
+    pub(super) fn raw(&mut self, payload: &[u8], from: &Sender<'_>, outbox: &mut Outbox) {
+        let refusal = match from.member {
+            _ if from.form == Form::Base => Refusal::NoSession,
+            _ if payload.is_empty() => return self.tally.drop(DropReason::Empty),
+            Some(key) => return self.payload(payload, from.datagram, key, outbox),
+            None => Refusal::NotJoined,
+        };
+        self.tell(Err(refusal), (from, Form::Extended), outbox);
+    }
+
+    /// RESUME: a session goes on at this address, with its group; the old address is nobody's from now on.
+    fn resume(&mut self, resume: Resume, from: &Sender<'_>, outbox: &mut Outbox) {
+        match self.try_resume(resume, from, outbox) {
+            Err(refusal) => self.tell(Err(refusal), (from, Form::Extended), outbox),
+            Ok(key) => {
+                let group = self.sessions.get(key).group().map(|view| self.views.id(view));
+                let Some(token) = self.token_of(key) else { return };
+                self.tally.replies += 1;
+                outbox.reply(from.as_member(true), Resumed { group, token }.encode().as_bytes());
+            }
+        }
+    }
+
+    fn try_resume(
+        &mut self,
+        Resume { token, cookie }: Resume,
+        from: &Sender<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<usize, Refusal> {
+        if !self.shows_proof(from, cookie.map_or(Proof::None, Proof::Cookie)) {
+            return Err(Refusal::Prove(self.admission.cookie(from.client, self.now)));
+        }
+        let token = token.ok_or(Refusal::BadToken)?;
+        if let Some(key) = from.session.filter(|&key| self.has_resumed(key, &token)) {
+            return Ok(key);
+        }
+        let seat = self.directory.take(&token).ok_or(Refusal::BadToken)?;
+        if let Some(key) = from.session {
+            if self.token_of(key) == Some(token) {
+                // It has never been anywhere else.
+                self.people.remove(&(key as u32));
+                self.seat(key, seat.form);
+            } else {
+                self.seal_if_member(key, outbox);
+                self.expiry.wheel.remove(key);
+                self.end_session(key);
+            }
+        }
+        let key = match self.sessions.find(from.client) {
+            Some(key) => key,
+            None => self.take_over(&seat, from),
+        };
+        // The old address was this shard's, too. Payloads of its are sent before the new one's: the group's view is the same.
+        if let Some(old) = self.sessions.find(&seat.client).filter(|&old| self.token_of(old) == Some(token)) {
+            self.end_moved(old);
+        }
+        if let Some(person) = self.people.get_mut(&(key as u32)) {
+            person.before = Some((token, self.now));
+        }
+        Ok(key)
+    }
+
+    /// True if this is the session that had this token until just now.
+    fn has_resumed(&self, key: usize, token: &Token) -> bool {
+        let before = self.people.get(&(key as u32)).and_then(|person| person.before);
+        before.is_some_and(|(before, at)| before == *token && self.now.since(at) <= RESUME_AGAIN)
+    }
+
+    /// A session that was another address' until now.
+    fn take_over(&mut self, seat: &Seat, from: &Sender<'_>) -> usize {
+        let member =
+            Member { client: *from.client, local: from.datagram.local, proved: true, form: seat.form };
+        let moved = |handle| self.groups.readdress(handle, &seat.client, member);
+        let place = seat.group.as_ref().and_then(|handle| Some((Arc::clone(handle), moved(handle)?)));
+        let key = self.add_session(self.newcomer(from, seat.form));
+        if let Some((handle, position)) = place {
+            let session = self.sessions.get_mut(key);
+            (session.view, session.position) = (self.views.enter(handle), position);
+            if let Some(voice) = &seat.voice {
+                self.voices.insert(key as u32, Arc::clone(voice));
+            }
+        }
+        self.seat(key, seat.form);
+        key
+    }
+
+    /// A proved session of a client that is in no group.
+    fn newcomer(&self, from: &Sender<'_>, form: Form) -> Session {
+        let (client, now) = (*from.client, self.now);
+        let paced = self.pace.as_ref().map_or(Pace::from_now(now), |pace| pace.spent(now));
+        let (view, position) = (NOWHERE, 0);
+        let (proved, silent) = (true, false);
+        Session { client, active: now, joined: now, view, position, paced, proved, silent, form }
+    }
+
+    /// Room for one more client, and a session for it.
+    fn welcome(&mut self, from: &Sender<'_>, outbox: &mut Outbox) -> Result<usize, Refusal> {
+        if !self.reserve(outbox) {
+            return Err(Refusal::ServerFull);
+        }
+        Ok(self.add_session(self.newcomer(from, Form::Extended)))
+    }
+
+    /// Gives a session a token, under which the directory knows it.
+    fn seat(&mut self, key: usize, form: Form) -> Token {
+        let token = self.entropy.token();
+        let session = self.sessions.get(key);
+        let group = session.group().map(|view| Arc::clone(self.views.handle(view)));
+        let voice = self.voices.get(&(key as u32)).cloned();
+        self.directory.put(token, Seat { client: session.client, form, group, voice });
+        self.people.insert(key as u32, Person { token, before: None });
+        token
+    }
+
+    /// The answer to what is rarely asked.
+    fn tell(&mut self, answer: Result<Reply, Refusal>, (to, form): (&Sender<'_>, Form), outbox: &mut Outbox) {
+        self.answer(answer, (to, form), outbox);
+    }
+
+    /// A client that has shown its address wants to be spoken to like this.
+    fn speak_as(&mut self, key: usize, form: Form, from: &Sender<'_>) {
+        self.prove(key);
+        let session = self.sessions.get_mut(key);
+        session.form = form;
+        session.active = self.now;
+        if let Some(view) = session.group() {
+            let member = Member { form, ..from.as_member(true) };
+            self.groups.update(self.views.handle(view), member, session.position);
+        }
+    }
+
+    fn token_of(&self, key: usize) -> Option<Token> {
+        self.people.get(&(key as u32)).map(|person| person.token)
+    }
+
+    fn seal_if_member(&mut self, key: usize, outbox: &mut Outbox) {
+        if self.sessions.get(key).group().is_some() {
+            self.seal(key, outbox);
+            self.tally.count(Event::Leave);
+        }
+    }
+
+    /// A payload of an extended client that is in no group.
+    #[cold]
+    pub(super) fn hear_outsider(
+        &mut self,
+        payload: &[u8],
+        datagram: &Datagram<'_>,
+        key: usize,
+        outbox: &mut Outbox,
+    ) {
+        let client = self.sessions.get(key).client;
+        self.request(&Message::Payload(payload), &self.sender(datagram, &client, Some(key)), outbox);
+    }
+
+    /// A member's payload has come to a group that does not know it any more: its session has gone on from another address.
+    #[cold]
+    pub(super) fn hear_no_more(&mut self, datagram: &Datagram<'_>, key: usize, outbox: &mut Outbox) {
+        self.end_moved(key);
+        self.receive(datagram, outbox);
+    }
+
+    /// Forgets a session that another shard, or another address, has by now.
+    fn end_moved(&mut self, key: usize) {
+        self.people.remove(&(key as u32));
+        self.expiry.wheel.remove(key);
+        self.forget_session(key);
+    }
+
+    /// The same of one that is in no list of the wheel any more.
+    pub(super) fn forget_session(&mut self, key: usize) {
+        if let Some(view) = self.sessions.get(key).group() {
+            self.views.exit(view);
+        }
+        self.forget_voice(key);
+        self.sessions.remove(key);
+    }
+
+    /// Fans a payload out to a group that has extended members.
+    pub(super) fn fan_out_in_forms(
+        &mut self,
+        payload: &[u8],
+        datagram: &Datagram<'_>,
+        key: usize,
+        outbox: &mut Outbox,
+    ) {
+        let start = datagram.bytes.len() - payload.len();
+        let extended = if payload.starts_with(b"!") { start - RAW.len() } else { start };
+        let &Session { view, position, .. } = self.sessions.get(key);
+        let header = match self.views.view(view).roster.with_sender() {
+            0 => 0..0,
+            _ => outbox.add_text(self.voice(key).header().as_bytes()),
+        };
+        let (start, extended) = (start as u16, extended as u16);
+        let payload = outbox.form(Forms { datagram: datagram.number, start, extended, header });
+        let hold = self.settings.coalesce;
+        outbox.fan_out(payload, GroupKey(view), self.views.view(view), position, hold);
+    }
+
+    /// Who a member is to those that want to know who speaks.
+    fn voice(&mut self, key: usize) -> Arc<Voice> {
+        if let Some(voice) = self.voices.get(&(key as u32)) {
+            return Arc::clone(voice);
+        }
+        let handle = self.views.handle(self.sessions.get(key).view);
+        let voice = Arc::new(Voice::new(self.groups.number(handle)));
+        self.voices.insert(key as u32, Arc::clone(&voice));
+        // It goes with the session from now on.
+        if let Some(token) = self.token_of(key)
+            && let Some(seat) = self.directory.hold(token).as_mut().and_then(Held::seat)
+        {
+            seat.voice = Some(Arc::clone(&voice));
+        }
+        voice
+    }
+}

@@ -1,0 +1,101 @@
+//! Groups in which not everybody is spoken to in the same way.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Members by number: base clients, extended ones, and ones that want to know who speaks, in turns.
+fn form(number: u16) -> usize {
+    usize::from(number % 3)
+}
+
+/// Makes an extended client of a client.
+fn greet(hall: &mut Hall, number: u16, wish: &str) {
+    hall.arrive(number, "!HELLO 2");
+    let sent = hall.settle();
+    let cookie = text(&sent[0].1).strip_prefix("!RETRY ").expect("a question").to_owned();
+    hall.arrive(number, format!("!HELLO 2 {cookie}{wish}"));
+    assert!(text(&hall.settle()[0].1).starts_with("!OK HELLO "));
+}
+
+fn hall(members: u16) -> Hall {
+    let mut hall = Hall::open();
+    for number in 0..members {
+        match form(number) {
+            0 => {}
+            1 => greet(&mut hall, number, ""),
+            _ => greet(&mut hall, number, " FROM"),
+        }
+    }
+    hall.fill(members);
+    hall
+}
+
+/// What a member says, and what of it is the payload. Sizes differ, and some begin with `!`.
+fn speech(from: u16, number: usize) -> (String, String) {
+    let payload = format!("{from} {number} {}", "x".repeat(number * 37 % 900));
+    match (form(from), number % 4) {
+        (0, _) | (_, 0) => (payload.clone(), payload),
+        (_, 1) => (format!("!RAW {payload}"), payload),
+        (..) => (format!("!RAW !{payload}"), format!("!{payload}")),
+    }
+}
+
+/// What is heard of a payload by a member, if it is the count's of its sender.
+fn as_heard(by: u16, payload: &str, number: (usize, usize)) -> String {
+    match form(by) {
+        0 => payload.to_owned(),
+        1 if payload.starts_with('!') => format!("!RAW {payload}"),
+        1 => payload.to_owned(),
+        _ => format!("!FROM #{} {:010} {payload}", number.0, number.1),
+    }
+}
+
+/// All members speak in turns; each hears all others, whole, in order, and in its own form. `price` makes turns too short for
+/// everything that there is to send.
+fn everybody_speaks(members: u16, payloads: usize, price: Duration) {
+    let mut hall = hall(members);
+    let mut expected: BTreeMap<SocketAddr, Vec<String>> = BTreeMap::new();
+    for number in 0..payloads {
+        for from in 0..members {
+            let (said, payload) = speech(from, number);
+            hall.arrive(from, said);
+            for by in (0..members).filter(|by| *by != from) {
+                let heard = as_heard(by, &payload, (usize::from(from) + 1, number));
+                expected.entry(client(by)).or_default().push(heard);
+            }
+        }
+    }
+    hall.world.borrow_mut().price = price;
+    let mut heard: BTreeMap<SocketAddr, Vec<String>> = BTreeMap::new();
+    for (to, bytes) in hall.settle() {
+        heard.entry(to).or_default().push(text(&bytes).to_owned());
+    }
+    for (member, expected) in &expected {
+        assert_eq!(&heard[member], expected, "{member}");
+    }
+    assert_eq!(heard.len(), expected.len());
+    assert_conserved(&hall.meter.read());
+}
+
+#[test]
+fn everybody_hears_everything_in_its_own_form() {
+    everybody_speaks(9, 20, Duration::ZERO);
+    everybody_speaks(3, 100, Duration::ZERO);
+    everybody_speaks(70, 2, Duration::ZERO);
+}
+
+#[test]
+fn forms_outlast_turns_that_are_too_short() {
+    everybody_speaks(12, 15, Duration::from_micros(40));
+}
+
+/// Whatever the forms, datagrams of one size share a send.
+#[test]
+fn payloads_of_one_size_still_share_sends() {
+    let mut hall = hall(3);
+    hall.world.borrow_mut().messages = 0;
+    (0..10).for_each(|number| hall.arrive(0, format!("payload {number}")));
+    assert_eq!(hall.settle().len(), 20);
+    assert_eq!(hall.world.borrow().messages, 2);
+}
