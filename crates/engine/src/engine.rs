@@ -259,8 +259,8 @@ impl Engine {
             Message::Command(command) => Some(command),
             Message::Payload(_) | Message::TooLarge => None,
         };
-        if from.form != Form::Base {
-            self.hear_from(from);
+        if from.form != Form::Base && !self.hear_from(from) {
+            return self.receive(from.datagram, outbox);
         }
         let answer = match (self.hear(command, from), message) {
             (Hearing::Ignored, _) => return,

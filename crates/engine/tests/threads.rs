@@ -5,6 +5,9 @@
 #[path = "common/mod.rs"]
 mod common;
 
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::{Answer, Relay, client};
@@ -14,21 +17,27 @@ const SHARDS: u32 = 3;
 const CLIENTS: u32 = 12;
 const ROUNDS: u64 = 60;
 
+/// Extended clients that go on from shard to shard, each with what it needs for that: its token.
+const NOMADS: u32 = 7;
+
 // The threads stand for the shards.
 #[allow(clippy::disallowed_methods)]
 fn main() {
     let mut relay = Relay::new(SHARDS as usize, Settings::default());
     let ids = [relay.create(client(1000)), relay.create(client(1001))];
+    let tokens: Vec<String> = (0..NOMADS).map(|number| hello(&mut relay, client(2000 + number))).collect();
+    let tokens = Arc::new(Mutex::new(VecDeque::from(tokens)));
     let threads = (0..).zip(std::mem::take(&mut relay.engines)).map(|(shard, mut engine)| {
-        let ids = ids.clone();
+        let (ids, tokens) = (ids.clone(), Arc::clone(&tokens));
         thread::spawn(move || {
-            work(shard, &mut engine, &ids);
+            work(shard, &mut engine, &ids, &tokens);
             engine
         })
     });
     let threads: Vec<_> = threads.collect();
     relay.engines = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    assert_eq!(relay.clients() as u32, SHARDS * CLIENTS);
+    assert_eq!(relay.groups.clients(), SHARDS * CLIENTS + NOMADS);
+    assert_eq!(relay.directory.sessions() as u32, NOMADS);
     for (position, id) in ids.iter().enumerate() {
         let engine = &mut relay.engines[0];
         engine.begin_turn(Tick(ROUNDS));
@@ -43,7 +52,7 @@ fn main() {
 }
 
 /// One shard's clients come, talk, and go, each time to the other group; in the last round they stay.
-fn work(shard: u32, engine: &mut Engine, ids: &[String; 2]) {
+fn work(shard: u32, engine: &mut Engine, ids: &[String; 2], tokens: &Mutex<VecDeque<String>>) {
     let mut outbox = Outbox::default();
     for round in 0..ROUNDS {
         outbox.clear();
@@ -57,15 +66,60 @@ fn work(shard: u32, engine: &mut Engine, ids: &[String; 2]) {
                 tell(engine, source, &format!("!LEAVE {id}"), &mut outbox);
             }
         }
+        for number in 0..NOMADS {
+            // Whoever came there in the last round may be elsewhere by now.
+            tell(engine, camp(shard, round.saturating_sub(1), number), "late", &mut outbox);
+            let source = camp(shard, round, number);
+            let taken = tokens.lock().unwrap().pop_front();
+            let Some(token) = taken else { continue };
+            let next = resume(engine, source, &token);
+            if round + 1 < ROUNDS {
+                tell(engine, source, &format!("!JOIN {}", ids[group(round, number)]), &mut outbox);
+                tell(engine, source, "!RAW !to all", &mut outbox);
+            }
+            ids.iter().filter(|_| round + 1 == ROUNDS || number % 2 == 0).for_each(|id| {
+                tell(engine, source, &format!("!LEAVE {id}"), &mut outbox);
+            });
+            tokens.lock().unwrap().push_back(next);
+        }
         engine.sweep();
     }
+}
+
+/// An address at which nobody has been before this round.
+fn camp(shard: u32, round: u64, number: u32) -> SocketAddr {
+    client(3000 + (round as u32 * NOMADS + number) * SHARDS + shard)
+}
+
+/// A nomad goes on at this address; returns its next token.
+fn resume(engine: &mut Engine, source: SocketAddr, token: &str) -> String {
+    let cookie = ask(engine, source, "!HELLO 2");
+    let cookie = cookie.strip_prefix("!RETRY ").unwrap_or_else(|| panic!("{cookie}"));
+    let answer = ask(engine, source, &format!("!RESUME {token} {cookie}"));
+    assert!(answer.starts_with("!OK RESUMED "), "{answer}");
+    answer.rsplit(' ').next().unwrap_or_default().to_owned()
+}
+
+/// A nomad's first token.
+fn hello(relay: &mut Relay, source: SocketAddr) -> String {
+    let cookie = relay.say(source, b"!HELLO 2").replace("!RETRY ", "!HELLO 2 ");
+    let answer = relay.say(source, cookie.as_bytes());
+    answer.split(' ').nth(2).unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+fn ask(engine: &mut Engine, source: SocketAddr, text: &str) -> String {
+    let mut outbox = Outbox::default();
+    tell(engine, source, text, &mut outbox);
+    let answer = outbox.epochs().flatten().map(|delivery| common::answer(&outbox, delivery)).next();
+    let Some(Answer::Reply { text, .. }) = answer else { panic!("{answer:?}") };
+    text
 }
 
 fn group(round: u64, number: u32) -> usize {
     (round + u64::from(number)) as usize % 2
 }
 
-fn tell(engine: &mut Engine, source: std::net::SocketAddr, text: &str, outbox: &mut Outbox) {
+fn tell(engine: &mut Engine, source: SocketAddr, text: &str, outbox: &mut Outbox) {
     let local = LocalAddr::new(0, None);
     engine.receive(&Datagram { bytes: text.as_bytes(), source, local, number: 0 }, outbox);
 }

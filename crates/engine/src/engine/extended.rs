@@ -18,22 +18,26 @@ use super::sender::Sender;
 const RAW: &[u8] = b"!RAW ";
 
 impl Engine {
-    /// An extended client's session lives on with any datagram.
-    pub(super) fn hear_from(&mut self, from: &Sender<'_>) {
-        if from.form != Form::Base
-            && let Some(key) = from.session
-        {
+    /// An extended client's session lives on with any datagram. False if another shard, or another address, has it by now:
+    /// then the client is a stranger here.
+    pub(super) fn hear_from(&mut self, from: &Sender<'_>) -> bool {
+        let Some(key) = from.session else { return true };
+        let is_here = self.token_of(key).is_some_and(|token| self.directory.hold(token).is_some());
+        if is_here {
             self.sessions.get_mut(key).active = self.now;
+        } else {
+            self.end_moved(key);
         }
+        is_here
     }
 
-    /// Does what an extended client has asked for, while nobody else decides about its session. If somebody else has it by
-    /// now, the client is a stranger here.
+    /// Does what an extended client has asked for, while nobody else decides about its session.
     pub(super) fn serve(&mut self, command: &Command<'_>, from: &Sender<'_>, outbox: &mut Outbox) {
         let token = from.session.and_then(|key| self.token_of(key));
         let (Some(key), Some(token)) = (from.session, token) else { return };
         let directory = Arc::clone(&self.directory);
         let Some(mut held) = directory.hold(token) else {
+            // It has gone since the datagram was looked at.
             self.end_moved(key);
             return self.receive(from.datagram, outbox);
         };

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod forms;
+mod random;
 mod resume;
 
 use std::collections::BTreeMap;
