@@ -9,14 +9,14 @@ use wire::{Form, Token};
 use crate::ClientAddr;
 use crate::group::Handle;
 use crate::limits::DIRECTORY_STRIPES;
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::voice::Voice;
 
 /// The extended sessions of all shards, by their tokens.
 ///
 /// **Who holds a session's entry decides about it**: its shard while it does what the client has asked for, so that nobody
 /// takes half a move; and whoever takes the entry out has the session from then on. A shard whose session has no entry
-/// any more has lost it to another one, and forgets it when it next looks.
+/// any more has lost it to another one, hears so by its [`Departed`], and forgets it then or when it next looks at it.
 pub struct Directory {
     stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
@@ -31,8 +31,39 @@ pub(crate) struct Seat {
     pub form: Form,
     /// The group that it is in.
     pub group: Option<Arc<Handle>>,
+    /// Where its shard hears that it has gone on elsewhere.
+    pub departed: Arc<Departed>,
     /// Who it is to those who ask for senders there, once it has spoken to any.
     pub voice: Option<Arc<Voice>>,
+}
+
+/// Sessions of one shard that others have by now. The shard looks here at the beginning of each turn: what it had of them must
+/// not stay, or who goes to and fro would have more sessions than there may be.
+#[derive(Default)]
+pub(crate) struct Departed {
+    list: Mutex<Vec<(ClientAddr, Token)>>,
+    /// So many; read without the lock.
+    count: AtomicU32,
+}
+
+impl Departed {
+    /// One more, by the address and the token that it had.
+    pub fn push(&self, client: ClientAddr, token: Token) {
+        let mut list = lock(&self.list);
+        list.push((client, token));
+        self.count.store(list.len() as u32, Ordering::Relaxed);
+    }
+
+    /// All of them, which are forgotten here; usually none.
+    #[inline]
+    pub fn take(&self) -> Vec<(ClientAddr, Token)> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        let mut list = lock(&self.list);
+        self.count.store(0, Ordering::Relaxed);
+        std::mem::take(&mut list)
+    }
 }
 
 /// A session's entry, which nobody else can look at meanwhile.
@@ -61,12 +92,7 @@ impl Directory {
 
     /// Takes a session out, for whoever goes on with it or ends it; `None` if somebody else has.
     pub(crate) fn take(&self, token: &Token) -> Option<Seat> {
-        let mut stripe = self.stripe(token);
-        let seat = stripe.remove(token);
-        if stripe.capacity() > 4 * stripe.len().max(16) {
-            stripe.shrink_to_fit();
-        }
-        seat
+        take(&mut self.stripe(token), token)
     }
 
     /// Holds a session's entry; `None` if it is somebody else's now.
@@ -92,4 +118,18 @@ impl Held<'_> {
     pub fn seat(&mut self) -> Option<&mut Seat> {
         self.stripe.get_mut(&self.token)
     }
+
+    /// Takes it out.
+    pub fn remove(mut self) {
+        take(&mut self.stripe, &self.token);
+    }
+}
+
+/// Takes a session out of its stripe, which does not stay large.
+fn take(stripe: &mut Stripe, token: &Token) -> Option<Seat> {
+    let seat = stripe.remove(token);
+    if stripe.capacity() > 4 * stripe.len().max(16) {
+        stripe.shrink_to_fit();
+    }
+    seat
 }

@@ -17,6 +17,7 @@ use hashbrown::HashMap;
 use wire::{Command, Form, GroupId, Heartbeat, Message, Refusal, Reply, decode, looks_like_reply};
 
 use crate::admission::{Admission, Payer};
+use crate::directory::Departed;
 use crate::expiry::Expiry;
 use crate::limits::ROOM_CLIENTS;
 use crate::pace::Pace;
@@ -71,6 +72,8 @@ pub struct Engine {
     groups: Arc<Groups>,
     admission: Arc<Admission>,
     directory: Arc<Directory>,
+    /// What other shards have taken of this one's sessions.
+    departed: Arc<Departed>,
     settings: Arc<Settings>,
     own: Arc<OwnAddresses>,
     /// Which shard a source's datagrams come to, if that is known.
@@ -128,6 +131,7 @@ impl Engine {
             groups,
             admission,
             directory,
+            departed: Arc::default(),
             settings,
             tally: Tally::default(),
             payer: Payer::default(),
@@ -146,6 +150,7 @@ impl Engine {
     pub fn begin_turn(&mut self, now: Tick) {
         self.expiry.begin_turn(&self.settings, now);
         self.now = self.now.max(now);
+        self.forget_departed();
         self.keep_watch();
     }
 

@@ -104,7 +104,7 @@ fn resume(engine: &mut Engine, source: SocketAddr, token: &str) -> String {
 fn hello(relay: &mut Relay, source: SocketAddr) -> String {
     let cookie = relay.say(source, b"!HELLO 2").replace("!RETRY ", "!HELLO 2 ");
     let answer = relay.say(source, cookie.as_bytes());
-    answer.split(' ').nth(2).unwrap_or_else(|| panic!("{answer}")).to_owned()
+    answer.split(' ').nth(3).unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
 fn ask(engine: &mut Engine, source: SocketAddr, text: &str) -> String {

@@ -30,12 +30,16 @@ pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
 /// What `getifaddrs` answers.
 pub fn broadcast_addresses() -> io::Result<Vec<Ipv4Addr>> {
     let is_broadcast = |entry: &InterfaceAddress| entry.flags.contains(InterfaceFlags::IFF_BROADCAST);
-    // Where a network was given none, the C library puts the interface's own address in its place.
-    let address = |entry: InterfaceAddress| {
-        let broadcast = entry.broadcast.filter(|broadcast| Some(*broadcast) != entry.address)?;
-        Some(broadcast.as_sockaddr_in()?.ip())
-    };
-    Ok(getifaddrs()?.filter(is_broadcast).filter_map(address).collect())
+    Ok(getifaddrs()?.filter(is_broadcast).filter_map(|entry| broadcast_of(&entry)).collect())
+}
+
+/// Where a network was given none, the C library puts the interface's own address in its place, or the peer's of a
+/// point-to-point address, which is a host like any other.
+fn broadcast_of(entry: &InterfaceAddress) -> Option<Ipv4Addr> {
+    let v4 = |address: &Option<SockaddrStorage>| Some(address.as_ref()?.as_sockaddr_in()?.ip());
+    let (own, mask, broadcast) = (v4(&entry.address)?, v4(&entry.netmask)?, v4(&entry.broadcast)?);
+    let is_peer = mask.to_bits() == u32::MAX;
+    (broadcast != own && !is_peer).then_some(broadcast)
 }
 
 pub(crate) fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {

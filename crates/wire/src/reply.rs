@@ -22,7 +22,7 @@ pub enum Reply {
     Pong(Heartbeat),
     /// `OK WHO <id> <count>`
     Who(GroupId, u32),
-    /// `!OK HELLO <token> <heartbeat>`
+    /// `!OK HELLO 2 <token> <heartbeat>`
     Hello(Token, Heartbeat),
     /// `ERR <code> <detail>`, or `!RETRY <cookie>`
     Refused(Refusal),
@@ -134,7 +134,7 @@ impl Reply {
                 put_number(to, u64::from(*count), 1)
             }
             Self::Hello(token, heartbeat) => {
-                write!(to, "OK HELLO {token} ")?;
+                write!(to, "OK HELLO {} {token} ", Hello::VERSION)?;
                 heartbeat.write_to(to)
             }
             Self::Refused(Refusal::Prove(cookie)) => put(to, ["RETRY ", cookie.as_str()]),
@@ -159,7 +159,10 @@ impl Reply {
         let token = |word: &str| Token::parse(word.as_bytes());
         let reply = match (next()?, next()?) {
             ("RETRY", cookie) => Self::Refused(Refusal::Prove(Cookie::parse(cookie.as_bytes())?)),
-            ("OK", "HELLO") => Self::Hello(token(next()?)?, Heartbeat::parse(next()?)?),
+            ("OK", "HELLO") => {
+                next().filter(|version| *version == "2")?;
+                Self::Hello(token(next()?)?, Heartbeat::parse(next()?)?)
+            }
             ("ERR", "VERSION") => {
                 next().filter(|word| *word == "2").map(|_| Self::Refused(Refusal::Version))?
             }
@@ -370,7 +373,7 @@ mod tests {
         let (token, cookie) = (Token::of(34), Cookie::of(33));
         let letters = std::format!("AB{}", "A".repeat(24));
         let cases = [
-            (Reply::Hello(token, Heartbeat(60_000)), std::format!("!OK HELLO {letters} 60.0")),
+            (Reply::Hello(token, Heartbeat(60_000)), std::format!("!OK HELLO 2 {letters} 60.0")),
             (Reply::Refused(Refusal::Prove(cookie)), std::format!("!RETRY {cookie}")),
             (Reply::Refused(Refusal::Version), "!ERR VERSION 2".into()),
             (Reply::Refused(Refusal::NoSession), "!ERR NO_SESSION SendHELLO".into()),

@@ -15,7 +15,7 @@ fn greet(hall: &mut Hall, number: u16, wish: &str) {
     let sent = hall.settle();
     let cookie = text(&sent[0].1).strip_prefix("!RETRY ").expect("a question").to_owned();
     hall.arrive(number, format!("!HELLO 2 {cookie}{wish}"));
-    assert!(text(&hall.settle()[0].1).starts_with("!OK HELLO "));
+    assert!(text(&hall.settle()[0].1).starts_with("!OK HELLO 2 "));
 }
 
 fn hall(members: u16) -> Hall {
@@ -88,6 +88,30 @@ fn everybody_hears_everything_in_its_own_form() {
 #[test]
 fn forms_outlast_turns_that_are_too_short() {
     everybody_speaks(12, 15, Duration::from_micros(40));
+}
+
+/// What was said to a base client is sent before the answer that makes it an extended one: behind that answer it would take somebody's
+/// `!OK LEFT` for the relay's.
+#[test]
+fn nothing_in_the_old_form_follows_the_answer_that_changes_it() {
+    for hold in [Duration::ZERO, Duration::from_millis(50)] {
+        let mut hall = Hall::coalescing(hold);
+        greet(&mut hall, 1, "");
+        hall.fill(2);
+        hall.arrive(0, "!HELLO 2");
+        let sent = hall.settle();
+        let cookie = text(&sent[0].1).strip_prefix("!RETRY ").expect("a question").to_owned();
+        hall.arrive(1, "!RAW !OK LEFT HALL");
+        if hold > Duration::ZERO {
+            hall.turn();
+        }
+        hall.arrive(0, format!("!HELLO 2 {cookie}"));
+        hall.arrive(1, "!RAW !OK LEFT HALL");
+        let sent = hall.settle();
+        let heard: Vec<&str> = sent.iter().map(|(_, bytes)| text(bytes)).collect();
+        assert_eq!((heard[0], heard[2]), ("!OK LEFT HALL", "!RAW !OK LEFT HALL"));
+        assert!(heard[1].starts_with("!OK HELLO 2 "), "{heard:?}");
+    }
 }
 
 /// Whatever the forms, datagrams of one size share a send.

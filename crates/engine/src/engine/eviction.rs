@@ -72,8 +72,9 @@ impl Engine {
             let ip = session.client.ip();
             if !self.settings.access.admits(ip) {
                 self.expiry.wheel.remove(key);
-                self.end_session(key);
-                self.tally.count(Event::Eject);
+                if self.end_session(key) {
+                    self.tally.count(Event::Eject);
+                }
             } else if self.doubted.contains(ip) && !self.settings.trust.contains(ip) {
                 self.doubt(key);
             }

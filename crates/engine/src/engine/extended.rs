@@ -5,17 +5,21 @@ use std::sync::Arc;
 use wire::{Command, Form, Hello, Message, Proof, Refusal, Reply, Resume, Resumed, Token, Usage};
 
 use crate::directory::{Held, Seat};
+use crate::group::Handle;
 use crate::limits::RESUME_AGAIN;
 use crate::pace::Pace;
 use crate::sessions::{NOWHERE, Person, Session};
 use crate::tally::{CommandKind, DropReason, Event};
 use crate::voice::Voice;
-use crate::{Datagram, Engine, Forms, GroupKey, Member, Outbox};
+use crate::{ClientAddr, Datagram, Engine, Forms, GroupKey, Member, Outbox};
 
 use super::sender::Sender;
 
 /// What stands before a payload that may begin with `!`.
 const RAW: &[u8] = b"!RAW ";
+
+/// A group, and the position in its roster.
+type Place = (Arc<Handle>, u32);
 
 impl Engine {
     /// An extended client's session lives on with any datagram. False if another shard, or another address, has it by now:
@@ -93,7 +97,7 @@ impl Engine {
             Some(token) => token,
             None => self.seat(key, form),
         };
-        self.speak_as(key, form, from);
+        self.speak_as(key, form, (from, outbox));
         Ok(Reply::Hello(token, self.heartbeat()))
     }
 
@@ -134,25 +138,28 @@ impl Engine {
         if let Some(key) = from.session.filter(|&key| self.has_resumed(key, &token)) {
             return Ok(key);
         }
-        let seat = self.directory.take(&token).ok_or(Refusal::BadToken)?;
-        if let Some(key) = from.session {
-            if self.token_of(key) == Some(token) {
-                // It has never been anywhere else.
+        let own = from.session.filter(|&key| self.token_of(key) != Some(token));
+        let (seat, place) = self.take_seat(token, own, from, outbox).ok_or(Refusal::BadToken)?;
+        let key = match from.session {
+            // It has never been anywhere else.
+            Some(key) if own.is_none() => {
                 self.people.remove(&(key as u32));
-                self.seat(key, seat.form);
-            } else {
-                self.seal_if_member(key, outbox);
-                self.expiry.wheel.remove(key);
-                self.end_session(key);
+                key
             }
-        }
-        let key = match self.sessions.find(from.client) {
-            Some(key) => key,
-            None => self.take_over(&seat, from),
+            _ => {
+                if let Some(key) = own {
+                    self.expiry.wheel.remove(key);
+                    self.end_session(key);
+                }
+                self.take_over(&seat, place, from)
+            }
         };
-        // The old address was this shard's, too. Payloads of its are sent before the new one's: the group's view is the same.
-        if let Some(old) = self.sessions.find(&seat.client).filter(|&old| self.token_of(old) == Some(token)) {
-            self.end_moved(old);
+        self.seat(key, seat.form);
+        if !Arc::ptr_eq(&seat.departed, &self.departed) {
+            seat.departed.push(seat.client, token);
+        } else if seat.client != *from.client {
+            // Payloads of the old address are sent before the new one's: the group's view is the same.
+            self.forget(&seat.client, token);
         }
         if let Some(person) = self.people.get_mut(&(key as u32)) {
             person.before = Some((token, self.now));
@@ -166,12 +173,32 @@ impl Engine {
         before.is_some_and(|(before, at)| before == *token && self.now.since(at) <= RESUME_AGAIN)
     }
 
-    /// A session that was another address' until now.
-    fn take_over(&mut self, seat: &Seat, from: &Sender<'_>) -> usize {
+    /// Takes a session out of the directory, and its membership to this address, of which what was a member here is none any
+    /// more. While the entry is held, so that the old shard does not take the old address in again meanwhile.
+    fn take_seat(
+        &mut self,
+        token: Token,
+        own: Option<usize>,
+        from: &Sender<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<(Seat, Option<Place>)> {
+        let directory = Arc::clone(&self.directory);
+        let mut held = directory.hold(token)?;
+        let seat = held.seat()?.clone();
+        if let Some(key) = own {
+            self.seal_if_member(key, outbox);
+            self.exit_group(key);
+        }
         let member =
             Member { client: *from.client, local: from.datagram.local, proved: true, form: seat.form };
-        let moved = |handle| self.groups.readdress(handle, &seat.client, member);
+        let moved = |handle: &Arc<Handle>| self.groups.readdress(handle, &seat.client, member);
         let place = seat.group.as_ref().and_then(|handle| Some((Arc::clone(handle), moved(handle)?)));
+        held.remove();
+        Some((seat, place))
+    }
+
+    /// A session that was another address' until now.
+    fn take_over(&mut self, seat: &Seat, place: Option<Place>, from: &Sender<'_>) -> usize {
         let key = self.add_session(self.newcomer(from, seat.form));
         if let Some((handle, position)) = place {
             let session = self.sessions.get_mut(key);
@@ -180,7 +207,6 @@ impl Engine {
                 self.voices.insert(key as u32, Arc::clone(voice));
             }
         }
-        self.seat(key, seat.form);
         key
     }
 
@@ -207,7 +233,10 @@ impl Engine {
         let session = self.sessions.get(key);
         let group = session.group().map(|view| Arc::clone(self.views.handle(view)));
         let voice = self.voices.get(&(key as u32)).cloned();
-        self.directory.put(token, Seat { client: session.client, form, group, voice });
+        self.directory.put(
+            token,
+            Seat { client: session.client, form, group, departed: Arc::clone(&self.departed), voice },
+        );
         self.people.insert(key as u32, Person { token, before: None });
         token
     }
@@ -218,8 +247,13 @@ impl Engine {
     }
 
     /// A client that has shown its address wants to be spoken to like this.
-    fn speak_as(&mut self, key: usize, form: Form, from: &Sender<'_>) {
+    fn speak_as(&mut self, key: usize, form: Form, (from, outbox): (&Sender<'_>, &mut Outbox)) {
         self.prove(key);
+        let session = self.sessions.get(key);
+        if session.form != form && session.group().is_some() {
+            // What it has not been sent yet is in another form: it comes before the answer.
+            self.seal(key, outbox);
+        }
         let session = self.sessions.get_mut(key);
         session.form = form;
         session.active = self.now;
@@ -258,6 +292,22 @@ impl Engine {
     pub(super) fn hear_no_more(&mut self, datagram: &Datagram<'_>, key: usize, outbox: &mut Outbox) {
         self.end_moved(key);
         self.receive(datagram, outbox);
+    }
+
+    /// Forgets the sessions that other shards have taken over since the last turn.
+    #[inline]
+    pub(super) fn forget_departed(&mut self) {
+        for (client, token) in self.departed.take() {
+            self.forget(&client, token);
+        }
+    }
+
+    /// Forgets what is left of a session at the address where it had this token.
+    fn forget(&mut self, client: &ClientAddr, token: Token) {
+        let left = self.sessions.find(client).filter(|&key| self.token_of(key) == Some(token));
+        if let Some(key) = left {
+            self.end_moved(key);
+        }
     }
 
     /// Forgets a session that another shard, or another address, has by now.

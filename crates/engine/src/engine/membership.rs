@@ -153,12 +153,13 @@ impl Engine {
         Ok(Reply::Left(id))
     }
 
-    /// Ends a session that is in no list of the wheel any more.
-    pub(super) fn end_session(&mut self, key: usize) {
+    /// Ends a session that is in no list of the wheel any more. False if it had gone on elsewhere, and there was nothing to end.
+    pub(super) fn end_session(&mut self, key: usize) -> bool {
         if let Some(person) = self.people.remove(&(key as u32))
             && self.directory.take(&person.token).is_none()
         {
-            return self.forget_session(key);
+            self.forget_session(key);
+            return false;
         }
         self.exit_group(key);
         let session = self.sessions.remove(key);
@@ -166,6 +167,7 @@ impl Engine {
             self.admission.exit_unproved(session.silent);
         }
         self.groups.release_client();
+        true
     }
 
     pub(super) fn is_in(&self, key: usize, id: &GroupId) -> bool {

@@ -24,8 +24,9 @@ impl Engine {
         for _ in 0..SWEEP_CLIENTS_PER_TURN {
             let Some(key) = self.expiry.wheel.pop() else { return };
             if self.expiry.as_of.since(self.sessions.get(key).active) > limit {
-                self.end_session(key);
-                self.tally.count(Event::Expire);
+                if self.end_session(key) {
+                    self.tally.count(Event::Expire);
+                }
                 expiries += 1;
                 if expiries == SWEEP_EXPIRIES_PER_TURN {
                     return;

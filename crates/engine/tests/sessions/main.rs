@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use common::{Answer, Relay, client, text};
-use engine::{AdmissionMode, Audience, Ceilings, DropReason, Payload, Settings};
+use engine::{AdmissionMode, Audience, Ceilings, DropReason, Event, Payload, Settings};
 use wire::Form;
 
 /// A relay of so many shards that asks nobody who does not want to be asked.
@@ -28,7 +28,7 @@ fn cookie(relay: &mut Relay, source: SocketAddr) -> String {
 fn hello(relay: &mut Relay, source: SocketAddr, wish: &str) -> String {
     let cookie = cookie(relay, source);
     let answer = relay.say(source, &text(&["!HELLO 2 ", &cookie, wish]));
-    let token = answer.strip_prefix("!OK HELLO ").and_then(|rest| rest.strip_suffix(" 60.0"));
+    let token = answer.strip_prefix("!OK HELLO 2 ").and_then(|rest| rest.strip_suffix(" 60.0"));
     token.unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 

@@ -204,6 +204,8 @@ impl Trial {
         let sessions = self.model.seats.values().filter(|seat| seat.session.is_some()).count();
         assert_eq!(self.relay.directory.sessions(), sessions);
         assert_eq!(self.relay.groups.clients() as usize, self.model.seats.len());
+        let here: usize = self.relay.engines.iter().map(engine::Engine::clients).sum();
+        assert!(here <= self.model.seats.len() + 1, "one has moved since the last turn at most");
     }
 }
 

@@ -111,6 +111,22 @@ fn a_group_that_is_gone_does_not_confuse_the_old_shard() {
     relay.clients();
 }
 
+/// To and fro as often as it likes: a session is one client, wherever it has been, and the shards it has left know so with their
+/// next turn.
+#[test]
+fn a_session_leaves_nothing_behind() {
+    let mut relay = relay(3);
+    let mut token = hello(&mut relay, client(0), "");
+    for address in 1..1000 {
+        token = new_token(&resume(&mut relay, client(address), &token), "-");
+        relay.begin_turn(0);
+        assert_eq!(relay.clients(), 1);
+    }
+    relay.pass_quietly(240_000);
+    let expired = relay.engines.iter().map(|engine| engine.tally().events[Event::Expire as usize]);
+    assert_eq!((relay.clients(), expired.sum::<u64>()), (0, 1));
+}
+
 #[test]
 fn a_resume_may_be_repeated_for_a_while_and_from_the_new_address_only() {
     let mut relay = relay(2);
@@ -150,7 +166,8 @@ fn a_session_replaces_what_was_at_its_new_address() {
         let hall = relay.create(client(70));
         relay.ask(new, &text(&["!JOIN ", &hall]));
         new_token(&resume(&mut relay, new, &token), &id);
-        assert_eq!((relay.groups.clients(), relay.directory.sessions()), (2, 1));
+        relay.begin_turn(0);
+        assert_eq!((relay.clients(), relay.directory.sessions()), (2, 1));
         assert!(relay.groups.roster(&hall.parse().unwrap()).unwrap().is_empty());
         assert_eq!(heard(&mut relay, other, b"x").keys().collect::<Vec<_>>(), [&new]);
         if let Some(own) = own {
@@ -167,7 +184,8 @@ fn a_session_may_come_to_an_address_that_is_in_its_group() {
     relay.join(client(1), &id);
     new_token(&resume(&mut relay, client(1), &token), &id);
     assert_eq!(heard(&mut relay, other, b"x").keys().collect::<Vec<_>>(), [&client(1)]);
-    assert_eq!(relay.groups.clients(), 2);
+    relay.begin_turn(0);
+    assert_eq!(relay.clients(), 2);
 }
 
 /// An index by address has to follow, in groups that have one.

@@ -14,7 +14,7 @@ fn cookie(client: &Client) -> String {
 /// Makes an extended client of a client; returns its token.
 fn hello(client: &Client, wish: &str) -> String {
     let answer = client.ask(format!("!HELLO 2 {}{wish}", cookie(client)));
-    let token = answer.strip_prefix("!OK HELLO ").and_then(|rest| rest.strip_suffix(" 60.0"));
+    let token = answer.strip_prefix("!OK HELLO 2 ").and_then(|rest| rest.strip_suffix(" 60.0"));
     token.unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
