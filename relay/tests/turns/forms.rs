@@ -107,6 +107,9 @@ fn nothing_in_the_old_form_follows_the_answer_that_changes_it() {
         }
         hall.arrive(0, format!("!HELLO 2 {cookie}"));
         hall.arrive(1, "!RAW !OK LEFT HALL");
+        hall.turn();
+        // The last payload has waited long enough.
+        hall.world.borrow_mut().now += hold;
         let sent = hall.settle();
         let heard: Vec<&str> = sent.iter().map(|(_, bytes)| text(bytes)).collect();
         assert_eq!((heard[0], heard[2]), ("!OK LEFT HALL", "!RAW !OK LEFT HALL"));
