@@ -17,7 +17,7 @@ use crate::limits::ORPHANED_PORT_PATIENCE;
 /// The address that could not be bound.
 pub fn bind(addresses: &[SocketAddr], shards: usize, options: SocketOptions) -> Result<Binding, BindError> {
     let start = Instant::now();
-    let mut told = false;
+    let mut looks = 0;
     loop {
         let error = match net::bind(addresses, shards, options) {
             Err(error) if error.kind == BindErrorKind::InUse => error,
@@ -26,9 +26,10 @@ pub fn bind(addresses: &[SocketAddr], shards: usize, options: SocketOptions) -> 
         if start.elapsed() > ORPHANED_PORT_PATIENCE || !is_orphaned(error.address).unwrap_or(false) {
             return Err(error);
         }
-        if !told {
+        // /proc is no snapshot: sockets that come and go can hide one from a look, hardly from two.
+        looks += 1;
+        if looks == 2 {
             tracing::warn!(address = %error.address, "the kernel has not let go of a killed relay's port yet; waiting");
-            told = true;
         }
     }
 }

@@ -20,8 +20,11 @@ fn payloads_travel_in_company_and_nothing_else_waits_for_them() {
         };
         // An answer to the CREATE and to each JOIN.
         messages(4.0);
-        (0..10).for_each(|number| sender.send(format!("{number}")));
-        listener.send("!PING");
+        // Together, so that the first, which says how long all wait, came no earlier than the last.
+        relay.pausing(|| {
+            (0..10).for_each(|number| sender.send(format!("{number}")));
+            listener.send("!PING");
+        });
         assert_eq!(listener.receive(), b"PONG 60.0", "a heartbeat does not wait");
         (0..10).for_each(|number| assert_eq!(listener.receive(), format!("{number}").as_bytes()));
         (0..10).for_each(|number| assert_eq!(other.receive(), format!("{number}").as_bytes()));
