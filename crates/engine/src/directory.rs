@@ -16,7 +16,7 @@ use crate::voice::Voice;
 ///
 /// **Who holds a session's entry decides about it**: its shard while it does what the client has asked for, so that nobody
 /// takes half a move; and whoever takes the entry out has the session from then on. A shard whose session has no entry
-/// any more has lost it to another one, hears so by its [`Departed`], and forgets it then or when it next looks at it.
+/// any more has lost it to another one, hears so with its next turn, and forgets it then or when it next looks at it.
 pub struct Directory {
     stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,

@@ -102,6 +102,9 @@ impl Stage {
         let _unproved = Client::member(self.without_ring.address(), &group);
         (0..20).for_each(|_| quiet.send("to somebody who came by an id"));
 
+        let extended = Client::to(relay);
+        let question = extended.ask("!HELLO 2");
+        extended.ask(question.replace("!RETRY ", "!HELLO 2 "));
         let client = Client::to(relay);
         assert!(client.ask("!JOIN").starts_with("ERR "));
         client.send("");
