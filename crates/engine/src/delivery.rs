@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use wire::Notice;
+
 use crate::views::View;
 use crate::{ClientAddr, Member, Roster, Treatment};
 
@@ -173,6 +175,14 @@ impl Outbox {
 
     pub(crate) fn reply(&mut self, to: Member, text: &[u8]) {
         let payload = Payload::Composed(self.add_text(text));
+        self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
+    }
+
+    /// What is told to one client.
+    pub(crate) fn tell(&mut self, to: Member, notice: Notice<'_>) {
+        let start = self.text.len() as u32;
+        notice.write_to(&mut |piece| self.text.extend_from_slice(piece));
+        let payload = Payload::Composed(start..self.text.len() as u32);
         self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
     }
 

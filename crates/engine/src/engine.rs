@@ -273,7 +273,7 @@ impl Engine {
             (Hearing::Heard, Message::Command(command)) => match command {
                 Command::Raw(payload) => return self.raw(payload, from, outbox),
                 _ if from.form != Form::Base => return self.serve(command, from, outbox),
-                Command::Hello(_) | Command::Beat | Command::Resume(_) => {
+                Command::Hello(_) | Command::Beat | Command::Resume(_) | Command::Person(_) => {
                     return self.greet(command, from, outbox);
                 }
                 _ => self.command(command, from, outbox),
@@ -302,7 +302,9 @@ impl Engine {
             Command::Beat => Ok(Reply::Pong(self.heartbeat())),
             Command::Hello(fields) => self.hello(fields.hello(), from, outbox),
             // Neither gets here: see `Engine::request`.
-            Command::Resume(_) | Command::Raw(_) | Command::Unknown => Err(Refusal::UnknownCommand),
+            Command::Resume(_) | Command::Raw(_) | Command::Person(_) | Command::Unknown => {
+                Err(Refusal::UnknownCommand)
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the engine counts: plain numbers of one shard, published by whoever turns it.
 
-use wire::{Command, Refusal};
+use wire::{Command, Person, Refusal};
 
 use crate::Histogram;
 
@@ -42,6 +42,24 @@ pub enum CommandKind {
     Beat,
     /// `!RESUME`
     Resume,
+    /// `!REG`
+    Reg,
+    /// `!DEREG`
+    Dereg,
+    /// `!PEERS`
+    Peers,
+    /// `!WATCH`
+    Watch,
+    /// `!UNWATCH`
+    Unwatch,
+    /// `!SEND`
+    Send,
+    /// `!ACK`
+    Ack,
+    /// `!BRIDGE`
+    Bridge,
+    /// `!UNBRIDGE`
+    Unbridge,
     /// Any other.
     Unknown,
 }
@@ -105,8 +123,10 @@ pub enum Event {
 
 impl CommandKind {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 9] =
-        ["create", "join", "leave", "ping", "who", "hello", "beat", "resume", "unknown"];
+    pub const LABELS: [&'static str; 18] = [
+        "create", "join", "leave", "ping", "who", "hello", "beat", "resume", "reg", "dereg", "peers",
+        "watch", "unwatch", "send", "ack", "bridge", "unbridge", "unknown",
+    ];
 
     pub(crate) fn of(command: &Command<'_>) -> Self {
         match command {
@@ -118,8 +138,23 @@ impl CommandKind {
             Command::Hello(_) => Self::Hello,
             Command::Beat => Self::Beat,
             Command::Resume(_) => Self::Resume,
+            Command::Person(person) => Self::of_person(person),
             // A payload in a command's clothes is not counted.
             Command::Raw(_) | Command::Unknown => Self::Unknown,
+        }
+    }
+
+    fn of_person(command: &Person<'_>) -> Self {
+        match command {
+            Person::Reg(_) => Self::Reg,
+            Person::Dereg => Self::Dereg,
+            Person::Peers(_) => Self::Peers,
+            Person::Watch => Self::Watch,
+            Person::Unwatch => Self::Unwatch,
+            Person::Send(_) => Self::Send,
+            Person::Ack(_) => Self::Ack,
+            Person::Bridge(_) => Self::Bridge,
+            Person::Unbridge => Self::Unbridge,
         }
     }
 }

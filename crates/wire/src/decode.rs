@@ -36,14 +36,39 @@ pub enum Command<'a> {
     Resume(Fields<'a>),
     /// `!RAW <bytes>`: a payload, whatever it begins with.
     Raw(&'a [u8]),
+    /// What only people say who have a name, or want one.
+    Person(Person<'a>),
     /// Anything else that began with `!`.
     Unknown,
+}
+
+/// A command about names, messages and addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person<'a> {
+    /// `!REG <name> [claim]`: have a name.
+    Reg(Fields<'a>),
+    /// `!DEREG`: have none any more.
+    Dereg,
+    /// `!PEERS [cursor]`: who is in the group.
+    Peers(Fields<'a>),
+    /// `!WATCH`: hear who comes and goes.
+    Watch,
+    /// `!UNWATCH`: hear no more of it.
+    Unwatch,
+    /// `!SEND <name> <id> <bytes>`: a message for one.
+    Send(Fields<'a>),
+    /// `!ACK <from> <id>`, `!ACK PEER_AT <nonce>`: it has arrived.
+    Ack(Fields<'a>),
+    /// `!BRIDGE [name]`: wait for a peer to talk to directly.
+    Bridge(Fields<'a>),
+    /// `!UNBRIDGE`: wait no more.
+    Unbridge,
 }
 
 /// What stands behind a command's first space, as it is. It is read when it is wanted: what most datagrams are not must not
 /// make them larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fields<'a>(&'a [u8]);
+pub struct Fields<'a>(pub(crate) &'a [u8]);
 
 /// What a HELLO says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +133,25 @@ fn decode_command(text: &[u8]) -> Command<'_> {
         b"BEAT" => Command::Beat,
         b"RESUME" => Command::Resume(Fields(rest())),
         b"RAW" => Command::Raw(rest()),
-        _ => Command::Unknown,
+        token => decode_person(token, rest()).map_or(Command::Unknown, Command::Person),
     }
+}
+
+/// Out of line: the others are looked for first.
+#[cold]
+fn decode_person<'a>(token: &[u8], rest: &'a [u8]) -> Option<Person<'a>> {
+    Some(match token {
+        b"REG" => Person::Reg(Fields(rest)),
+        b"DEREG" => Person::Dereg,
+        b"PEERS" => Person::Peers(Fields(rest)),
+        b"WATCH" => Person::Watch,
+        b"UNWATCH" => Person::Unwatch,
+        b"SEND" => Person::Send(Fields(rest)),
+        b"ACK" => Person::Ack(Fields(rest)),
+        b"BRIDGE" => Person::Bridge(Fields(rest)),
+        b"UNBRIDGE" => Person::Unbridge,
+        _ => return None,
+    })
 }
 
 impl Hello {
@@ -352,7 +394,7 @@ mod tests {
         }
 
         #[test]
-        fn takes_any_command(token in "(CREATE|JOIN|LEAVE|PING|WHO|HELLO|RESUME|RAW|[A-Z]{0,7})", rest in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn takes_any_command(token in "(CREATE|JOIN|LEAVE|PING|WHO|HELLO|RESUME|RAW|REG|SEND|ACK|PEERS|BRIDGE|[A-Z]{0,7})", rest in proptest::collection::vec(any::<u8>(), 0..60)) {
             let mut bytes = std::format!("!{token}").into_bytes();
             bytes.extend_from_slice(&rest);
             if let Message::Command(Command::Join(argument) | Command::Leave(argument)) = decode(&bytes) {

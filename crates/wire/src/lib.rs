@@ -10,16 +10,22 @@ extern crate std;
 mod cookie;
 mod decode;
 mod group_id;
+mod heartbeat;
+mod message_id;
+mod notice;
+mod people;
 mod reply;
-mod resumed;
 mod text;
 mod token;
 
 pub use cookie::{Cookie, Proof};
-pub use decode::{Argument, Command, Fields, Hello, Message, Resume, decode, looks_like_reply};
+pub use decode::{Argument, Command, Fields, Hello, Message, Person, Resume, decode, looks_like_reply};
 pub use group_id::{GroupId, InvalidGroupId};
-pub use reply::{Form, Heartbeat, Refusal, Reply, Usage};
-pub use resumed::Resumed;
+pub use heartbeat::Heartbeat;
+pub use message_id::MessageId;
+pub use notice::{Entries, News, Notice, Sender};
+pub use people::{Ack, Letter, Register};
+pub use reply::{Form, Refusal, Reply, Usage};
 pub use text::Text;
 pub use token::Token;
 

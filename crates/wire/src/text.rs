@@ -10,7 +10,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// Room for the longest reply (`!OK RESUMED` with a group of 32 letters and a token of 26 is 73 bytes).
+    /// Room for the longest reply (`!OK HELLO` with a token of 26 letters and a heartbeat of 21 digits is 60 bytes).
     pub const CAPACITY: usize = 80;
 
     /// An empty text.

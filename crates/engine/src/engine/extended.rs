@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wire::{Command, Form, Hello, Message, Proof, Refusal, Reply, Resume, Resumed, Token, Usage};
+use wire::{Command, Form, Hello, Message, Notice, Proof, Refusal, Reply, Resume, Token, Usage};
 
 use crate::directory::{Held, Seat};
 use crate::group::Handle;
@@ -120,7 +120,7 @@ impl Engine {
                 let group = self.sessions.get(key).group().map(|view| self.views.id(view));
                 let Some(token) = self.token_of(key) else { return };
                 self.tally.replies += 1;
-                outbox.reply(from.as_member(true), Resumed { group, token }.encode().as_bytes());
+                outbox.tell(from.as_member(true), Notice::Resumed { group, name: None, token });
             }
         }
     }
