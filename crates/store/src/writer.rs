@@ -66,7 +66,7 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, batch: &[Asked], is_last: bool) -> Vec<Done> {
+    pub fn work(&mut self, batch: &[Asked], is_last: bool) -> Vec<Done> {
         // Where the database reads what it has not written, it may panic: what is in its memory is not looked at again.
         let answers = catch_unwind(AssertUnwindSafe(|| self.try_to(batch, is_last)));
         let answers = answers.unwrap_or_else(|_panic| Err(self.puzzled()));

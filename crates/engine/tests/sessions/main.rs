@@ -111,13 +111,13 @@ fn other_versions_and_other_words_are_answered_as_such() {
     let mut relay = relay(1);
     assert_eq!(relay.say(client(1), b"!HELLO 3"), "!ERR VERSION 2");
     assert_eq!(relay.say(client(1), b"!HELLO"), "!ERR BAD_ARG Usage:!HELLO 2 <COOKIE> [FROM]");
-    for command in ["!BEAT", "!RAW x"] {
+    for command in ["!BEAT", "!RAW x", "!REG anna", "!SEND anna 1 x", "!DEREG"] {
         assert_eq!(relay.say(client(1), command.as_bytes()), "!ERR NO_SESSION SendHELLO");
     }
     let id = relay.create(client(1));
     relay.join(client(1), &id);
     assert_eq!(relay.say(client(1), b"!BEAT"), "!ERR NO_SESSION SendHELLO", "a base client is in a group");
-    assert_eq!(relay.say(client(1), b"!SEND x"), "ERR BAD_CMD UnknownCommand");
+    assert_eq!(relay.say(client(1), b"!NONSENSE x"), "ERR BAD_CMD UnknownCommand");
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! What is on its way to one recipient: some of it sent and not acknowledged, the rest in line.
+
+use std::collections::VecDeque;
+
+use wire::MessageId;
+
+use crate::limits::{QUEUE, QUEUE_SHARE, WINDOW};
+use crate::name::Name;
+use crate::people::Key;
+
+/// A message for somebody.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub from: Name,
+    pub id: MessageId,
+    /// When the relay first had it, milliseconds since 1970.
+    pub time: u64,
+    pub bytes: Box<[u8]>,
+    /// Its number in the store, if it is there.
+    pub stored: Option<u64>,
+}
+
+/// A letter that was sent, and is not acknowledged.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub letter: Letter,
+    pub serial: u64,
+    /// When it was first sent to where its recipient is now.
+    pub since: u64,
+    /// How often.
+    pub tries: usize,
+}
+
+/// **The head of a recipient's queue.** Its tail is in the store, if there is any; then nothing joins the head but what is read
+/// from there.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    pub flights: Vec<Flight>,
+    queue: VecDeque<Letter>,
+    /// There may be more in the store than was read.
+    pub has_more: bool,
+    pub is_reading: bool,
+    /// The last number read.
+    pub read: u64,
+    /// It does not acknowledge what it is sent; nothing more is sent before it is heard of.
+    pub is_silent: bool,
+    /// How often it has been silent: what was read before does not count any more.
+    pub absences: u32,
+}
+
+impl Inbox {
+    /// Empty, but for what is in the store.
+    pub fn new(has_more: bool) -> Self {
+        Self {
+            flights: Vec::new(),
+            queue: VecDeque::new(),
+            has_more,
+            is_reading: false,
+            read: 0,
+            is_silent: false,
+            absences: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.flights.len() + self.queue.len()
+    }
+
+    /// True if what comes now may go to the head's end.
+    pub fn is_live(&self) -> bool {
+        !self.is_silent && !self.has_more && !self.is_reading
+    }
+
+    /// True if there is room for one more of that sender.
+    pub fn has_room(&self, from: &Key) -> bool {
+        let own = self.queue.iter().filter(|letter| letter.from.key == *from).count();
+        self.queue.len() < QUEUE && own < QUEUE / QUEUE_SHARE
+    }
+
+    pub fn push(&mut self, letter: Letter) {
+        self.queue.push_back(letter);
+    }
+
+    /// True if it is on its way already.
+    pub fn has(&self, from: &Key, id: &MessageId) -> bool {
+        let is_it = |letter: &Letter| letter.from.key == *from && letter.id == *id;
+        self.flights.iter().any(|flight| is_it(&flight.letter)) || self.queue.iter().any(is_it)
+    }
+
+    /// True if there is room for what the store has, and nothing of before waits.
+    pub fn wants_mail(&self) -> bool {
+        self.has_more && !self.is_reading && !self.is_silent && self.queue.is_empty()
+    }
+
+    /// The next that may be sent: of each sender one at a time, so that its messages arrive in order.
+    pub fn next(&mut self) -> Option<Letter> {
+        if self.flights.len() >= WINDOW || self.is_silent {
+            return None;
+        }
+        let is_free = |letter: &Letter| self.flights.iter().all(|flight| flight.letter.from != letter.from);
+        let at = self.queue.iter().position(is_free)?;
+        self.queue.remove(at)
+    }
+
+    pub fn flight(&mut self, serial: u64) -> Option<&mut Flight> {
+        self.flights.iter_mut().find(|flight| flight.serial == serial)
+    }
+
+    /// Takes out what is acknowledged.
+    pub fn take(&mut self, from: &Key, id: &MessageId) -> Option<Letter> {
+        let is_it = |letter: &Letter| letter.from.key == *from && letter.id == *id;
+        if let Some(at) = self.flights.iter().position(|flight| is_it(&flight.letter)) {
+            return Some(self.flights.remove(at).letter);
+        }
+        let at = self.queue.iter().position(is_it)?;
+        self.queue.remove(at)
+    }
+
+    /// Takes out everything, in order.
+    pub fn empty(&mut self) -> Vec<Letter> {
+        let mut flights = std::mem::take(&mut self.flights);
+        flights.sort_by_key(|flight| flight.serial);
+        flights.into_iter().map(|flight| flight.letter).chain(self.queue.drain(..)).collect()
+    }
+
+    /// Nothing is sent any more, and what is in the store will be read from its beginning. What is not there is handed back.
+    pub fn fall_silent(&mut self) -> Vec<Letter> {
+        let letters = self.empty();
+        self.is_silent = true;
+        self.is_reading = false;
+        self.has_more = true;
+        self.read = 0;
+        self.absences += 1;
+        letters
+    }
+}

@@ -1,0 +1,298 @@
+//! Direct messages: taken, sent until they are acknowledged, kept if they are not.
+
+use store::{Answer, Request};
+use wire::{Ack, Letter as Written, MessageId, Notice, Refusal};
+
+use crate::People;
+use crate::desk::Question;
+use crate::figures::Outcome;
+use crate::inbox::{Flight, Letter};
+use crate::limits::{READ, SILENT_MS, TRIES_MS};
+use crate::name::Name;
+use crate::outcomes::{Fate, Mark};
+use crate::parties::{Address, Place, SessionId, Turn};
+use crate::people::Key;
+use crate::timers::Job;
+
+impl<A: Address, G: Place> People<A, G> {
+    /// SEND: each repeat is answered as far as its message has come.
+    pub(crate) fn send(
+        &mut self,
+        id: SessionId,
+        written: Written<'_>,
+        turn: &mut Turn<'_, A>,
+    ) -> Result<(), Refusal> {
+        let from = self.name_of(id)?;
+        let to = Name::parse(written.name).map_err(|_| Refusal::BadName)?;
+        let mark = Mark { from: from.key.clone(), to: to.key.clone(), id: written.id };
+        let fate = self.outcomes.get(&mark);
+        if let Some(fate) = fate {
+            self.figures.count(Outcome::Repeated);
+            self.tell_fate(&mark, &to, fate, turn);
+            return Ok(());
+        }
+        let letter =
+            Letter { from, id: written.id, time: turn.now.unix, bytes: written.bytes.into(), stored: None };
+        let is_all_kept = !self.puts.contains_key(&to.key);
+        match self.persons.get_mut(&to.key).filter(|person| is_all_kept && person.inbox.is_live()) {
+            Some(person) if person.inbox.has(&mark.from, &mark.id) => {}
+            Some(person) if !person.inbox.has_room(&mark.from) => self.figures.count(Outcome::Deferred),
+            Some(person) => {
+                person.inbox.push(letter);
+                self.outcomes.set(&mark, Fate::UnderWay, turn.now.tick);
+                self.pump(&to.key, turn);
+            }
+            None => self.put(&to, letter, turn),
+        }
+        Ok(())
+    }
+
+    /// ACK: of a message that may be on its way, in line, kept, or just about to be.
+    pub(crate) fn acknowledge(&mut self, id: SessionId, ack: Ack<'_>, turn: &mut Turn<'_, A>) {
+        let (from, message) = match ack {
+            Ack::PeerAt(nonce) => return self.end_introduction(id, nonce),
+            Ack::Message { from, id } => (from, id),
+        };
+        let (Ok(own), Ok(from)) = (self.name_of(id), Name::parse(from)) else { return };
+        self.wake(&own.key, turn);
+        let mark = Mark { from: from.key, to: own.key.clone(), id: message };
+        let letter = self.person(&own.key).and_then(|person| person.inbox.take(&mark.from, &message));
+        match (letter, self.outcomes.get(&mark)) {
+            (Some(Letter { stored: Some(number), .. }), _) | (None, Some(Fate::Stored(number))) => {
+                self.desk.tell(Request::Delete { name: (*own.key).into(), number });
+            }
+            (None, Some(Fate::Asked(question))) => {
+                if let Some(Question::Put { is_acknowledged, .. }) = self.desk.question_mut(question) {
+                    *is_acknowledged = true;
+                }
+                return;
+            }
+            (Some(_), _) => {}
+            (None, _) => return,
+        }
+        self.finish(&mark, &own, turn);
+        self.pump(&own.key, turn);
+    }
+
+    /// The recipient has it.
+    fn finish(&mut self, mark: &Mark, to: &Name, turn: &mut Turn<'_, A>) {
+        self.figures.count(Outcome::Delivered);
+        self.outcomes.set(mark, Fate::Delivered, turn.now.tick);
+        self.tell_fate(mark, to, Fate::Delivered, turn);
+    }
+
+    /// Tells a sender how far its message is, if it is there.
+    fn tell_fate(&mut self, mark: &Mark, to: &Name, fate: Fate, turn: &mut Turn<'_, A>) {
+        let notice = match fate {
+            Fate::Delivered => Notice::Delivered(&to.shown, mark.id),
+            Fate::Stored(_) => Notice::Stored(&to.shown, mark.id),
+            Fate::UnderWay | Fate::Asked(_) => return,
+        };
+        self.tell_name(&mark.from, notice, turn);
+    }
+
+    fn tell_name(&self, name: &Key, notice: Notice<'_>, turn: &mut Turn<'_, A>) {
+        let session = self.persons.get(name).and_then(|person| self.sessions.get(&person.session));
+        if let Some(session) = session {
+            turn.post.tell(session.address, notice);
+        }
+    }
+
+    /// Sends what may be sent, and reads what there is room for.
+    pub(crate) fn pump(&mut self, to: &Key, turn: &mut Turn<'_, A>) {
+        while let Some(letter) = self.persons.get_mut(to).and_then(|person| person.inbox.next()) {
+            let serial = self.serial();
+            let flight = Flight { letter, serial, since: turn.now.tick, tries: 0 };
+            if let Some(person) = self.persons.get_mut(to) {
+                person.inbox.flights.push(flight);
+            }
+            self.launch(to, serial, turn);
+        }
+        let Some(person) = self.persons.get_mut(to).filter(|person| person.inbox.wants_mail()) else {
+            return;
+        };
+        let inbox = &mut person.inbox;
+        let (after, absences) = (inbox.read, inbox.absences);
+        let question = Question::Read { to: to.clone(), absences, asked: READ };
+        let request = Request::Read { name: (**to).into(), after, count: READ };
+        // Who has too much to do is asked again when the recipient is next heard of.
+        inbox.is_reading = self.desk.ask(question, request).is_ok();
+        inbox.is_silent = !inbox.is_reading;
+        if inbox.is_silent {
+            self.note_silent();
+        }
+    }
+
+    /// Sends a message once more, and says when to look at it again.
+    fn launch(&mut self, to: &Key, serial: u64, turn: &mut Turn<'_, A>) {
+        let Some(person) = self.persons.get_mut(to) else { return };
+        let Some(session) = self.sessions.get(&person.session) else { return };
+        let Some(flight) = person.inbox.flight(serial) else { return };
+        let Letter { from, id, time, bytes, .. } = &flight.letter;
+        turn.post.tell(session.address, Notice::Message { from: &from.shown, id: *id, time: *time, bytes });
+        flight.tries += 1;
+        let pause = TRIES_MS.get(flight.tries).copied().unwrap_or(SILENT_MS);
+        let due = flight.since + pause;
+        self.timers.add(turn.shard, due, Job::Try { to: to.clone(), serial });
+    }
+
+    /// A message was sent a while ago, and may not have been acknowledged.
+    pub(crate) fn try_again(&mut self, to: &Key, serial: u64, turn: &mut Turn<'_, A>) {
+        let now = turn.now.tick;
+        let Some(flight) = self.persons.get_mut(to).and_then(|person| person.inbox.flight(serial)) else {
+            return;
+        };
+        let due = flight.since + TRIES_MS.get(flight.tries).copied().unwrap_or(SILENT_MS);
+        if now < due {
+            // It has been sent to another address since.
+            return;
+        }
+        if flight.tries < TRIES_MS.len() {
+            self.figures.tries += 1;
+            self.launch(to, serial, turn);
+        } else {
+            self.fall_silent(to, turn);
+        }
+    }
+
+    fn fall_silent(&mut self, to: &Key, turn: &mut Turn<'_, A>) {
+        let Some(person) = self.persons.get_mut(to) else { return };
+        let (name, letters) =
+            (Name { key: to.clone(), shown: person.shown.clone() }, person.inbox.fall_silent());
+        self.note_silent();
+        self.keep(&name, letters, turn);
+    }
+
+    /// A recipient that was silent is heard of.
+    pub(crate) fn wake(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
+        let Some(person) = self.persons.get_mut(name).filter(|person| person.inbox.is_silent) else { return };
+        person.inbox.is_silent = false;
+        self.note_silent();
+        self.pump(name, turn);
+    }
+
+    /// A recipient is somewhere else now: what it has not acknowledged is sent there, as if for the first time.
+    pub(crate) fn deliver_again(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
+        self.wake(name, turn);
+        let Some(person) = self.persons.get_mut(name) else { return };
+        let mut serials = Vec::new();
+        for flight in &mut person.inbox.flights {
+            (flight.since, flight.tries) = (turn.now.tick, 0);
+            serials.push(flight.serial);
+        }
+        serials.into_iter().for_each(|serial| self.launch(name, serial, turn));
+        self.pump(name, turn);
+    }
+
+    /// Has letters kept that nobody takes now; those that are in the store already stay there.
+    pub(crate) fn keep(&mut self, to: &Name, letters: Vec<Letter>, turn: &mut Turn<'_, A>) {
+        for letter in letters.into_iter().filter(|letter| letter.stored.is_none()) {
+            self.put(to, letter, turn);
+        }
+    }
+
+    fn put(&mut self, to: &Name, letter: Letter, turn: &mut Turn<'_, A>) {
+        let mark = Mark { from: letter.from.key.clone(), to: to.key.clone(), id: letter.id };
+        let request = Request::Put {
+            to: (*to.key).into(),
+            from: letter.from.stored(),
+            id: letter.id.as_str().into(),
+            now: letter.time,
+            bytes: letter.bytes,
+        };
+        let question = Question::Put { mark: mark.clone(), to: to.clone(), is_acknowledged: false };
+        match self.desk.ask(question, request) {
+            Ok(question) => {
+                *self.puts.entry(to.key.clone()).or_default() += 1;
+                self.outcomes.set(&mark, Fate::Asked(question), turn.now.tick);
+            }
+            Err(_) => {
+                // Its sender repeats it.
+                self.figures.count(Outcome::Deferred);
+                self.outcomes.forget(&mark);
+            }
+        }
+    }
+
+    pub(crate) fn hear_of_put(
+        &mut self,
+        mark: &Mark,
+        to: &Name,
+        is_acknowledged: bool,
+        answer: &Answer,
+        turn: &mut Turn<'_, A>,
+    ) {
+        self.count_put(&mark.to);
+        match *answer {
+            Answer::Stored { number } if is_acknowledged => {
+                self.desk.tell(Request::Delete { name: (*mark.to).into(), number });
+                self.finish(mark, to, turn);
+            }
+            Answer::Stored { number } => {
+                self.figures.count(Outcome::Stored);
+                self.outcomes.set(mark, Fate::Stored(number), turn.now.tick);
+                self.tell_fate(mark, to, Fate::Stored(number), turn);
+                if let Some(person) = self.persons.get_mut(&mark.to) {
+                    person.inbox.has_more = true;
+                }
+            }
+            Answer::NoSuchName => self.end(mark, Outcome::NoSuchName, Notice::NoSuchName(&to.shown), turn),
+            Answer::Full(_) => self.end(mark, Outcome::MailboxFull, Notice::MailboxFull(&to.shown), turn),
+            _ => {
+                // Its sender repeats it.
+                self.figures.count(Outcome::Failed);
+                self.outcomes.forget(&mark);
+            }
+        }
+        self.pump(&mark.to, turn);
+    }
+
+    /// A message is refused for good, and may come again as if it were new.
+    fn end(&mut self, mark: &Mark, outcome: Outcome, notice: Notice<'_>, turn: &mut Turn<'_, A>) {
+        self.figures.count(outcome);
+        self.outcomes.forget(mark);
+        self.tell_name(&mark.from, notice, turn);
+    }
+
+    fn count_put(&mut self, to: &Key) {
+        let Some(puts) = self.puts.get_mut(to) else { return };
+        *puts -= 1;
+        if *puts == 0 {
+            self.puts.remove(to);
+        }
+    }
+
+    pub(crate) fn hear_of_mail(
+        &mut self,
+        to: &Key,
+        absences: u32,
+        asked: usize,
+        answer: Answer,
+        turn: &mut Turn<'_, A>,
+    ) {
+        let Some(person) = self.persons.get_mut(to).filter(|person| person.inbox.absences == absences) else {
+            return;
+        };
+        let inbox = &mut person.inbox;
+        inbox.is_reading = false;
+        let Answer::Mails(mails) = answer else {
+            // The disk failed. It is asked again when the recipient is next heard of.
+            inbox.is_silent = true;
+            return self.note_silent();
+        };
+        inbox.has_more = mails.len() >= asked;
+        for mail in mails {
+            inbox.read = inbox.read.max(mail.number);
+            let from = Name::of_store(&mail.from);
+            let Some(id) = MessageId::parse(mail.id.as_bytes()) else { continue };
+            let mark = Mark { from: from.key.clone(), to: to.clone(), id };
+            if self.outcomes.get(&mark) == Some(Fate::Delivered) {
+                // It was acknowledged while the store looked it up.
+                self.desk.tell(Request::Delete { name: (&**to).into(), number: mail.number });
+                continue;
+            }
+            inbox.push(Letter { from, id, time: mail.time, bytes: mail.bytes, stored: Some(mail.number) });
+        }
+        self.pump(to, turn);
+    }
+}

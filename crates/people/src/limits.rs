@@ -1,0 +1,70 @@
+//! Every bound of this crate, with its reason.
+
+/// Characters of a name, at most. (`protocol.md`)
+pub const NAME_CHARACTERS: usize = 32;
+
+/// Messages that a recipient has been sent and has not acknowledged, at most. (`protocol.md`)
+pub const WINDOW: usize = 8;
+
+/// When a message is sent, after the first time, in milliseconds. (`protocol.md`)
+pub const TRIES_MS: [u64; 4] = [0, 500, 1000, 2000];
+
+/// A recipient that has not acknowledged by then is silent: a second after the last try, in milliseconds. (`protocol.md`)
+pub const SILENT_MS: u64 = 3000;
+
+/// Messages of one recipient that wait in memory, at most: those of a turn of many senders. Beyond, a message is not accepted; its
+/// sender repeats it.
+pub const QUEUE: usize = 64;
+
+/// The part of it that one sender may have: one of so many.
+pub const QUEUE_SHARE: usize = 4;
+
+/// Mails that are read from the store at once: what the window and the queue have room for.
+pub const READ: usize = QUEUE;
+
+/// Outcomes that are remembered for one sender. (`protocol.md`)
+pub const OUTCOMES_PER_SENDER: usize = 1024;
+
+/// How long an outcome is remembered, in milliseconds. (`protocol.md`)
+pub const OUTCOME_MS: u64 = 10 * 60 * 1000;
+
+/// Outcomes that are remembered in all: some 50 MB. The oldest go first.
+pub const OUTCOMES: usize = 262_144;
+
+/// Names that are shown as offline in a group, at most. (`protocol.md`)
+pub const OFFLINE: usize = 1024;
+
+/// Bytes of a page of names, and of a message with news, at most. (`protocol.md`)
+pub const PAGE_BYTES: usize = 1200;
+
+/// How long news of a group wait for more, in milliseconds: nobody sees the difference, and 1,000 who come at once are some
+/// messages and not 1,000.
+pub const NEWS_MS: u64 = 50;
+
+/// Messages with news that each watcher of a group gets at once, at most: what a socket's buffer takes.
+pub const NEWS_PAGES: usize = 8;
+
+/// Messages with news that a group causes in a millisecond, at most: a hundredth of what a core can send.
+pub const NEWS_PER_MS: u64 = 20;
+
+/// How long a BRIDGE waits, in milliseconds. (`protocol.md`)
+pub const BRIDGE_MS: u64 = 60_000;
+
+/// When a peer's address is sent, after the match, in milliseconds. (`protocol.md`)
+pub const PEER_AT_MS: [u64; 4] = [0, 200, 600, 1400];
+
+/// How often what has become old is looked for, in milliseconds.
+pub const SWEEP_MS: u64 = 60_000;
+
+/// How often the store is asked to do the same, in milliseconds: mail and names live for days.
+pub const STORE_SWEEP_MS: u64 = 3_600_000;
+
+/// How often the store hears that a name is in use, in milliseconds: twice in the day that its own note may lag behind.
+pub const SEEN_MS: u64 = 12 * 3_600_000;
+
+/// Names that the store hears of at once, at most: a fraction of what may wait for it.
+pub const SEEN_AT_ONCE: usize = 4096;
+
+const _: () = assert!(SILENT_MS > TRIES_MS[TRIES_MS.len() - 1]);
+const _: () = assert!(QUEUE / QUEUE_SHARE >= 1 && WINDOW <= QUEUE);
+const _: () = assert!(READ <= store::limits::READ_MAILS);

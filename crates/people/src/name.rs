@@ -1,0 +1,150 @@
+//! A name: what people write, and what counts as the same.
+
+use std::sync::Arc;
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::limits::NAME_CHARACTERS;
+
+/// A name. Two spellings that differ only in case, or in how an accent is written, are one.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// The same for all spellings.
+    pub key: Arc<str>,
+    /// As its owner writes it, in Unicode's normal form C.
+    pub shown: Arc<str>,
+}
+
+/// It has not 1 to [`NAME_CHARACTERS`] characters out of letters (and the marks that go with them), digits, `_`, `-` and `.`, or
+/// is a single `-`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadName;
+
+impl Name {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// If it can be none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadName> {
+        let text = std::str::from_utf8(bytes).map_err(|_| BadName)?;
+        let mut shown = String::with_capacity(text.len());
+        for (at, character) in text.nfc().enumerate() {
+            let is_mark = at > 0 && is_combining_mark(character);
+            if at == NAME_CHARACTERS || !is_good(character) && !is_mark {
+                return Err(BadName);
+            }
+            shown.push(character);
+        }
+        // What stands for nobody is nobody's.
+        if shown.is_empty() || shown == "-" {
+            return Err(BadName);
+        }
+        let key: String = shown.nfd().default_case_fold().nfc().collect();
+        Ok(Self { key: key.into(), shown: shown.into() })
+    }
+
+    /// As the store keeps it.
+    pub(crate) fn stored(&self) -> store::Name {
+        store::Name { key: (*self.key).into(), shown: (*self.shown).into() }
+    }
+
+    /// As it was kept.
+    pub(crate) fn of_store(name: &store::Name) -> Self {
+        Self { key: (*name.key).into(), shown: (*name.shown).into() }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Name {}
+
+fn is_good(character: char) -> bool {
+    match character {
+        '_' | '-' | '.' => true,
+        _ if character.is_ascii() => character.is_ascii_alphanumeric(),
+        _ => (character.is_alphabetic() || character.is_numeric()) && !is_invisible(character),
+    }
+}
+
+/// Letters that nobody sees: the fillers of Hangul, which are `Lo` and `Default_Ignorable` at once.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn spellings_of_one_name_have_one_key() {
+        for (one, other) in [
+            ("Anna", "anna"),
+            ("\u{c9}va", "e\u{301}va"),
+            ("STRASSE", "stra\u{df}e"),
+            (
+                "\u{3a3}\u{3af}\u{3c3}\u{3c5}\u{3c6}\u{3bf}\u{3c2}",
+                "\u{3c3}\u{3af}\u{3c3}\u{3c5}\u{3c6}\u{3bf}\u{3c3}",
+            ),
+        ] {
+            assert_eq!(name(one), name(other), "{one} {other}");
+        }
+        assert_ne!(name("anna"), name("anne"));
+        assert_eq!(&*name("E\u{301}va").shown, "\u{c9}va");
+    }
+
+    #[test]
+    fn names_are_letters_digits_and_three_signs() {
+        for good in [
+            "a",
+            "-a",
+            ".",
+            "_",
+            "a.b-c_9",
+            "\u{5c71}\u{7530}",
+            "\u{627}\u{644}\u{639}",
+            "\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}",
+            &"x".repeat(32),
+            &"e\u{301}".repeat(32),
+        ] {
+            assert!(Name::parse(good.as_bytes()).is_ok(), "{good}");
+        }
+        let bad = [
+            "",
+            "-",
+            "#1",
+            "a b",
+            "a\u{a0}b",
+            "a\n",
+            "a=b",
+            "\u{1f600}",
+            "a\u{200b}",
+            "\u{301}a",
+            "\u{3164}",
+            "a\u{202e}",
+            "!a",
+            &"x".repeat(33),
+        ];
+        for bad in bad {
+            assert_eq!(Name::parse(bad.as_bytes()).err(), Some(BadName), "{bad:?}");
+        }
+        assert!(Name::parse(b"\xff").is_err());
+    }
+
+    #[test]
+    fn a_key_is_its_own_key() {
+        for text in ["\u{130}x", "\u{1e9e}", "\u{fb01}", "\u{390}", "A\u{30a}"] {
+            let key = name(text).key;
+            assert_eq!(name(&key).key, key, "{text}");
+        }
+    }
+}

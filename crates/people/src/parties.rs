@@ -1,0 +1,87 @@
+//! Who takes part: sessions and their addresses, groups, and whoever carries what is said to them.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wire::{Notice, Refusal};
+
+/// Where a client is reached.
+pub trait Address: Copy + Debug {
+    /// Where others would reach it by UDP; `None` if they would not.
+    fn by_udp(&self) -> Option<SocketAddr>;
+}
+
+/// A group. Two that have the same id one after the other are not equal.
+pub trait Place: Clone + Eq + Hash + Debug {
+    /// True if the group is deleted: nobody will ever be in it again.
+    fn is_over(&self) -> bool;
+}
+
+/// The name that a session has now, for whoever has to say it without the lock of all.
+#[derive(Debug, Default)]
+pub struct Badge(Mutex<Option<Arc<str>>>);
+
+impl Badge {
+    /// The name, as its owner writes it.
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn wear(&self, name: Option<Arc<str>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+}
+
+/// A session, the same for as long as it lives, wherever it moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller<A, G> {
+    /// Whose session.
+    pub session: SessionId,
+    /// Where it is.
+    pub address: A,
+    /// The group that it is in.
+    pub group: Option<G>,
+    /// The shard that serves it.
+    pub shard: usize,
+    /// Where its name is to be written.
+    pub badge: Arc<Badge>,
+}
+
+/// What time it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// Milliseconds since some moment; never goes back.
+    pub tick: u64,
+    /// Milliseconds since 1970, as the calendar has it.
+    pub unix: u64,
+}
+
+/// A moment on a shard, and what is said in it.
+pub struct Turn<'a, A: Copy> {
+    /// What time it is.
+    pub now: Now,
+    /// Whose turn it is.
+    pub shard: usize,
+    /// Takes what is to be said.
+    pub post: &'a mut dyn Post<A>,
+}
+
+/// Takes what is to be said.
+pub trait Post<A: Copy> {
+    /// Something for one.
+    fn tell(&mut self, to: A, notice: Notice<'_>);
+
+    /// A refusal for one.
+    fn refuse(&mut self, to: A, refusal: Refusal);
+
+    /// The same for many.
+    fn tell_all(&mut self, to: &[A], notice: Notice<'_>) {
+        to.iter().for_each(|&to| self.tell(to, notice));
+    }
+}

@@ -1,0 +1,268 @@
+//! All people of the relay, and the one place where they are asked and called.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use wire::{Notice, Person as Request, Refusal, Token, Usage};
+
+use crate::desk::{Counter, Desk};
+use crate::figures::Figures;
+use crate::inbox::Inbox;
+use crate::limits::{SEEN_AT_ONCE, SEEN_MS, STORE_SWEEP_MS, SWEEP_MS};
+use crate::outcomes::Outcomes;
+use crate::parties::{Address, Badge, Caller, Now, Place, SessionId, Turn};
+use crate::rendezvous::{Meetings, Wait};
+use crate::rooms::Rooms;
+use crate::signals::Signals;
+use crate::timers::{Job, Timers};
+
+/// What all spellings of a name have in common.
+pub(crate) type Key = Arc<str>;
+
+/// How the relay wants it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Who registers in no group is to come into one: [`People::arrivals`] says who.
+    pub has_lobby: bool,
+}
+
+/// All people: sessions that have ever asked for something here, names that are online, and what is between them.
+pub struct People<A, G> {
+    pub(crate) settings: Settings,
+    pub(crate) desk: Counter,
+    pub(crate) timers: Timers,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) sessions: HashMap<SessionId, Session<A, G>, RandomState>,
+    pub(crate) persons: HashMap<Key, Person, RandomState>,
+    pub(crate) rooms: Rooms<G>,
+    /// How many messages for a name the store has been asked to keep, and has not answered.
+    pub(crate) puts: HashMap<Key, u32, RandomState>,
+    pub(crate) meetings: Meetings<G>,
+    /// Those who are to come into the lobby, by shard.
+    pub(crate) arrivals: Vec<Vec<A>>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) figures: Figures,
+    /// Names of which the store is to hear that they are in use; those of the last round that have not come yet.
+    pub(crate) unseen: Vec<Key>,
+    seen: u64,
+    store_swept: u64,
+    serial: u64,
+}
+
+/// A session that has asked for something.
+pub(crate) struct Session<A, G> {
+    pub address: A,
+    pub group: Option<G>,
+    pub shard: usize,
+    pub badge: Arc<Badge>,
+    /// The name that it has.
+    pub name: Option<Key>,
+    /// The name that it had until it gave it back.
+    pub former: Option<Arc<str>>,
+    pub watches: bool,
+    pub wait: Option<Wait>,
+}
+
+/// A name that is online.
+pub(crate) struct Person {
+    pub shown: Arc<str>,
+    pub claim: Token,
+    pub session: SessionId,
+    pub inbox: Inbox,
+}
+
+impl<A: Address, G: Place> People<A, G> {
+    /// Without anybody, for so many shards. `desk` keeps what must survive.
+    pub fn new(shards: usize, settings: Settings, desk: Box<dyn Desk>, signals: Arc<Signals>) -> Self {
+        let mut timers = Timers::new(shards);
+        timers.add(0, SWEEP_MS, Job::Sweep);
+        Self {
+            settings,
+            desk: Counter::new(desk),
+            timers,
+            outcomes: Outcomes::default(),
+            sessions: HashMap::default(),
+            persons: HashMap::default(),
+            rooms: Rooms::default(),
+            puts: HashMap::default(),
+            meetings: Meetings::default(),
+            arrivals: (0..shards).map(|_| Vec::new()).collect(),
+            signals,
+            figures: Figures::default(),
+            unseen: Vec::new(),
+            seen: 0,
+            store_swept: 0,
+            serial: 0,
+        }
+    }
+
+    /// Does what a session asks for. What is not refused is answered by the post, now or in a later turn. `fresh` is
+    /// random: what is made of it is a secret.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn request(
+        &mut self,
+        request: &Request<'_>,
+        caller: Caller<A, G>,
+        fresh: u128,
+        turn: &mut Turn<'_, A>,
+    ) -> Result<(), Refusal> {
+        let id = self.meet(caller, turn);
+        let address = self.sessions[&id].address;
+        match *request {
+            Request::Reg(fields) => {
+                let register = fields.register().ok_or(Refusal::MissingArgument(Usage::Reg))?;
+                self.register(id, register, Token::of(fresh), turn)
+            }
+            Request::Dereg => self.deregister(id, turn),
+            Request::Peers(fields) => self.peers(id, fields.only(), turn),
+            Request::Watch => self.watch(id, turn),
+            Request::Unwatch => {
+                self.stop_watching(id);
+                turn.post.tell(address, Notice::Unwatching);
+                Ok(())
+            }
+            Request::Send(fields) => {
+                let letter = fields.letter().ok_or(Refusal::MissingArgument(Usage::Send))?;
+                self.send(id, letter, turn)
+            }
+            Request::Ack(fields) => {
+                fields.ack().into_iter().for_each(|ack| self.acknowledge(id, ack, turn));
+                Ok(())
+            }
+            Request::Bridge(fields) => self.bridge(id, fields.only(), Token::of(fresh), turn),
+            Request::Unbridge => {
+                self.stop_waiting(id);
+                turn.post.tell(address, Notice::Unbridged);
+                Ok(())
+            }
+        }
+    }
+
+    /// A session that has asked for something before is in another group now, or in none.
+    pub fn enter(&mut self, id: SessionId, group: Option<G>, turn: &mut Turn<'_, A>) {
+        if self.sessions.get(&id).is_some_and(|session| session.group != group) {
+            self.change_rooms(id, group, turn);
+        }
+    }
+
+    /// A session goes on at another address, and maybe on another shard.
+    pub fn move_to(&mut self, id: SessionId, address: A, turn: &mut Turn<'_, A>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        (session.address, session.shard) = (address, turn.shard);
+        if let Some(name) = session.name.clone() {
+            self.deliver_again(&name, turn);
+        }
+    }
+
+    /// A session has ended.
+    pub fn leave(&mut self, id: SessionId, turn: &mut Turn<'_, A>) {
+        self.depart(id, turn);
+        self.stop_watching(id);
+        self.stop_waiting(id);
+        self.sessions.remove(&id);
+    }
+
+    /// A session has said something, whatever it is: mail comes to who was silent. Needless unless
+    /// [`Signals::is_anybody_silent`].
+    pub fn hear(&mut self, id: SessionId, turn: &mut Turn<'_, A>) {
+        let name = self.sessions.get(&id).and_then(|session| session.name.clone());
+        if let Some(name) = name {
+            self.wake(&name, turn);
+        }
+    }
+
+    /// Does what is due on this shard, and what the desk has answered.
+    pub fn turn(&mut self, turn: &mut Turn<'_, A>) {
+        if self.signals.take_answers() {
+            for (question, answer) in self.desk.answers() {
+                self.hear_of(question, answer, turn);
+            }
+        }
+        while let Some(job) = self.timers.pop(turn.shard, turn.now.tick) {
+            match job {
+                Job::Try { to, serial } => self.try_again(&to, serial, turn),
+                Job::News { room } => self.tell_news(room, turn),
+                Job::Meet { nonce, number } => self.introduce(nonce, number, turn),
+                Job::Wait { session, serial } => self.end_wait(session, serial),
+                Job::Sweep => self.sweep(turn),
+            }
+        }
+    }
+
+    /// When this shard's next turn has to be, in ticks; `None` if nothing is due.
+    pub fn due(&self, shard: usize) -> Option<u64> {
+        self.timers.due(shard)
+    }
+
+    /// Sessions of this shard that have registered in no group, since it last asked: they are to come into the lobby.
+    pub fn arrivals(&mut self, shard: usize) -> Vec<A> {
+        let arrivals = std::mem::take(&mut self.arrivals[shard]);
+        if !arrivals.is_empty() {
+            self.signals.set_arrivals(self.arrivals.iter().map(Vec::len).sum());
+        }
+        arrivals
+    }
+
+    /// Applies new settings.
+    pub fn reload(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// The numbers as they are.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            online: self.persons.len() as u64,
+            watching: self.rooms.watchers() as u64,
+            waiting: self.meetings.waiting() as u64,
+            silent: self.persons.values().filter(|person| person.inbox.is_silent).count() as u64,
+            under_way: self.persons.values().map(|person| person.inbox.len() as u64).sum(),
+            ..self.figures
+        }
+    }
+
+    /// A number that nothing else has.
+    pub(crate) fn serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// Whoever asks is known from now on, as it is now.
+    fn meet(&mut self, caller: Caller<A, G>, turn: &mut Turn<'_, A>) -> SessionId {
+        let Caller { session: id, address, group, shard, badge } = caller;
+        if let Some(session) = self.sessions.get_mut(&id) {
+            (session.address, session.shard) = (address, shard);
+            self.enter(id, group, turn);
+        } else {
+            let (name, former, watches, wait) = (None, None, false, None);
+            self.sessions.insert(id, Session { address, group, shard, badge, name, former, watches, wait });
+        }
+        id
+    }
+
+    fn sweep(&mut self, turn: &mut Turn<'_, A>) {
+        let now = turn.now.tick;
+        self.timers.add(turn.shard, now + SWEEP_MS, Job::Sweep);
+        self.outcomes.sweep(now);
+        self.rooms.sweep();
+        if now >= self.store_swept + STORE_SWEEP_MS {
+            self.store_swept = now;
+            self.sweep_store(turn);
+        }
+        self.tell_seen(turn.now);
+    }
+
+    /// The store forgets names that nobody has seen for long.
+    fn tell_seen(&mut self, now: Now) {
+        if self.unseen.is_empty() && now.tick >= self.seen + SEEN_MS {
+            self.seen = now.tick;
+            self.unseen = self.persons.keys().cloned().collect();
+        }
+        let rest = self.unseen.len().saturating_sub(SEEN_AT_ONCE);
+        for name in self.unseen.split_off(rest) {
+            self.desk.tell(store::Request::Seen { name: (*name).into(), now: now.unix });
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Names: who has which, who gives one back, and what the store says of it.
+
+use std::sync::Arc;
+
+use store::{Answer, Request};
+use wire::{News, Notice, Refusal, Register, Token};
+
+use crate::People;
+use crate::desk::Question;
+use crate::inbox::Inbox;
+use crate::name::Name;
+use crate::parties::{Address, Place, SessionId, Turn};
+use crate::people::{Key, Person};
+
+impl<A: Address, G: Place> People<A, G> {
+    /// The name that a session has.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub(crate) fn name_of(&self, id: SessionId) -> Result<Name, Refusal> {
+        let key = self.sessions[&id].name.clone().ok_or(Refusal::NotRegistered)?;
+        let person = self.persons.get(&key).ok_or(Refusal::NotRegistered)?;
+        Ok(Name { shown: Arc::clone(&person.shown), key })
+    }
+
+    pub(crate) fn register(
+        &mut self,
+        id: SessionId,
+        Register { name, claim }: Register<'_>,
+        fresh: Token,
+        turn: &mut Turn<'_, A>,
+    ) -> Result<(), Refusal> {
+        let name = Name::parse(name).map_err(|_| Refusal::BadName)?;
+        let address = self.sessions[&id].address;
+        if let Some(person) = self.persons.get(&name.key).filter(|person| person.session == id) {
+            turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
+            return Ok(());
+        }
+        let request = Request::Claim {
+            name: name.stored(),
+            claim: claim.map(|claim| claim.to_string().into()),
+            fresh: fresh.to_string().into(),
+            now: turn.now.unix,
+        };
+        let asked = self.desk.ask(Question::Claim { session: id, name }, request);
+        asked.map(drop).map_err(|_| Refusal::ServerFull)
+    }
+
+    pub(crate) fn deregister(&mut self, id: SessionId, turn: &mut Turn<'_, A>) -> Result<(), Refusal> {
+        let name = self.name_of(id).ok().map(|name| name.shown);
+        if let Some(name) = name {
+            self.depart(id, turn);
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.former = Some(name);
+            }
+        }
+        let session = &self.sessions[&id];
+        let former = session.former.as_deref().ok_or(Refusal::NotRegistered)?;
+        turn.post.tell(session.address, Notice::Deregistered(former));
+        Ok(())
+    }
+
+    /// What has been asked of the store is answered.
+    pub(crate) fn hear_of(&mut self, question: Question, answer: Answer, turn: &mut Turn<'_, A>) {
+        match question {
+            Question::Claim { session, name } => self.hear_of_claim(session, &name, &answer, turn),
+            Question::Put { mark, to, is_acknowledged } => {
+                self.hear_of_put(&mark, &to, is_acknowledged, &answer, turn);
+            }
+            Question::Read { to, absences, asked } => {
+                self.hear_of_mail(&to, absences, asked, answer, turn);
+            }
+            Question::Sweep if matches!(answer, Answer::Swept { more: true, .. }) => self.sweep_store(turn),
+            Question::Sweep => {}
+        }
+    }
+
+    pub(crate) fn sweep_store(&mut self, turn: &mut Turn<'_, A>) {
+        // Who has too much to do sweeps the next time.
+        let _ = self.desk.ask(Question::Sweep, Request::Sweep { now: turn.now.unix });
+    }
+
+    fn hear_of_claim(&mut self, id: SessionId, name: &Name, answer: &Answer, turn: &mut Turn<'_, A>) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let address = session.address;
+        let (claim, mails) = match answer {
+            Answer::Claimed { claim, mails } => (Token::parse(claim.as_bytes()), *mails),
+            Answer::Taken => {
+                self.figures.taken += 1;
+                return turn.post.tell(address, Notice::NameTaken(&name.shown));
+            }
+            _ => (None, 0),
+        };
+        let Some(claim) = claim else { return turn.post.refuse(address, Refusal::ServerFull) };
+        if session.name.as_ref().is_some_and(|own| *own != name.key) {
+            self.depart(id, turn);
+        }
+        self.give(id, name, (claim, mails), turn);
+    }
+
+    /// The name is this session's from now on, whoever had it before.
+    fn give(&mut self, id: SessionId, name: &Name, (claim, mails): (Token, u32), turn: &mut Turn<'_, A>) {
+        self.figures.registered += 1;
+        let before = self.persons.get(&name.key).map(|person| person.session);
+        if let Some(before) = before.filter(|&before| before != id) {
+            self.take_away(before, name, turn);
+        }
+        let inbox = || Inbox::new(mails > 0);
+        let shown = Arc::clone(&name.shown);
+        let person = self.persons.entry(name.key.clone()).or_insert_with(|| Person {
+            shown: Arc::clone(&shown),
+            claim,
+            session: id,
+            inbox: inbox(),
+        });
+        (person.session, person.shown, person.claim) = (id, shown, claim);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.name = Some(name.key.clone());
+        session.badge.wear(Some(Arc::clone(&name.shown)));
+        let (address, shard, group) = (session.address, session.shard, session.group.clone());
+        turn.post.tell(address, Notice::Registered(&name.shown, claim));
+        if mails > 0 {
+            turn.post.tell(address, Notice::Mail(mails));
+        }
+        if group.is_some() {
+            self.come_into_room(id, News::Online, turn);
+        } else if self.settings.has_lobby {
+            self.arrivals[shard].push(address);
+            self.signals.set_arrivals(self.arrivals.iter().map(Vec::len).sum());
+        }
+        self.deliver_again(&name.key, turn);
+    }
+
+    /// Another session has shown the claim of its name.
+    fn take_away(&mut self, id: SessionId, name: &Name, turn: &mut Turn<'_, A>) {
+        self.leave_room(id, News::Left, turn);
+        self.stop_waiting(id);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.name = None;
+        session.badge.wear(None);
+        turn.post.tell(session.address, Notice::NameMoved(&name.shown));
+    }
+
+    /// A session's name goes offline. What is on its way to it is kept.
+    pub(crate) fn depart(&mut self, id: SessionId, turn: &mut Turn<'_, A>) {
+        let Ok(name) = self.name_of(id) else { return };
+        self.leave_room(id, News::Offline, turn);
+        self.stop_waiting(id);
+        if let Some(mut person) = self.persons.remove(&name.key) {
+            self.keep(&name, person.inbox.empty(), turn);
+        }
+        self.note_silent();
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.name = None;
+            session.badge.wear(None);
+        }
+    }
+
+    /// How many recipients are silent, for who looks without the lock.
+    pub(crate) fn note_silent(&self) {
+        self.signals.set_silent(self.persons.values().filter(|person| person.inbox.is_silent).count());
+    }
+
+    pub(crate) fn person(&mut self, key: &Key) -> Option<&mut Person> {
+        self.persons.get_mut(key)
+    }
+}

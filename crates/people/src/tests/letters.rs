@@ -1,0 +1,179 @@
+//! Direct messages: acknowledged, tried again, kept, and delivered on return.
+
+use store::Bounds;
+
+use super::world::{At, UNIX, World};
+use crate::Settings;
+
+fn pair() -> World {
+    let mut world = World::new(3);
+    world.register(0, "anna");
+    world.register(1, "bob");
+    world
+}
+
+fn to(session: u16, text: &str) -> (u16, String) {
+    (session, text.to_owned())
+}
+
+#[test]
+fn a_message_is_delivered_when_it_is_acknowledged() {
+    let mut world = pair();
+    let message = format!("!MSG anna 7 {UNIX} hello  bob");
+    assert_eq!(world.say(0, "!SEND BOB 7 hello  bob"), [to(1, &message)]);
+    assert_eq!(world.say(1, "!ACK anna 7"), [to(0, "!DELIVERED bob 7")]);
+    assert_eq!(world.say(1, "!ACK anna 7"), [], "an ACK has no answer, and neither has its repeat");
+    assert_eq!(world.say(0, "!SEND bob 7 hello  bob"), [to(0, "!DELIVERED bob 7")], "a repeat is known");
+    assert_eq!(world.pass(10_000), [], "and nothing more comes of it");
+}
+
+#[test]
+fn it_is_tried_as_often_as_the_protocol_says_and_then_kept() {
+    let mut world = pair();
+    let message = format!("!MSG anna 7 {UNIX} x");
+    world.say(0, "!SEND bob 7 x");
+    for (pause, expected) in [(499, 0), (1, 1), (499, 0), (1, 1), (999, 0), (1, 1), (999, 0)] {
+        assert_eq!(world.pass(pause), vec![to(1, &message); expected], "at {}", world.now);
+    }
+    assert_eq!(world.pass(1), [to(0, "!STORED bob 7")]);
+    assert_eq!(world.people.figures().silent, 1);
+    assert_eq!(world.pass(60_000), [], "nobody is sent anything who does not answer");
+    assert_eq!(world.say(0, "!SEND bob 8 y"), [to(0, "!STORED bob 8")], "it joins the end of what is kept");
+    world.hear(1);
+    let told = world.heard();
+    assert_eq!(told, [to(1, &message)], "one at a time of a sender, with the time of its first acceptance");
+    let told = world.say(1, "!ACK anna 7");
+    assert_eq!(told, [to(0, "!DELIVERED bob 7"), to(1, &format!("!MSG anna 8 {} y", UNIX + 63_000))]);
+    world.say(1, "!ACK anna 8");
+    assert_eq!(world.drawer.lock().unwrap().store.figures().mails, 0, "deleted when it was acknowledged");
+    let told = world.say(0, "!SEND bob 9 z");
+    assert!(told[0].1.starts_with("!MSG anna 9 "), "what is new goes directly again: {told:?}");
+}
+
+/// In a system that this one follows the "retries" resent nothing, and mail was deleted before it was acknowledged.
+#[test]
+fn mail_is_kept_until_it_is_acknowledged() {
+    let mut world = pair();
+    world.leave(1);
+    assert_eq!(world.say(0, "!SEND bob 1 x"), [to(0, "!STORED bob 1")]);
+    let told = world.say(2, "!REG bob");
+    assert_eq!(told, [to(2, "!ERR NAME_TAKEN bob")]);
+    assert_eq!(world.drawer.lock().unwrap().store.figures().mails, 1);
+    assert_eq!(world.pass(30 * 60_000), []);
+    assert_eq!(world.say(0, "!SEND bob 1 x"), [to(0, "!STORED bob 1")], "known for as long as it is stored");
+    assert_eq!(world.drawer.lock().unwrap().store.figures().mails, 1);
+}
+
+#[test]
+fn a_late_acknowledgement_counts_wherever_the_message_is() {
+    let mut world = pair();
+    world.say(0, "!SEND bob 7 x");
+    world.slow(true);
+    world.pass(3000);
+    assert_eq!(world.say(1, "!ACK anna 7"), [], "it is about to be kept");
+    world.slow(false);
+    world.turn();
+    assert_eq!(world.heard(), [to(0, "!DELIVERED bob 7")]);
+    assert_eq!(world.drawer.lock().unwrap().store.figures().mails, 0);
+    world.say(0, "!SEND bob 8 x");
+    world.pass(3000);
+    let told = world.say(1, "!ACK anna 8");
+    assert!(told.contains(&to(0, "!DELIVERED bob 8")), "{told:?}");
+    assert_eq!(world.drawer.lock().unwrap().store.figures().mails, 0);
+}
+
+#[test]
+fn names_that_nobody_has_are_told() {
+    let mut world = pair();
+    assert_eq!(world.say(0, "!SEND clara 1 x"), [to(0, "!ERR NO_SUCH_NAME clara")]);
+    world.register(2, "clara");
+    assert!(
+        world.say(0, "!SEND clara 1 x")[0].1.starts_with("!MSG anna 1"),
+        "it may come again as if it were new"
+    );
+    assert_eq!(world.ask(0, "!SEND a=b 1 x"), ["!ERR BAD_NAME"]);
+}
+
+#[test]
+fn a_full_mailbox_refuses_and_keeps_what_it_has() {
+    let bounds = Bounds { mails_per_name: 8, ..Bounds::default() };
+    let mut world = World::with(3, Settings::default(), bounds);
+    let claim = world.register(1, "bob");
+    world.register(0, "anna");
+    world.leave(1);
+    for number in 0..2 {
+        assert_eq!(world.ask(0, &format!("!SEND bob {number} x")), [format!("!STORED bob {number}")]);
+    }
+    assert_eq!(world.ask(0, "!SEND bob 2 x"), ["!ERR MAILBOX_FULL bob"], "a quarter is one sender's");
+    let told = world.ask(2, &format!("!REG bob {claim}"));
+    assert_eq!(told[1], "!MAIL 2");
+}
+
+#[test]
+fn eight_are_under_way_and_one_of_each_sender() {
+    let mut world = World::new(12);
+    world.register(0, "anna");
+    (1..11).for_each(|sender| drop(world.register(sender, &format!("s{sender}"))));
+    let mut sent = 0;
+    for sender in 1..11 {
+        for number in 0..2 {
+            sent += world.say(sender, &format!("!SEND anna {number} x")).len();
+        }
+    }
+    assert_eq!(sent, 8);
+    let told = world.ask(0, "!ACK s1 0");
+    assert!(told[0].starts_with("!MSG s1 1 "), "{told:?}");
+    assert_eq!(world.people.figures().under_way, 19);
+}
+
+#[test]
+fn one_sender_cannot_fill_the_line() {
+    let mut world = pair();
+    for number in 0..100 {
+        world.say(0, &format!("!SEND bob {number} x"));
+    }
+    assert_eq!(world.people.figures().under_way, 17);
+    world.register(2, "clara");
+    assert!(world.say(2, "!SEND bob 1 x")[0].1.starts_with("!MSG clara 1"));
+}
+
+#[test]
+fn what_is_under_way_follows_its_recipient() {
+    let mut world = pair();
+    world.say(0, "!SEND bob 7 x");
+    world.pass(600);
+    world.move_to(1, At(501));
+    let message = format!("!MSG anna 7 {UNIX} x");
+    assert_eq!(world.heard(), [to(501, &message)]);
+    assert_eq!(world.pass(499), []);
+    assert_eq!(world.pass(1), [to(501, &message)]);
+    world.say_from(1, At(501), "!ACK anna 7");
+    assert_eq!(world.heard(), [to(0, "!DELIVERED bob 7")]);
+}
+
+#[test]
+fn who_goes_offline_has_it_kept() {
+    let mut world = pair();
+    world.say(0, "!SEND bob 7 x");
+    world.say(0, "!SEND bob 8 y");
+    world.leave(1);
+    world.turn();
+    assert_eq!(world.heard(), [to(0, "!STORED bob 7"), to(0, "!STORED bob 8")]);
+}
+
+#[test]
+fn a_store_that_has_too_much_to_do_loses_nothing() {
+    let mut world = pair();
+    world.say(0, "!SEND bob 7 x");
+    world.drawer.lock().unwrap().is_busy = true;
+    world.pass(3000);
+    world.drawer.lock().unwrap().is_busy = false;
+    assert_eq!(world.say(0, "!SEND bob 7 x"), [to(0, "!STORED bob 7")], "its sender goes on");
+}
+
+#[test]
+fn messages_to_oneself_arrive() {
+    let mut world = pair();
+    assert!(world.say(0, "!SEND anna 1 x")[0].1.starts_with("!MSG anna 1"));
+    assert_eq!(world.say(0, "!ACK anna 1"), [to(0, "!DELIVERED anna 1")]);
+}

@@ -1,0 +1,8 @@
+//! People as they are told to behave, and as they do.
+
+mod letters;
+mod presence;
+mod random;
+mod registry;
+mod rendezvous;
+mod world;

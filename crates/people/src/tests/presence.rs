@@ -1,0 +1,82 @@
+//! Who is in a group, and who hears of it.
+
+use super::world::World;
+
+#[test]
+fn names_in_a_group_are_listed_present_or_not() {
+    let mut world = World::new(4);
+    (0..4).for_each(|session| world.enter(session, Some("x")));
+    assert_eq!(world.ask(0, "!PEERS"), ["!OK PEERS ."]);
+    world.register(0, "anna");
+    world.register(1, "Bob");
+    world.register(2, "clara");
+    assert_eq!(world.ask(3, "!PEERS"), ["!OK PEERS . anna=ONLINE Bob=ONLINE clara=ONLINE"]);
+    world.leave(1);
+    world.enter(2, Some("y"));
+    assert_eq!(world.ask(0, "!PEERS"), ["!OK PEERS . anna=ONLINE Bob=OFFLINE"]);
+    assert_eq!(world.ask(0, "!PEERS >anna"), ["!OK PEERS . Bob=OFFLINE"]);
+    world.enter(0, None);
+    assert_eq!(world.ask(0, "!PEERS"), ["!ERR NOT_IN_GROUP JoinFirstUseJOIN"]);
+}
+
+#[test]
+fn who_watches_hears_of_comers_and_goers() {
+    let mut world = World::new(4);
+    world.enter(0, Some("x"));
+    assert_eq!(world.ask(0, "!WATCH"), ["!OK WATCH"]);
+    assert_eq!(world.ask(0, "!WATCH"), ["!OK WATCH"]);
+    world.register(1, "anna");
+    world.enter(1, Some("x"));
+    assert_eq!(world.pass(100), [(0, "!PEER anna JOINED".to_owned())]);
+    world.enter(1, None);
+    world.enter(2, Some("x"));
+    world.register(2, "bob");
+    assert_eq!(world.pass(100), [(0, "!PEER anna LEFT bob ONLINE".to_owned())]);
+    world.leave(2);
+    assert_eq!(world.pass(100), [(0, "!PEER bob OFFLINE".to_owned())]);
+    assert_eq!(world.ask(0, "!UNWATCH"), ["!OK UNWATCH"]);
+    world.enter(1, Some("x"));
+    assert_eq!(world.pass(1000), []);
+}
+
+#[test]
+fn watching_ends_with_membership() {
+    let mut world = World::new(2);
+    world.enter(0, Some("x"));
+    world.ask(0, "!WATCH");
+    world.enter(0, Some("y"));
+    world.register(1, "anna");
+    world.enter(1, Some("x"));
+    assert_eq!(world.pass(1000), []);
+    assert_eq!(world.people.figures().watching, 0);
+    world.enter(0, None);
+    assert_eq!(world.ask(0, "!WATCH"), ["!ERR NOT_IN_GROUP JoinFirstUseJOIN"]);
+}
+
+/// A thousand who come at once and all of whom watch: not a million messages.
+#[test]
+fn a_thousand_comers_cause_no_storm() {
+    let mut world = World::new(1000);
+    for session in 0..1000 {
+        world.register(session, &format!("somebody-{session:04}"));
+        world.enter(session, Some("x"));
+        world.ask(session, "!WATCH");
+    }
+    let told = world.pass(60_000);
+    let pages = told.iter().filter(|(to, _)| *to == 0).count();
+    assert!(pages <= 30 && told.len() <= 30_000, "{pages} {}", told.len());
+    let words: usize =
+        told.iter().filter(|(to, _)| *to == 0).map(|(_, text)| text.split(' ').count() - 1).sum();
+    assert!(words >= 2 * 999, "and everybody is told of: {words}");
+    assert!(told.iter().all(|(_, text)| text.len() <= 1200));
+}
+
+#[test]
+fn rooms_of_deleted_groups_are_forgotten() {
+    let mut world = World::new(1);
+    world.register(0, "anna");
+    world.enter(0, Some("over"));
+    world.leave(0);
+    world.pass(120_000);
+    assert!(world.people.rooms.get_mut(&super::world::Group("over")).is_none());
+}

@@ -1,0 +1,124 @@
+//! Names: whose they are, and how they come back.
+
+use super::world::World;
+
+#[test]
+fn a_name_is_its_owners_and_the_claim_proves_it() {
+    let mut world = World::new(3);
+    let claim = world.register(0, "Anna");
+    assert_eq!(claim.len(), 26);
+    assert_eq!(world.ask(1, "!REG anna"), ["!ERR NAME_TAKEN anna"]);
+    assert_eq!(world.ask(1, &format!("!REG ANNA {}", "A".repeat(26))), ["!ERR NAME_TAKEN ANNA"]);
+    let told = world.say(1, &format!("!REG anna {claim}"));
+    let expected = [(0, "!ERR NAME_MOVED anna".to_owned()), (1, format!("!OK REG anna {claim}"))];
+    assert_eq!(told, expected);
+    assert_eq!(world.ask(0, "!SEND x 1 y"), ["!ERR NOT_REGISTERED"]);
+    assert_eq!(world.badges[1].name().as_deref(), Some("anna"));
+    assert_eq!(world.badges[0].name(), None);
+}
+
+/// Every answer can be lost.
+#[test]
+fn a_repeated_request_gets_the_same_answer() {
+    let mut world = World::new(1);
+    let claim = world.register(0, "anna");
+    assert_eq!(world.ask(0, "!REG anna"), [format!("!OK REG anna {claim}")]);
+    assert_eq!(world.ask(0, "!DEREG"), ["!OK DEREG anna"]);
+    assert_eq!(world.ask(0, "!DEREG"), ["!OK DEREG anna"]);
+    assert_eq!(
+        world.ask(0, "!REG anna"),
+        ["!ERR NAME_TAKEN anna"],
+        "a claim is wanted, even of who gave it back"
+    );
+    assert_eq!(world.ask(0, &format!("!REG anna {claim}")), [format!("!OK REG anna {claim}")]);
+}
+
+/// In a system that this one follows anybody could.
+#[test]
+fn nobody_can_deregister_anybody_else() {
+    let mut world = World::new(2);
+    world.register(0, "anna");
+    assert_eq!(world.ask(1, "!DEREG"), ["!ERR NOT_REGISTERED"]);
+    assert_eq!(world.ask(1, "!DEREG anna"), ["!ERR NOT_REGISTERED"]);
+    assert_eq!(world.people.figures().online, 1);
+}
+
+/// In a system that this one follows a mailbox was whoever's registered next.
+#[test]
+fn a_mailbox_is_nobodys_but_its_owners() {
+    let mut world = World::new(3);
+    let claim = world.register(0, "anna");
+    world.register(1, "bob");
+    world.ask(0, "!DEREG");
+    assert_eq!(world.ask(1, "!SEND anna 1 secret"), ["!STORED anna 1"]);
+    assert_eq!(world.say(2, "!REG anna"), [(2, "!ERR NAME_TAKEN anna".to_owned())]);
+    let told = world.ask(2, &format!("!REG anna {claim}"));
+    assert_eq!(told[..2], [format!("!OK REG anna {claim}"), "!MAIL 1".to_owned()]);
+    assert!(told[2].starts_with("!MSG bob 1 ") && told[2].ends_with(" secret"), "{told:?}");
+}
+
+#[test]
+fn a_session_has_one_name() {
+    let mut world = World::new(2);
+    let claim = world.register(0, "anna");
+    world.register(0, "berta");
+    assert_eq!(world.people.figures().online, 1);
+    assert_eq!(
+        world.ask(1, &format!("!REG anna {claim}")),
+        [format!("!OK REG anna {claim}")],
+        "it is offline"
+    );
+    world.leave(0);
+    assert_eq!(world.people.figures().online, 1);
+}
+
+#[test]
+fn what_can_be_no_name_is_refused() {
+    let mut world = World::new(1);
+    for text in ["!REG a=b", "!REG -", "!REG \u{1f600}"] {
+        assert_eq!(world.ask(0, text), ["!ERR BAD_NAME"], "{text}");
+    }
+    for text in ["!REG", "!REG ", "!REG a b c"] {
+        assert_eq!(world.ask(0, text), ["!ERR BAD_ARG Usage:!REG <NAME> [CLAIM]"], "{text}");
+    }
+    assert_eq!(world.ask(0, "!SEND bob 1 x"), ["!ERR NOT_REGISTERED"]);
+    assert_eq!(world.ask(0, "!SEND bob"), ["!ERR BAD_ARG Usage:!SEND <NAME> <ID> <BYTES>"]);
+    assert_eq!(world.ask(0, "!BRIDGE"), ["!ERR NOT_REGISTERED"]);
+}
+
+#[test]
+fn who_registers_in_no_group_comes_into_the_lobby() {
+    let settings = crate::Settings { has_lobby: true };
+    let mut world = World::with(3, settings, store::Bounds::default());
+    world.enter(1, Some("x"));
+    world.register(0, "anna");
+    world.register(1, "bob");
+    assert!(world.people.signals.is_called());
+    assert_eq!(world.people.arrivals(0), [super::world::At(0)]);
+    assert_eq!(world.people.arrivals(1), []);
+    assert!(!world.people.signals.is_called());
+}
+
+/// A claim that is durable is answered later, and its session may be gone or have changed its mind.
+#[test]
+fn a_late_answer_finds_its_session_as_it_is() {
+    let mut world = World::new(2);
+    world.slow(true);
+    world.ask(0, "!REG anna");
+    world.ask(1, "!REG berta");
+    world.ask(1, "!REG clara");
+    world.leave(0);
+    world.slow(false);
+    world.turn();
+    let told: Vec<_> = world.heard();
+    assert!(told.iter().all(|(to, _)| *to == 1) && told.len() == 2, "{told:?}");
+    assert_eq!(world.badges[1].name().as_deref(), Some("clara"));
+    assert_eq!(world.people.figures().online, 1);
+}
+
+#[test]
+fn a_disk_that_does_nothing_is_said_to() {
+    let mut world = World::new(1);
+    world.drawer.lock().unwrap().is_busy = true;
+    assert_eq!(world.ask(0, "!REG anna"), ["!ERR SERVER_FULL TryLater"]);
+}
