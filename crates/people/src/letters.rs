@@ -288,7 +288,7 @@ impl<A: Address, G: Place> People<A, G> {
             let mark = Mark { from: from.key.clone(), to: to.clone(), id };
             if self.outcomes.get(&mark) == Some(Fate::Delivered) {
                 // It was acknowledged while the store looked it up.
-                self.desk.tell(Request::Delete { name: (&**to).into(), number: mail.number });
+                self.desk.tell(Request::Delete { name: to.to_string().into(), number: mail.number });
                 continue;
             }
             inbox.push(Letter { from, id, time: mail.time, bytes: mail.bytes, stored: Some(mail.number) });

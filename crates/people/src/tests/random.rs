@@ -93,7 +93,11 @@ impl Trial {
                 self.clients[who].at += 10;
                 self.world.move_to(who, At(self.clients[who].at));
             }
-            2 if !is_calm => self.say(who, "!DEREG"),
+            2 if !is_calm => {
+                // Whether it is heard or not: it registers again.
+                self.say(who, "!DEREG");
+                self.clients[who].is_here = false;
+            }
             _ => self.world.hear(who),
         }
         let due: Vec<_> =
@@ -116,7 +120,6 @@ impl Trial {
                 client.is_here = true;
                 client.claim = Some(claim.to_string());
             }
-            Some(Notice::Deregistered(_)) => client.is_here = false,
             Some(Notice::Delivered(name, id) | Notice::Stored(name, id)) => {
                 let out = client.out.get_mut(&name[1..].parse().unwrap()).unwrap();
                 if out.front().is_some_and(|number| format!("n{number}") == id.as_str()) {
