@@ -99,6 +99,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.exchange()?;
         self.engine.begin_turn(tick(self.turn));
         self.read_inbox();
+        self.engine.turn_people(&mut self.outbox);
         self.decide();
         self.send();
         self.engine.sweep();

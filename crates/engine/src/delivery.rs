@@ -178,12 +178,14 @@ impl Outbox {
         self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
     }
 
-    /// What is told to one client.
-    pub(crate) fn tell(&mut self, to: Member, notice: Notice<'_>) {
+    /// The same for each of them.
+    pub(crate) fn tell_all(&mut self, to: &[Member], notice: Notice<'_>) {
         let start = self.text.len() as u32;
         notice.write_to(&mut |piece| self.text.extend_from_slice(piece));
-        let payload = Payload::Composed(start..self.text.len() as u32);
-        self.deliveries.push(Delivery { payload, audience: Audience::One(to) });
+        let text = start..self.text.len() as u32;
+        let deliver =
+            |&to| Delivery { payload: Payload::Composed(text.clone()), audience: Audience::One(to) };
+        self.deliveries.extend(to.iter().map(deliver));
     }
 
     /// Adds the forms of a payload.
@@ -194,8 +196,13 @@ impl Outbox {
 
     /// Adds a text that goes with something else.
     pub(crate) fn add_text(&mut self, text: &[u8]) -> Range<u32> {
+        self.add_pieces(|put| put(text))
+    }
+
+    /// The same, piece by piece.
+    pub(crate) fn add_pieces(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Range<u32> {
         let start = self.text.len() as u32;
-        self.text.extend_from_slice(text);
+        write(&mut |piece| self.text.extend_from_slice(piece));
         start..self.text.len() as u32
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
+use people::{Badge, SessionId};
 use wire::{Form, Token};
 
 use crate::ClientAddr;
@@ -35,6 +36,10 @@ pub(crate) struct Seat {
     pub departed: Arc<Departed>,
     /// Who it is to those who ask for senders there, once it has spoken to any.
     pub voice: Option<Arc<Voice>>,
+    /// Who it is to people, as in its [`Person`](crate::sessions::Person).
+    pub id: SessionId,
+    pub badge: Arc<Badge>,
+    pub is_known: bool,
 }
 
 /// Sessions of one shard that others have by now. The shard looks here at the beginning of each turn: what it had of them must

@@ -3,6 +3,7 @@
 mod eviction;
 mod extended;
 mod membership;
+mod person;
 mod proof;
 mod sender;
 mod strangers;
@@ -26,8 +27,8 @@ use crate::tally::{CommandKind, DropReason};
 use crate::views::Views;
 use crate::voice::Voice;
 use crate::{
-    ClientAddr, Directory, Entropy, GroupKey, Groups, LocalAddr, Outbox, OwnAddresses, Payload, Prefixes,
-    Settings, Tally, Tick,
+    ClientAddr, Directory, Entropy, Everybody, GroupKey, Groups, LocalAddr, Outbox, OwnAddresses, Payload,
+    Prefixes, Settings, Tally, Tick,
 };
 use sender::Sender;
 use strangers::Hearing;
@@ -54,12 +55,14 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     /// Where extended sessions are.
     pub directory: Arc<Directory>,
+    /// Names, and what people say to each other.
+    pub everybody: Arc<Everybody>,
 }
 
 impl Shared {
-    /// With a directory of its own, in which nobody is yet.
+    /// With a directory of its own, in which nobody is yet, and nowhere to keep names.
     pub fn new(groups: Arc<Groups>, admission: Arc<Admission>) -> Self {
-        Self { groups, admission, directory: Arc::default() }
+        Self { groups, admission, directory: Arc::default(), everybody: Arc::default() }
     }
 }
 
@@ -72,6 +75,9 @@ pub struct Engine {
     groups: Arc<Groups>,
     admission: Arc<Admission>,
     directory: Arc<Directory>,
+    everybody: Arc<Everybody>,
+    /// When people want to be called by this shard.
+    people_due: Option<Tick>,
     /// What other shards have taken of this one's sessions.
     departed: Arc<Departed>,
     settings: Arc<Settings>,
@@ -104,13 +110,14 @@ impl Engine {
     /// The engine of shard number `shard` out of `shards`.
     pub fn new(
         (shard, shards): (usize, usize),
-        Shared { groups, admission, directory }: Shared,
+        Shared { groups, admission, directory, everybody }: Shared,
         settings: Arc<Settings>,
         own: Arc<OwnAddresses>,
         entropy: Entropy,
         now: Tick,
     ) -> Self {
         admission.configure(&settings);
+        everybody.configure(&settings);
         // An eighth more than this shard's share, because flows never spread quite evenly.
         let capacity = settings.ceilings.clients.min(ROOM_CLIENTS) as usize / shards * 9 / 8;
         Self {
@@ -131,6 +138,8 @@ impl Engine {
             groups,
             admission,
             directory,
+            everybody,
+            people_due: None,
             departed: Arc::default(),
             settings,
             tally: Tally::default(),
@@ -179,6 +188,7 @@ impl Engine {
             return self.now;
         }
         let deadline = self.expiry.deadline(&self.settings, self.now);
+        let deadline = self.people_due.map_or(deadline, |due| due.min(deadline));
         self.next_look().map_or(deadline, |look| look.min(deadline))
     }
 
@@ -186,6 +196,7 @@ impl Engine {
     pub fn reload(&mut self, settings: Arc<Settings>) {
         let old = std::mem::replace(&mut self.settings, settings);
         self.admission.configure(&self.settings);
+        self.everybody.configure(&self.settings);
         if (old.sweep, old.heartbeat) != (self.settings.sweep, self.settings.heartbeat) {
             self.expiry.reload(&old, &self.settings, self.shard, self.now);
         }
@@ -248,6 +259,8 @@ impl Engine {
             } else {
                 self.fan_out_in_forms(payload, datagram, key, outbox);
             }
+        } else {
+            self.tell_heard(key, outbox);
         }
     }
 
@@ -264,7 +277,7 @@ impl Engine {
             Message::Command(command) => Some(command),
             Message::Payload(_) | Message::TooLarge => None,
         };
-        if from.form != Form::Base && !self.hear_from(from) {
+        if from.form != Form::Base && !self.hear_from(from, outbox) {
             return self.receive(from.datagram, outbox);
         }
         let answer = match (self.hear(command, from), message) {

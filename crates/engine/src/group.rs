@@ -9,7 +9,7 @@ use wire::GroupId;
 use crate::address::Creator;
 use crate::limits::INDEXED_MEMBERS;
 use crate::settings::{Cap, Terms};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::{ClientAddr, Member, Roster, Tick};
 
 /// The end of a queue.
@@ -84,11 +84,18 @@ pub(crate) struct Handle {
     pub slot: u32,
     /// Counts the changes of its roster, and of how long its payloads may wait. Changes under the stripe's lock, is read without.
     version: AtomicU64,
+    /// 1 once the group is deleted.
+    over: AtomicU32,
 }
 
 impl Handle {
     pub fn new(id: GroupId, stripe: u32, slot: u32) -> Arc<Self> {
-        Arc::new(Self { id, stripe, slot, version: AtomicU64::new(0) })
+        Arc::new(Self { id, stripe, slot, version: AtomicU64::new(0), over: AtomicU32::new(0) })
+    }
+
+    /// True if the group is deleted.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed) != 0
     }
 
     /// The version to compare with what one has seen: the hot path's one shared read.
@@ -100,6 +107,12 @@ impl Handle {
     /// Tells the readers of a change that has been made.
     fn publish(&self) {
         self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.handle.over.store(1, Ordering::Relaxed);
     }
 }
 

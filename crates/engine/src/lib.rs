@@ -1,8 +1,8 @@
 //! What the relay decides: who is in which group, who hears a payload, who is refused, and who has gone silent.
 //!
 //! **Each shard turns its own [`Engine`]: `begin_turn` with the time, `receive` for each datagram, `sweep`; the
-//! answers are [`Delivery`]s in the [`Outbox`].** The engines of all shards share one [`Groups`], one [`Admission`]
-//! and one [`Directory`].
+//! answers are [`Delivery`]s in the [`Outbox`].** The engines of all shards share one [`Groups`], one [`Admission`],
+//! one [`Directory`], and one [`Everybody`].
 
 mod address;
 mod admission;
@@ -12,6 +12,7 @@ mod directory;
 #[allow(clippy::module_inception)] // The entry point of the crate deserves its name.
 mod engine;
 mod entropy;
+mod everybody;
 mod expiry;
 mod group;
 mod groups;
@@ -45,6 +46,7 @@ pub use delivery::{Audience, Delivery, Departure, Forms, GroupKey, Listed, Outbo
 pub use directory::Directory;
 pub use engine::{Datagram, Engine, Shared};
 pub use entropy::Entropy;
+pub use everybody::Everybody;
 pub use groups::Groups;
 pub use histogram::Histogram;
 pub use own::OwnAddresses;

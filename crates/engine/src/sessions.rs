@@ -1,7 +1,10 @@
 //! Who speaks from an address: the clients of one shard.
 
+use std::sync::Arc;
+
 use ahash::RandomState;
 use hashbrown::HashTable;
+use people::{Badge, SessionId};
 use slab::Slab;
 use wire::{Form, Token};
 
@@ -44,6 +47,12 @@ impl Session {
 pub(crate) struct Person {
     /// By which the directory knows it.
     pub token: Token,
+    /// By which others know it, wherever it is.
+    pub id: SessionId,
+    /// The name that it has.
+    pub badge: Arc<Badge>,
+    /// It has asked for something that people ask for.
+    pub is_known: bool,
     /// The token that it had before it came to this address, and when it came.
     pub before: Option<(Token, Tick)>,
 }

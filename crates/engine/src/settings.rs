@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use wire::GroupId;
+
 use crate::prefixes::Access;
 use crate::{Prefixes, limits};
 
@@ -43,6 +45,8 @@ pub struct Settings {
     pub unproved_egress: u64,
     /// Prefixes whose addresses count as proved.
     pub trust: Prefixes,
+    /// The group that who registers in no group comes into. The configuration declares it, too.
+    pub lobby: Option<GroupId>,
     /// Ceilings of the whole relay.
     pub ceilings: Ceilings,
 }
@@ -107,6 +111,7 @@ impl Default for Settings {
             admission: AdmissionMode::Auto,
             unproved_egress: limits::DEFAULT_UNPROVED_EGRESS,
             trust: Prefixes::loopback(),
+            lobby: None,
             ceilings: Ceilings::default(),
         }
     }

@@ -1,8 +1,9 @@
 //! Who a sender is to members that ask for it, and how much it has said.
 
-use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
 
-use wire::Text;
+use people::Badge;
+use wire::{Notice, Sender};
 
 use crate::sync::{AtomicU32, Ordering};
 
@@ -12,19 +13,25 @@ use crate::sync::{AtomicU32, Ordering};
 pub(crate) struct Voice {
     number: u32,
     next: AtomicU32,
+    /// The name of who speaks, if it has a session.
+    badge: OnceLock<Arc<Badge>>,
 }
 
 impl Voice {
     pub fn new(number: u32) -> Self {
-        Self { number, next: AtomicU32::new(0) }
+        Self { number, next: AtomicU32::new(0), badge: OnceLock::new() }
     }
 
-    /// What stands before the next payload: `!FROM #<number> <seq> `.
-    pub fn header(&self) -> Text {
+    /// It speaks by that name from now on, when it has one.
+    pub fn wear(&self, badge: &Arc<Badge>) {
+        self.badge.get_or_init(|| Arc::clone(badge));
+    }
+
+    /// What stands before the next payload: `!FROM <name or #number> <seq> `.
+    pub fn write_header(&self, to: &mut dyn FnMut(&[u8])) {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut text = Text::new();
-        // Cannot fail: two numbers of ten digits have room.
-        let _ = write!(text, "!FROM #{} {seq:010} ", self.number);
-        text
+        let name = self.badge.get().and_then(|badge| badge.name());
+        let sender = name.as_deref().map_or(Sender::Member(self.number), Sender::Named);
+        Notice::From(sender, seq, b"").write_to(&mut |piece| to(piece));
     }
 }

@@ -241,7 +241,7 @@ impl<A: Address, G: Place> People<A, G> {
             _ => {
                 // Its sender repeats it.
                 self.figures.count(Outcome::Failed);
-                self.outcomes.forget(&mark);
+                self.outcomes.forget(mark);
             }
         }
         self.pump(&mark.to, turn);

@@ -85,3 +85,16 @@ pub trait Post<A: Copy> {
         to.iter().for_each(|&to| self.tell(to, notice));
     }
 }
+
+/// Takes what is never said.
+pub(crate) struct Nobody;
+
+impl<A: Copy> Post<A> for Nobody {
+    fn tell(&mut self, _to: A, notice: Notice<'_>) {
+        debug_assert!(false, "nobody hears {notice:?}");
+    }
+
+    fn refuse(&mut self, _to: A, refusal: Refusal) {
+        debug_assert!(false, "nobody hears {refusal:?}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::figures::Figures;
 use crate::inbox::Inbox;
 use crate::limits::{SEEN_AT_ONCE, SEEN_MS, STORE_SWEEP_MS, SWEEP_MS};
 use crate::outcomes::Outcomes;
-use crate::parties::{Address, Badge, Caller, Now, Place, SessionId, Turn};
+use crate::parties::{Address, Badge, Caller, Nobody, Now, Place, SessionId, Turn};
 use crate::rendezvous::{Meetings, Wait};
 use crate::rooms::Rooms;
 use crate::signals::Signals;
@@ -39,14 +39,16 @@ pub struct People<A, G> {
     /// How many messages for a name the store has been asked to keep, and has not answered.
     pub(crate) puts: HashMap<Key, u32, RandomState>,
     pub(crate) meetings: Meetings<G>,
-    /// Those who are to come into the lobby, by shard.
-    pub(crate) arrivals: Vec<Vec<A>>,
+    /// Those who are to come into the lobby, and their shards.
+    pub(crate) arrivals: Vec<(usize, A)>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) figures: Figures,
     /// Names of which the store is to hear that they are in use; those of the last round that have not come yet.
     pub(crate) unseen: Vec<Key>,
     seen: u64,
     store_swept: u64,
+    /// What is old is looked for, since somebody asked for something for the first time.
+    is_swept: bool,
     serial: u64,
 }
 
@@ -73,26 +75,25 @@ pub(crate) struct Person {
 }
 
 impl<A: Address, G: Place> People<A, G> {
-    /// Without anybody, for so many shards. `desk` keeps what must survive.
-    pub fn new(shards: usize, settings: Settings, desk: Box<dyn Desk>, signals: Arc<Signals>) -> Self {
-        let mut timers = Timers::new(shards);
-        timers.add(0, SWEEP_MS, Job::Sweep);
+    /// Without anybody. `desk` keeps what must survive.
+    pub fn new(settings: Settings, desk: Box<dyn Desk>, signals: Arc<Signals>) -> Self {
         Self {
             settings,
             desk: Counter::new(desk),
-            timers,
+            timers: Timers::default(),
             outcomes: Outcomes::default(),
             sessions: HashMap::default(),
             persons: HashMap::default(),
             rooms: Rooms::default(),
             puts: HashMap::default(),
             meetings: Meetings::default(),
-            arrivals: (0..shards).map(|_| Vec::new()).collect(),
+            arrivals: Vec::new(),
             signals,
             figures: Figures::default(),
             unseen: Vec::new(),
             seen: 0,
             store_swept: 0,
+            is_swept: false,
             serial: 0,
         }
     }
@@ -157,9 +158,9 @@ impl<A: Address, G: Place> People<A, G> {
         }
     }
 
-    /// A session has ended.
-    pub fn leave(&mut self, id: SessionId, turn: &mut Turn<'_, A>) {
-        self.depart(id, turn);
+    /// A session has ended. Nobody is told of it at once.
+    pub fn leave(&mut self, id: SessionId, (shard, now): (usize, Now)) {
+        self.depart(id, &mut Turn { now, shard, post: &mut Nobody });
         self.stop_watching(id);
         self.stop_waiting(id);
         self.sessions.remove(&id);
@@ -199,11 +200,12 @@ impl<A: Address, G: Place> People<A, G> {
 
     /// Sessions of this shard that have registered in no group, since it last asked: they are to come into the lobby.
     pub fn arrivals(&mut self, shard: usize) -> Vec<A> {
-        let arrivals = std::mem::take(&mut self.arrivals[shard]);
-        if !arrivals.is_empty() {
-            self.signals.set_arrivals(self.arrivals.iter().map(Vec::len).sum());
-        }
-        arrivals
+        let (here, elsewhere) =
+            std::mem::take(&mut self.arrivals).into_iter().partition(|(at, _)| *at == shard);
+        self.arrivals = elsewhere;
+        self.signals.set_arrivals(self.arrivals.len());
+        let here: Vec<_> = here;
+        here.into_iter().map(|(_, address)| address).collect()
     }
 
     /// Applies new settings.
@@ -231,6 +233,10 @@ impl<A: Address, G: Place> People<A, G> {
 
     /// Whoever asks is known from now on, as it is now.
     fn meet(&mut self, caller: Caller<A, G>, turn: &mut Turn<'_, A>) -> SessionId {
+        if !self.is_swept {
+            self.is_swept = true;
+            self.timers.add(turn.shard, turn.now.tick + SWEEP_MS, Job::Sweep);
+        }
         let Caller { session: id, address, group, shard, badge } = caller;
         if let Some(session) = self.sessions.get_mut(&id) {
             (session.address, session.shard) = (address, shard);

@@ -125,8 +125,8 @@ impl<A: Address, G: Place> People<A, G> {
         if group.is_some() {
             self.come_into_room(id, News::Online, turn);
         } else if self.settings.has_lobby {
-            self.arrivals[shard].push(address);
-            self.signals.set_arrivals(self.arrivals.iter().map(Vec::len).sum());
+            self.arrivals.push((shard, address));
+            self.signals.set_arrivals(self.arrivals.len());
         }
         self.deliver_again(&name.key, turn);
     }

@@ -23,19 +23,19 @@ pub(crate) enum Job {
 }
 
 /// By shard.
+#[derive(Default)]
 pub(crate) struct Timers(Vec<BinaryHeap<Reverse<(u64, Job)>>>);
 
 impl Timers {
-    pub fn new(shards: usize) -> Self {
-        Self((0..shards).map(|_| BinaryHeap::new()).collect())
-    }
-
     pub fn add(&mut self, shard: usize, tick: u64, job: Job) {
+        if self.0.len() <= shard {
+            self.0.resize_with(shard + 1, BinaryHeap::new);
+        }
         self.0[shard].push(Reverse((tick, job)));
     }
 
     pub fn due(&self, shard: usize) -> Option<u64> {
-        self.0[shard].peek().map(|Reverse((tick, _))| *tick)
+        self.0.get(shard)?.peek().map(|Reverse((tick, _))| *tick)
     }
 
     /// The next job of a shard that is due.

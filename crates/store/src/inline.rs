@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use crate::bounds::Bounds;
-use crate::disk;
 use crate::error::Error;
 use crate::figures::{Board, Figures};
-use crate::place::{Place, Ready};
+use crate::place::Place;
 use crate::queue::{Asked, queue};
 use crate::request::{Answer, Request};
-use crate::writer::{Lingering, State, Writer};
+use crate::writer::{Home, Writer};
 
 /// A store in memory whose every request is done at once.
-pub struct Inline(Writer);
+pub struct Inline {
+    writer: Writer,
+    board: Arc<Board>,
+}
 
 impl Inline {
     /// An empty one.
@@ -20,21 +22,19 @@ impl Inline {
     /// # Errors
     /// What is wrong with the memory.
     pub fn new(bounds: Bounds) -> Result<Self, Error> {
-        let Ready { path, source, lock } = Place::Memory.prepare()?;
-        let (database, book) = disk::open(&source, &path)?;
-        let (_entrance, exit) = queue();
-        let (state, deleted) = (State::Open(database, book), Lingering::default());
         let board = Arc::new(Board::new());
-        Ok(Self(Writer { exit, board, bounds, path, source, state, deleted, _lock: lock }))
+        let home = Home::open(Place::Memory.prepare()?, &board)?;
+        let (_entrance, exit) = queue();
+        Ok(Self { writer: Writer::new(exit, Arc::clone(&board), bounds, Ok(home)), board })
     }
 
     /// Does what is asked for, and answers what wants an answer.
     pub fn ask(&mut self, request: Request) -> Option<Answer> {
-        self.0.work(&[Asked { tag: 0, request }], false).pop().map(|done| done.answer)
+        self.writer.work(&[Asked { tag: 0, request }], false).pop().map(|done| done.answer)
     }
 
     /// What is kept, and what was done.
     pub fn figures(&self) -> Figures {
-        self.0.board.read(0)
+        self.board.read(0)
     }
 }

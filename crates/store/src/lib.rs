@@ -31,3 +31,4 @@ pub use place::Place;
 pub use queue::Busy;
 pub use request::{Answer, Bound, Done, Mail, Name, Request};
 pub use store::Store;
+pub use writer::Opening;

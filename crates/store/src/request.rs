@@ -92,6 +92,11 @@ impl Request {
         size_of::<Self>() + texts
     }
 
+    /// True for what is worth opening the place: what may keep something.
+    pub(crate) fn needs_place(&self) -> bool {
+        matches!(self, Request::Claim { .. } | Request::Put { .. })
+    }
+
     /// False for what its asker does not wait for.
     pub(crate) fn wants_answer(&self) -> bool {
         !matches!(self, Request::Seen { .. } | Request::Delete { .. })

@@ -6,13 +6,12 @@ use std::thread::{self, JoinHandle};
 use hdrhistogram::Histogram;
 
 use crate::bounds::Bounds;
-use crate::disk;
 use crate::error::Error;
 use crate::figures::{Board, Figures};
 use crate::place::{Place, Ready};
 use crate::queue::{Busy, Entrance, queue};
 use crate::request::{Done, Request};
-use crate::writer::{Lingering, State, Writer};
+use crate::writer::{Deferred, Home, Opening, Writer};
 
 /// The name of the thread, as the system shows it.
 const THREAD: &str = "store";
@@ -39,20 +38,40 @@ impl Store {
         Self::start(place.prepare()?, bounds, done)
     }
 
+    /// The same, but the place is opened when somebody first claims a name, on the store's thread, which is there at once: so a process
+    /// that gives up the right to start threads can have started it, and one in which nobody has a name leaves the place alone.
+    /// `told` hears how it went. If the place cannot be had, things are kept in memory (`or_memory`), or requests fail and it is
+    /// tried again with a later one.
+    ///
+    /// # Errors
+    /// If the system grants no thread.
+    pub fn defer(
+        (place, or_memory): (Place, bool),
+        bounds: Bounds,
+        told: impl FnMut(Opening<'_>) + Send + 'static,
+        done: impl FnMut(Vec<Done>) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let deferred = Deferred { place, or_memory, failed: None, told: Box::new(told) };
+        Self::run(Err(deferred), (Arc::new(Board::new()), bounds), done)
+    }
+
     pub(crate) fn start(
         ready: Ready,
         bounds: Bounds,
         done: impl FnMut(Vec<Done>) + Send + 'static,
     ) -> Result<Self, Error> {
-        let Ready { path, source, lock } = ready;
-        let (database, book) = disk::open(&source, &path)?;
         let board = Arc::new(Board::new());
-        board.keep(book.names.len() as u64, book.mails, book.bytes);
+        let home = Home::open(ready, &board)?;
+        Self::run(Ok(home), (board, bounds), done)
+    }
+
+    fn run(
+        home: Result<Home, Deferred>,
+        (board, bounds): (Arc<Board>, Bounds),
+        done: impl FnMut(Vec<Done>) + Send + 'static,
+    ) -> Result<Self, Error> {
         let (entrance, exit) = queue();
-        let state = State::Open(database, book);
-        let deleted = Lingering::default();
-        let writer =
-            Writer { exit, board: Arc::clone(&board), bounds, path, source, state, deleted, _lock: lock };
+        let writer = Writer::new(exit, Arc::clone(&board), bounds, home);
         let thread = thread::Builder::new().name(THREAD.to_owned());
         let thread = thread.spawn(move || writer.run(done)).map_err(Error::Thread)?;
         Ok(Self { entrance: Some(entrance), board, thread: Some(thread) })

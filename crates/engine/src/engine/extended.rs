@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use people::{Badge, SessionId};
 use wire::{Command, Form, Hello, Message, Notice, Proof, Refusal, Reply, Resume, Token, Usage};
 
 use crate::directory::{Held, Seat};
@@ -24,11 +25,12 @@ type Place = (Arc<Handle>, u32);
 impl Engine {
     /// An extended client's session lives on with any datagram. False if another shard, or another address, has it by now:
     /// then the client is a stranger here.
-    pub(super) fn hear_from(&mut self, from: &Sender<'_>) -> bool {
+    pub(super) fn hear_from(&mut self, from: &Sender<'_>, outbox: &mut Outbox) -> bool {
         let Some(key) = from.session else { return true };
         let is_here = self.token_of(key).is_some_and(|token| self.directory.hold(token).is_some());
         if is_here {
             self.sessions.get_mut(key).active = self.now;
+            self.tell_heard(key, outbox);
         } else {
             self.end_moved(key);
         }
@@ -51,12 +53,28 @@ impl Engine {
             self.tally.commands[CommandKind::Resume as usize] += 1;
             return self.resume(fields.resume(), from, outbox);
         }
+        if let Command::Person(request) = command {
+            self.tally.commands[CommandKind::of(command) as usize] += 1;
+            if let Some(seat) = held.seat() {
+                seat.is_known = true;
+            }
+            let asked = self.ask_people(request, key, from, outbox);
+            drop(held);
+            if let Err(refusal) = asked {
+                self.tell(Err(refusal), (from, from.form), outbox);
+            }
+            return;
+        }
+        let before = self.sessions.get(key).view;
         let answer = self.command(command, from, outbox);
         if let Some(seat) = held.seat() {
             let session = self.sessions.get(key);
             seat.form = session.form;
             seat.group = session.group().map(|view| Arc::clone(self.views.handle(view)));
             seat.voice = self.voices.get(&(key as u32)).cloned();
+        }
+        if self.sessions.get(key).view != before {
+            self.tell_group(key, outbox);
         }
         drop(held);
         self.tell(answer, (from, from.form), outbox);
@@ -95,7 +113,7 @@ impl Engine {
         };
         let token = match self.token_of(key) {
             Some(token) => token,
-            None => self.seat(key, form),
+            None => self.seat(key, form, (self.everybody.new_session(), Arc::default(), false)),
         };
         self.speak_as(key, form, (from, outbox));
         Ok(Reply::Hello(token, self.heartbeat()))
@@ -118,9 +136,13 @@ impl Engine {
             Err(refusal) => self.tell(Err(refusal), (from, Form::Extended), outbox),
             Ok(key) => {
                 let group = self.sessions.get(key).group().map(|view| self.views.id(view));
-                let Some(token) = self.token_of(key) else { return };
+                let Some(person) = self.people.get(&(key as u32)) else { return };
+                let (name, token) = (person.badge.name(), person.token);
                 self.tally.replies += 1;
-                outbox.tell(from.as_member(true), Notice::Resumed { group, name: None, token });
+                outbox.tell_all(
+                    &[from.as_member(true)],
+                    Notice::Resumed { group, name: name.as_deref(), token },
+                );
             }
         }
     }
@@ -154,7 +176,8 @@ impl Engine {
                 self.take_over(&seat, place, from)
             }
         };
-        self.seat(key, seat.form);
+        let Seat { id, badge, is_known, .. } = &seat;
+        self.seat(key, seat.form, (*id, Arc::clone(badge), *is_known));
         if !Arc::ptr_eq(&seat.departed, &self.departed) {
             seat.departed.push(seat.client, token);
         } else if seat.client != *from.client {
@@ -193,6 +216,9 @@ impl Engine {
             Member { client: *from.client, local: from.datagram.local, proved: true, form: seat.form };
         let moved = |handle: &Arc<Handle>| self.groups.readdress(handle, &seat.client, member);
         let place = seat.group.as_ref().and_then(|handle| Some((Arc::clone(handle), moved(handle)?)));
+        if seat.is_known {
+            self.tell_move(seat.id, member, outbox);
+        }
         held.remove();
         Some((seat, place))
     }
@@ -228,16 +254,23 @@ impl Engine {
     }
 
     /// Gives a session a token, under which the directory knows it.
-    fn seat(&mut self, key: usize, form: Form) -> Token {
+    fn seat(
+        &mut self,
+        key: usize,
+        form: Form,
+        (id, badge, is_known): (SessionId, Arc<Badge>, bool),
+    ) -> Token {
         let token = self.entropy.token();
         let session = self.sessions.get(key);
         let group = session.group().map(|view| Arc::clone(self.views.handle(view)));
         let voice = self.voices.get(&(key as u32)).cloned();
-        self.directory.put(
-            token,
-            Seat { client: session.client, form, group, departed: Arc::clone(&self.departed), voice },
-        );
-        self.people.insert(key as u32, Person { token, before: None });
+        if let Some(voice) = &voice {
+            voice.wear(&badge);
+        }
+        let (client, departed) = (session.client, Arc::clone(&self.departed));
+        let seat = Seat { client, form, group, departed, voice, id, badge: Arc::clone(&badge), is_known };
+        self.directory.put(token, seat);
+        self.people.insert(key as u32, Person { token, id, badge, is_known, before: None });
         token
     }
 
@@ -334,12 +367,16 @@ impl Engine {
         key: usize,
         outbox: &mut Outbox,
     ) {
+        self.tell_heard(key, outbox);
         let start = datagram.bytes.len() - payload.len();
         let extended = if payload.starts_with(b"!") { start - RAW.len() } else { start };
         let &Session { view, position, .. } = self.sessions.get(key);
         let header = match self.views.view(view).roster.with_sender() {
             0 => 0..0,
-            _ => outbox.add_text(self.voice(key).header().as_bytes()),
+            _ => {
+                let voice = self.voice(key);
+                outbox.add_pieces(|put| voice.write_header(put))
+            }
         };
         let (start, extended) = (start as u16, extended as u16);
         let payload = outbox.form(Forms { datagram: datagram.number, start, extended, header });
@@ -354,6 +391,9 @@ impl Engine {
         }
         let handle = self.views.handle(self.sessions.get(key).view);
         let voice = Arc::new(Voice::new(self.groups.number(handle)));
+        if let Some(person) = self.people.get(&(key as u32)) {
+            voice.wear(&person.badge);
+        }
         self.voices.insert(key as u32, Arc::clone(&voice));
         // It goes with the session from now on.
         if let Some(token) = self.token_of(key)

@@ -117,7 +117,7 @@ impl Engine {
         key
     }
 
-    fn move_session(&mut self, key: usize, joined: Joined, outbox: &mut Outbox) {
+    pub(super) fn move_session(&mut self, key: usize, joined: Joined, outbox: &mut Outbox) {
         if self.sessions.get(key).group().is_some() {
             self.seal(key, outbox);
             self.exit_group(key);
@@ -153,21 +153,24 @@ impl Engine {
         Ok(Reply::Left(id))
     }
 
-    /// Ends a session that is in no list of the wheel any more. False if it had gone on elsewhere, and there was nothing to end.
+    /// Ends a session that is in no list of the wheel any more. True if a member is gone by that: not if it was in no group, nor
+    /// if it had gone on elsewhere and there was nothing to end.
     pub(super) fn end_session(&mut self, key: usize) -> bool {
-        if let Some(person) = self.people.remove(&(key as u32))
-            && self.directory.take(&person.token).is_none()
-        {
-            self.forget_session(key);
-            return false;
+        if let Some(person) = self.people.remove(&(key as u32)) {
+            if self.directory.take(&person.token).is_none() {
+                self.forget_session(key);
+                return false;
+            }
+            self.tell_end(&person);
         }
+        let was_member = self.sessions.get(key).group().is_some();
         self.exit_group(key);
         let session = self.sessions.remove(key);
         if !session.proved {
             self.admission.exit_unproved(session.silent);
         }
         self.groups.release_client();
-        true
+        was_member
     }
 
     pub(super) fn is_in(&self, key: usize, id: &GroupId) -> bool {

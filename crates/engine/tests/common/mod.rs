@@ -59,8 +59,13 @@ impl Relay {
     pub fn with_own_addresses(shards: usize, settings: Settings, own: OwnAddresses) -> Self {
         let groups = Arc::new(Groups::new());
         let admission = Arc::new(Admission::seeded(5000, Tick(0)));
+        Self::of(shards, settings, own, &Shared::new(groups, admission))
+    }
+
+    /// With what its shards share.
+    pub fn of(shards: usize, settings: Settings, own: OwnAddresses, shared: &Shared) -> Self {
+        let (groups, admission) = (Arc::clone(&shared.groups), Arc::clone(&shared.admission));
         let (settings, own) = (Arc::new(settings), Arc::new(own));
-        let shared = Shared::new(Arc::clone(&groups), Arc::clone(&admission));
         let engine = |shard| {
             let (settings, own) = (Arc::clone(&settings), Arc::clone(&own));
             Engine::new((shard, shards), shared.clone(), settings, own, entropy(shard as u64), Tick(0))
@@ -69,7 +74,7 @@ impl Relay {
         Self {
             groups,
             admission,
-            directory: shared.directory,
+            directory: Arc::clone(&shared.directory),
             engines,
             outboxes: (0..shards).map(|_| Outbox::default()).collect(),
             now: 0,

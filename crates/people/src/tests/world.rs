@@ -114,7 +114,7 @@ impl World {
         }));
         let desk = Box::new(Hand(Arc::clone(&drawer)));
         Self {
-            people: People::new(SHARDS, settings, desk, signals),
+            people: People::new(settings, desk, signals),
             drawer,
             said: Said::default(),
             now: 0,
@@ -164,7 +164,7 @@ impl World {
     }
 
     pub fn leave(&mut self, session: usize) {
-        self.with_turn(0, |people, turn| people.leave(SessionId(session as u64), turn));
+        self.people.leave(SessionId(session as u64), (0, self.moment()));
     }
 
     pub fn hear(&mut self, session: usize) {

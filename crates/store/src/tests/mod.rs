@@ -2,6 +2,7 @@
 
 mod answers;
 mod broken;
+mod deferred;
 mod desk;
 mod killed;
 mod model;

@@ -1,0 +1,139 @@
+//! What people ask for, what they are told, and how they come into the lobby.
+
+use std::sync::Arc;
+
+use people::{Caller, SessionId, Turn};
+use wire::{Form, Person as Request, Refusal, Reply};
+
+use crate::everybody::{Pen, Room};
+use crate::groups::Door;
+use crate::sessions::Person;
+use crate::tally::{DropReason, Event};
+use crate::{Cap, Engine, Member, Outbox, Tick};
+
+use super::sender::Sender;
+
+impl Engine {
+    /// Does what is due among people, and what their desk has answered. Call it in each turn, before datagrams.
+    #[inline]
+    pub fn turn_people(&mut self, outbox: &mut Outbox) {
+        if self.people_due.is_some_and(|due| due <= self.now) || self.everybody.signals().is_called() {
+            self.serve_people(outbox);
+        }
+    }
+
+    #[cold]
+    fn serve_people(&mut self, outbox: &mut Outbox) {
+        self.with_people(outbox, people::People::turn);
+        let arrivals = self.everybody.lock().arrivals(self.shard);
+        for member in arrivals {
+            self.enter_lobby(&member, outbox);
+        }
+    }
+
+    /// Hands something to the people of all shards, and sees to when they want to be called again.
+    fn with_people<R>(
+        &mut self,
+        outbox: &mut Outbox,
+        ask: impl FnOnce(&mut people::People<Member, Room>, &mut Turn<'_, Member>) -> R,
+    ) -> R {
+        let everybody = Arc::clone(&self.everybody);
+        let mut people = everybody.lock();
+        let mut pen = Pen { outbox, replies: &mut self.tally.replies };
+        let mut turn = Turn { now: everybody.now(self.now), shard: self.shard, post: &mut pen };
+        let answer = ask(&mut people, &mut turn);
+        self.people_due = people.due(self.shard).map(Tick);
+        answer
+    }
+
+    /// What an extended client asks for as a person, while its session's entry is held.
+    pub(super) fn ask_people(
+        &mut self,
+        request: &Request<'_>,
+        key: usize,
+        from: &Sender<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<(), Refusal> {
+        if matches!(request, Request::Send(_)) && !self.may_speak(key) {
+            self.tally.drop(DropReason::MaxRate);
+            return Ok(());
+        }
+        let fresh = self.entropy.token().number();
+        let group = self.room_of(key);
+        let (shard, address) = (self.shard, from.as_member(true));
+        let Some(person) = self.people.get_mut(&(key as u32)) else { return Ok(()) };
+        person.is_known = true;
+        let (session, badge) = (person.id, Arc::clone(&person.badge));
+        let caller = Caller { session, address, group, shard, badge };
+        self.with_people(outbox, |people, turn| people.request(request, caller, fresh, turn))
+    }
+
+    fn may_speak(&mut self, key: usize) -> bool {
+        let Some(pace) = &self.pace else { return true };
+        pace.admits(&mut self.sessions.get_mut(key).paced, self.now)
+    }
+
+    /// A session's group may have changed: who knows people there hears of it.
+    pub(super) fn tell_group(&mut self, key: usize, outbox: &mut Outbox) {
+        if let Some(id) = self.known(key).map(|person| person.id) {
+            let group = self.room_of(key);
+            self.with_people(outbox, |people, turn| people.enter(id, group, turn));
+        }
+    }
+
+    /// A session goes on at this address.
+    pub(super) fn tell_move(&mut self, id: SessionId, address: Member, outbox: &mut Outbox) {
+        self.with_people(outbox, |people, turn| people.move_to(id, address, turn));
+    }
+
+    /// A session has ended.
+    pub(super) fn tell_end(&mut self, person: &Person) {
+        if person.is_known {
+            let now = self.everybody.now(self.now);
+            let mut people = self.everybody.lock();
+            people.leave(person.id, (self.shard, now));
+            self.people_due = people.due(self.shard).map(Tick);
+        }
+    }
+
+    /// Somebody speaks: mail comes to who was silent.
+    #[inline]
+    pub(super) fn tell_heard(&mut self, key: usize, outbox: &mut Outbox) {
+        if self.everybody.signals().is_anybody_silent() {
+            self.tell_heard_now(key, outbox);
+        }
+    }
+
+    #[cold]
+    fn tell_heard_now(&mut self, key: usize, outbox: &mut Outbox) {
+        if let Some(id) = self.known(key).map(|person| person.id) {
+            self.with_people(outbox, |people, turn| people.hear(id, turn));
+        }
+    }
+
+    fn known(&self, key: usize) -> Option<&Person> {
+        self.people.get(&(key as u32)).filter(|person| person.is_known)
+    }
+
+    fn room_of(&self, key: usize) -> Option<Room> {
+        self.sessions.get(key).group().map(|view| Room(Arc::clone(self.views.handle(view))))
+    }
+
+    /// Who has registered in no group comes into the lobby, if it is still there and in none.
+    fn enter_lobby(&mut self, member: &Member, outbox: &mut Outbox) {
+        let (Some(id), Some(key)) = (self.settings.lobby, self.sessions.find(&member.client)) else { return };
+        let Some(token) = self.people.get(&(key as u32)).map(|person| person.token) else { return };
+        let directory = Arc::clone(&self.directory);
+        let Some(mut held) = directory.hold(token) else { return };
+        let (Some(seat), None) = (held.seat(), self.sessions.get(key).group()) else { return };
+        let member = Member { form: self.sessions.get(key).form, ..*member };
+        let door = Door { cap: Cap::Unlimited, admit: true, needs_proof: false };
+        let Ok(joined) = self.groups.join(&id, member, door) else { return };
+        seat.group = Some(Arc::clone(&joined.handle));
+        self.move_session(key, joined, outbox);
+        self.tally.count(Event::Join);
+        self.tell_group(key, outbox);
+        self.tally.replies += 1;
+        outbox.reply(member, Reply::Joined(id).encode_for(Form::Extended).as_bytes());
+    }
+}
