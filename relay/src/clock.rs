@@ -1,6 +1,6 @@
 //! Where a shard gets its time from.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine::Tick;
 
@@ -8,6 +8,9 @@ use engine::Tick;
 pub trait Clock {
     /// Time since some fixed beginning.
     fn now(&self) -> Duration;
+
+    /// Time since 1970, as the calendar has it.
+    fn calendar(&self) -> Duration;
 }
 
 /// The kernel's monotonic clock, which stands still while the machine is suspended.
@@ -24,6 +27,11 @@ impl Monotonic {
 impl Clock for Monotonic {
     fn now(&self) -> Duration {
         self.0.elapsed()
+    }
+
+    fn calendar(&self) -> Duration {
+        // Before 1970 nobody had mail.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use engine::{Admission, Engine, Entropy, OwnAddresses, Shared};
-use net::{Driver, Home, SetupError, Socket};
+use net::{Driver, Home, SetupError, Socket, Waker};
 
 use crate::backend::{self, AnyDriver};
 use crate::clock::{Clock, Monotonic, tick};
@@ -90,6 +90,11 @@ impl Crew {
             Some(first) if self.backends.iter().all(|backend| backend == first) => first,
             _ => "mixed",
         }
+    }
+
+    /// What wakes each shard.
+    pub fn wakers(&self) -> Vec<Waker> {
+        self.members.iter().map(|(postbox, _)| postbox.waker()).collect()
     }
 
     /// Tells every shard.

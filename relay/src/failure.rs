@@ -47,6 +47,14 @@ pub enum Failure {
         /// What could not be given up.
         lacks: String,
     },
+    /// Names and mail, which cannot be kept where they were to be.
+    #[error("{place}: {error}")]
+    Store {
+        /// Who asked for it.
+        place: Place,
+        /// What stands against it.
+        error: store::Error,
+    },
     /// Anything else that the operating system refused while starting.
     #[error("cannot start: {error}; {}", remedy(.error, SHORTAGE))]
     System {

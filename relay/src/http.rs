@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::Path;
@@ -21,6 +21,7 @@ use axum::routing::get;
 use crate::limits::SAMPLE_EVERY;
 use crate::metrics::Exporter;
 use crate::pulse::Pulse;
+use crate::sandbox::{self, Confinement};
 use crate::status::{Answer, Status, page, section};
 
 /// Serves until the process ends, on one thread of its own.
@@ -31,9 +32,22 @@ pub fn serve(
     listener: TcpListener,
     exporter: Arc<Exporter>,
     status: Arc<Status>,
+    confinement: Arc<OnceLock<Confinement>>,
     (ready, pulse): (Arc<AtomicBool>, Pulse),
 ) -> io::Result<()> {
-    let history = Arc::clone(&status);
+    let (history, mut is_confined) = (Arc::clone(&status), false);
+    let chore = move || {
+        // As soon as the process is sealed, and on this thread, as each must do it for itself.
+        if !is_confined && let Some(confinement) = confinement.get() {
+            is_confined = true;
+            if confinement.system_calls
+                && let Err(error) = sandbox::give_up_writing()
+            {
+                tracing::warn!(error, "the metrics' thread keeps the system calls that write files");
+            }
+        }
+        history.sample();
+    };
     let routes = expose::metrics_at(move || exporter.render())
         .route("/livez", get(move || async move { alive(&pulse) }))
         .route(
@@ -52,7 +66,7 @@ pub fn serve(
         })
         .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n") })
         .layer(map_response(guarded));
-    expose::serve_with_chore(listener, routes, SAMPLE_EVERY, move || history.sample())
+    expose::serve_with_chore(listener, routes, SAMPLE_EVERY, chore)
 }
 
 /// Alive is a relay whose shards all turn: nothing but a restart helps one that does not.

@@ -58,6 +58,11 @@ impl Postbox {
         !self.shared.unread.load(Ordering::Relaxed)
     }
 
+    /// What wakes the shard.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
     /// Posts news and wakes the shard.
     pub fn post(&self, more: &News) {
         let mut news = self.shared.news.lock().unwrap_or_else(PoisonError::into_inner);

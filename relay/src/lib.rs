@@ -18,6 +18,7 @@ pub mod inbox;
 pub mod limits;
 mod listener;
 pub mod logging;
+mod mailroom;
 pub mod meter;
 pub mod metrics;
 mod movers;

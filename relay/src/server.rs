@@ -21,12 +21,13 @@ use crate::failure::Failure;
 use crate::http;
 use crate::inbox::News;
 use crate::listener;
+use crate::mailroom::{Mailroom, Where};
 use crate::meter::Meter;
 use crate::metrics::{Exporter, Sockets, Sources};
 use crate::own::own_addresses;
 use crate::port;
 use crate::pulse::Pulse;
-use crate::sandbox::{Confinement, Sandbox};
+use crate::sandbox::{self, Confinement, Files, Sandbox};
 use crate::signals::Attention;
 use crate::status::{About, Status};
 use crate::supervisor::Supervisor;
@@ -79,6 +80,7 @@ struct Relay {
     common: Common,
     /// Where it serves.
     addresses: Vec<SocketAddr>,
+    mailroom: Mailroom,
     ready: Arc<AtomicBool>,
     status: Option<Arc<Status>>,
     supervisor: Supervisor,
@@ -104,8 +106,14 @@ impl Relay {
         // What bound these takes privileges and a look at other processes; no thread runs yet.
         let own = Arc::new(own_addresses(&binding.addresses));
         // These draw random numbers, whose source a static build opens as a file, once.
-        let shared = Shared::new(Arc::new(Groups::new()), crew::admission(&clock));
-        let mut sandbox = Sandbox::enter(setup.sandbox, loaded.files(), metrics.as_ref());
+        let mailroom = Mailroom::new();
+        let shared = Shared {
+            everybody: Arc::new(mailroom.people()),
+            ..Shared::new(Arc::new(Groups::new()), crew::admission(&clock))
+        };
+        let place = place(loaded)?;
+        let files = Files { read: loaded.files().collect(), written: place.directory.as_deref() };
+        let mut sandbox = Sandbox::enter(setup.sandbox, files, metrics.as_ref());
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
         shared.groups.declare(&setup.groups, tick(clock.now()));
@@ -113,10 +121,11 @@ impl Relay {
         let common = Common { setup: Arc::new(setup.clone()), shared, own, home, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
         let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
-        let gauges = sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect();
-        let crew =
-            Crew::start(&common, sockets, &meters, events).map_err(|cannot| cannot_start(loaded, cannot))?;
+        let gauges = gauges(&sockets);
+        let crew = Crew::start(&common, sockets, &meters, events);
+        let crew = crew.map_err(|cannot| cannot_start(loaded, cannot))?;
         sandbox.settle();
+        mailroom.start(&place, setup.mail, crew.wakers()).map_err(|error| cannot_keep(loaded, error))?;
         signals.turn_into(events.clone())?;
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         let confinement = Arc::new(OnceLock::new());
@@ -136,7 +145,8 @@ impl Relay {
             let about = about(&binding, options, bound, &crew);
             let page = Arc::new(Status::new(Arc::clone(&sources), about, clock, loaded));
             let exporter = Arc::new(Exporter::new(sources));
-            http::serve(listener, exporter, Arc::clone(&page), (Arc::clone(&ready), pulse.clone()))?;
+            let health = (Arc::clone(&ready), pulse.clone());
+            http::serve(listener, exporter, Arc::clone(&page), Arc::clone(&confinement), health)?;
             status = Some(page);
         }
         let sealed = seal(loaded, sandbox, &crew)?;
@@ -152,6 +162,7 @@ impl Relay {
             crew,
             common,
             addresses: binding.addresses,
+            mailroom,
             ready,
             status,
             supervisor,
@@ -244,6 +255,7 @@ impl Relay {
         self.supervisor.stopping();
         self.crew.post(&News { stop: true, ..News::default() });
         self.crew.join();
+        self.mailroom.close();
     }
 }
 
@@ -266,6 +278,20 @@ fn options(loaded: &Loaded) -> SocketOptions {
         report_queue_drops: true,
         ..SocketOptions::default()
     }
+}
+
+/// Where names and mail are kept, made while files can be.
+fn place(loaded: &Loaded) -> Result<Where, Failure> {
+    let place = Where::of(&loaded.setup.data_dir);
+    place.prepare().map_err(|error| cannot_keep(loaded, error)).map(|()| place)
+}
+
+fn gauges(sockets: &[Vec<net::Socket>]) -> Vec<Vec<net::SocketGauge>> {
+    sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect()
+}
+
+fn cannot_keep(loaded: &Loaded, error: store::Error) -> Failure {
+    Failure::Store { place: loaded.place("data-dir"), error }
 }
 
 fn cannot_start(loaded: &Loaded, cannot: CannotStart) -> Failure {
@@ -291,6 +317,11 @@ fn seal(loaded: &Loaded, sandbox: Sandbox, crew: &Crew) -> Result<Confinement, F
     let confinement = sandbox.seal();
     if loaded.setup.sandbox == SandboxMode::Require && !confinement.lacks.is_empty() {
         return Err(Failure::Sandbox { place: loaded.place("sandbox"), lacks: confinement.lacks.join("; ") });
+    }
+    if confinement.system_calls
+        && let Err(error) = sandbox::give_up_writing()
+    {
+        tracing::warn!(error, "the main thread keeps the system calls that write files");
     }
     crew.post(&News { sealed: confinement.system_calls, ..News::default() });
     Ok(confinement)

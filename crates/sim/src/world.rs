@@ -36,6 +36,10 @@ impl Clock for SimClock {
     fn now(&self) -> Duration {
         self.0.now()
     }
+
+    fn calendar(&self) -> Duration {
+        self.now()
+    }
 }
 
 impl World {

@@ -27,7 +27,7 @@ pub use bounds::Bounds;
 pub use error::Error;
 pub use figures::Figures;
 pub use inline::Inline;
-pub use place::Place;
+pub use place::{Place, make_directory};
 pub use queue::Busy;
 pub use request::{Answer, Bound, Done, Mail, Name, Request};
 pub use store::Store;

@@ -51,12 +51,26 @@ fn in_memory() -> Ready {
     Ready { path: PathBuf::from("memory"), source, lock: None }
 }
 
-fn prepare(directory: &Path) -> Result<Ready, Error> {
-    let failed = |error: io::Error| match Error::of_io(directory.to_owned(), error) {
+/// Makes a directory for its owner only, if it does not exist.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn make_directory(directory: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| failed(directory, error))
+}
+
+/// What is wrong with a directory.
+fn failed(directory: &Path, error: io::Error) -> Error {
+    match Error::of_io(directory.to_owned(), error) {
         Error::Disk { path, error } => Error::Directory { path, error },
         other => other,
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    }
+}
+
+fn prepare(directory: &Path) -> Result<Ready, Error> {
+    let failed = |error| failed(directory, error);
+    make_directory(directory)?;
     let lock = open(&directory.join(LOCK)).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => {}

@@ -31,6 +31,10 @@ impl Clock for Frozen {
     fn now(&self) -> Duration {
         Duration::ZERO
     }
+
+    fn calendar(&self) -> Duration {
+        self.now()
+    }
 }
 
 /// Turns with 64 payloads, or one for each group if those are more, of the clients that `sender` says.

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use engine::Settings;
+use store::Bounds;
 use tracing::level_filters::LevelFilter;
 
 use super::choice::{Backend, LogFormat, SandboxMode, Shards};
 use super::host::Host;
+use super::people::DataDir;
 use super::token::Token;
 
 /// One field per option of [`super::options::OPTIONS`], which has the defaults.
@@ -24,6 +26,8 @@ pub(super) struct Args {
     pub metrics_listen: Option<SocketAddr>,
     pub status_token: Option<Token>,
     pub status_token_file: Option<PathBuf>,
+    pub data_dir: DataDir,
+    pub mail: Bounds,
     pub sandbox: SandboxMode,
     pub log_format: LogFormat,
     pub log_level: LevelFilter,
@@ -47,6 +51,8 @@ impl Args {
             metrics_listen: None,
             status_token: None,
             status_token_file: None,
+            data_dir: DataDir::Usual,
+            mail: Bounds::default(),
             sandbox: SandboxMode::On,
             log_format: LogFormat::Text,
             log_level: LevelFilter::INFO,

@@ -7,7 +7,7 @@ use engine::limits::{CEILING, MAX_GID_LENGTH, MIN_GID_LENGTH};
 
 use super::args::Args;
 use super::problem::Complaint;
-use super::{choice, duration, host, parse, prefix, size, token};
+use super::{choice, duration, host, parse, people, prefix, size, token};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +197,30 @@ pub(super) static OPTIONS: &[Spec] = &[
     option!("send-buffer" One Restart "BYTES" = "8M":
         "Send buffer to ask for, per socket, 4096 to 1G",
         send_buffer <- size::parse, size::show),
+    option!("lobby" One Live "ID|none" = "none":
+        "Permanent group without a cap that whoever registers a name in no group comes into",
+        settings.lobby <- people::lobby, people::show_lobby),
+    option!("data-dir" One Restart "DIR|none" = "":
+        "Where names and mail are kept: by default below the state directory of the service or of the user, opened when the first name is registered, and in memory if another relay has it; none keeps them in memory",
+        data_dir <- people::data_dir, people::show_data_dir),
+    option!("mailbox-messages" One Restart "MESSAGES" = "1000":
+        "Messages that wait for one name at most, up to 10000; a quarter of them may be one sender's",
+        mail.mails_per_name <- people::mails, ToString::to_string),
+    option!("mailbox-bytes" One Restart "BYTES" = "1M":
+        "Bytes that wait for one name at most, 4096 to 1T, with 64 for each message",
+        mail.bytes_per_name <- people::bytes, size::show_rate),
+    option!("mail-bytes" One Restart "BYTES" = "256M":
+        "Bytes that wait for all names together at most, 4096 to 1T",
+        mail.bytes <- people::bytes, size::show_rate),
+    option!("mail-age" One Restart "DURATION" = "30d":
+        "How long a message waits at most",
+        mail.age <- duration::parse, duration::show),
+    option!("max-names" One Restart "NAMES" = "100000":
+        "Names of the relay at most, online or not, up to 100000000",
+        mail.names <- people::names, ToString::to_string),
+    option!("name-ttl" One Restart "DURATION" = "30d":
+        "How long a name that nobody uses is kept, with its mail",
+        mail.name_ttl <- duration::parse, duration::show),
     option!("metrics-listen" One Restart "ADDRESS:PORT|off" = "127.0.0.1:9500":
         "Where the status page, /metrics, /livez and /readyz are served over HTTP; a port alone means on 127.0.0.1",
         metrics_listen <- parse::listen, parse::show_listen),

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use engine::{Settings, Terms};
+use engine::{Cap, Settings, Terms};
+use store::Bounds;
 use tracing::level_filters::LevelFilter;
 use wire::GroupId;
 
 use super::choice::{Backend, LogFormat, SandboxMode, Shards};
 use super::load::Merged;
+use super::people::DataDir;
 use super::place::Source;
 use super::problem::Problem;
 use super::token::{self, Token};
@@ -40,6 +42,10 @@ pub struct Setup {
     pub metrics_source: Source,
     /// Who has it sees the addresses of receivers on the status page; `None` is nobody from afar.
     pub status_token: Option<Token>,
+    /// Where names and mail are kept.
+    pub data_dir: DataDir,
+    /// How much of them, and for how long.
+    pub mail: Bounds,
     /// What it gives up once it serves, default as much as can be had.
     pub sandbox: SandboxMode,
     /// How log lines look.
@@ -64,14 +70,15 @@ impl Setup {
 
 /// Checks what no option can check alone.
 pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) -> Result<Setup, Problem> {
-    check_ceilings(merged)?;
+    let groups = with_lobby(merged)?;
+    check_ceilings(merged, groups.len())?;
     let args = merged.args.clone();
     let status_token = token::resolve(merged)?;
     Ok(Setup {
         hosts,
         port: args.port,
         settings: args.settings,
-        groups: merged.groups.iter().map(|group| (group.id, group.terms)).collect(),
+        groups,
         shards: args.shards,
         pin: args.pin,
         backend: args.backend,
@@ -80,6 +87,8 @@ pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) 
         metrics_listen: args.metrics_listen,
         metrics_source: merged.place("metrics-listen").source(),
         status_token,
+        data_dir: args.data_dir,
+        mail: args.mail,
         sandbox: args.sandbox,
         log_format: args.log_format,
         log_level: args.log_level,
@@ -89,7 +98,27 @@ pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) 
     })
 }
 
-fn check_ceilings(merged: &Merged) -> Result<(), Problem> {
+/// The groups of the file, and the lobby, which is permanent and has no cap.
+fn with_lobby(merged: &Merged) -> Result<Vec<(GroupId, Terms)>, Problem> {
+    let mut groups: Vec<_> = merged.groups.iter().map(|group| (group.id, group.terms)).collect();
+    let Some(lobby) = merged.args.settings.lobby else { return Ok(groups) };
+    match groups.iter_mut().find(|(id, _)| *id == lobby) {
+        Some((_, Terms { cap: Some(Cap::Members(cap)), .. })) => {
+            let message = format!(
+                "{lobby} has a cap of {cap} in the file; the lobby has none: remove the cap, or name another group"
+            );
+            Err(Problem::Conflict { place: merged.place("lobby"), message })
+        }
+        Some(_) => Ok(groups),
+        None => {
+            groups.push((lobby, Terms { cap: Some(Cap::Unlimited), ..Terms::default() }));
+            groups.sort_unstable_by_key(|(id, _)| *id);
+            Ok(groups)
+        }
+    }
+}
+
+fn check_ceilings(merged: &Merged, declared: usize) -> Result<(), Problem> {
     let ceilings = merged.args.settings.ceilings;
     let conflict = |option, message| Err(Problem::Conflict { place: merged.place(option), message });
     if ceilings.unjoined_groups > ceilings.groups {
@@ -98,7 +127,6 @@ fn check_ceilings(merged: &Merged) -> Result<(), Problem> {
             format!("{unjoined} is more than max-groups, which is {all}; lower the one or raise the other");
         return conflict("max-unjoined-groups", message);
     }
-    let declared = merged.groups.len();
     if declared > ceilings.groups as usize {
         let message =
             format!("{} is less than the {declared} groups that the file declares", ceilings.groups);

@@ -46,6 +46,13 @@ const FREE: &[Call] = calls! {
     #[cfg(target_arch = "x86_64")] SYS_readlink
 };
 
+/// What the store's thread calls besides, for a directory of its own: nobody else does.
+const STORE: &[Call] = calls! {
+    SYS_fadvise64 SYS_fdatasync SYS_flock SYS_fsync SYS_ftruncate SYS_mkdirat SYS_pwrite64 SYS_renameat SYS_renameat2
+    #[cfg(target_arch = "x86_64")] SYS_mkdir
+    #[cfg(target_arch = "x86_64")] SYS_rename
+};
+
 /// What would write, make or empty a file: `O_ACCMODE`, `O_CREAT`, `O_TRUNC` and the bit of `O_TMPFILE` that is its own.
 const WRITES: u64 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | 0o20_000_000) as u64;
 /// Connects a TCP socket and sends at once: Landlock is not asked about such a connection.
@@ -111,16 +118,32 @@ pub fn free() -> impl Iterator<Item = Call> {
     FREE.iter().copied()
 }
 
-/// What a shard does not need although the process does: opening files, and speaking to a service manager.
+/// What the process calls besides if the store has a directory.
+pub fn of_store() -> Vec<(Call, Vec<Vec<Condition>>)> {
+    STORE.iter().copied().chain([OPENAT]).map(|call| (call, Vec::new())).collect()
+}
+
+/// What a shard does not need although the process does: opening files, writing them, and speaking to a service manager.
 pub fn not_of_shards() -> Vec<(Call, Vec<Vec<Condition>>)> {
-    vec![(OPENAT, Vec::new()), (SOCKET, vec![vec![(0, Eq, libc::AF_UNIX as u64)]])]
+    let store = STORE.iter().map(|call| (*call, Vec::new()));
+    store.chain([(OPENAT, Vec::new()), (SOCKET, vec![vec![(0, Eq, libc::AF_UNIX as u64)]])]).collect()
+}
+
+/// What nobody but the store does: making files, and writing them.
+pub fn not_of_others() -> Vec<(Call, Vec<Vec<Condition>>)> {
+    let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| WRITES & bit != 0);
+    let writes = bits.map(|bit| vec![(2, MaskedEq(bit), bit)]).collect();
+    STORE.iter().map(|call| (*call, Vec::new())).chain([(OPENAT, writes)]).collect()
 }
 
 /// The names of all calls that a serving relay makes, sorted.
 pub fn names() -> Vec<&'static str> {
     let checked = checked().into_iter().map(|(call, _)| call);
-    let mut names: Vec<&str> =
-        free().chain(checked).map(|(name, _)| name.strip_prefix("SYS_").unwrap_or(name)).collect();
+    let mut names: Vec<&str> = free()
+        .chain(STORE.iter().copied())
+        .chain(checked)
+        .map(|(name, _)| name.strip_prefix("SYS_").unwrap_or(name))
+        .collect();
     names.sort_unstable();
     names
 }

@@ -16,9 +16,9 @@ const KNOWN: ABI = ABI::V6;
 pub const RULES_TCP: u32 = ABI::V4 as u32;
 
 /// Keeps the calling thread, and what it starts, from all files but those below `/proc` and the folders of these files,
-/// which it may read; returns the version of the interface.
-pub fn give_up<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<u32, String> {
-    let status = restrict(folders(files)).map_err(|error| error.to_string())?;
+/// which it may read, and this folder, in which it may make files, write and replace them; returns the version of the interface.
+pub fn give_up<'a>(files: impl IntoIterator<Item = &'a Path>, written: Option<&Path>) -> Result<u32, String> {
+    let status = restrict(folders(files), written).map_err(|error| error.to_string())?;
     match (status.landlock, status.ruleset) {
         (_, RulesetStatus::NotEnforced) => Err(missing(status.landlock).to_owned()),
         (LandlockStatus::Available { effective_abi, .. }, _) => Ok(effective_abi as u32),
@@ -26,14 +26,16 @@ pub fn give_up<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<u32, Str
     }
 }
 
-fn restrict(readable: BTreeSet<PathBuf>) -> Result<RestrictionStatus, RulesetError> {
+fn restrict(readable: BTreeSet<PathBuf>, written: Option<&Path>) -> Result<RestrictionStatus, RulesetError> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
+    let write = read | AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
     Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))?
         .handle_access(AccessNet::from_all(KNOWN))?
         .scope(scope())?
         .create()?
         .add_rules(path_beneath_rules(readable, read))?
+        .add_rules(path_beneath_rules(written, write))?
         .restrict_self()
 }
 

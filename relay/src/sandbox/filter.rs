@@ -18,22 +18,30 @@ const UNKNOWN: SeccompAction = SeccompAction::Errno(libc::ENOSYS as u32);
 /// What a shard gets that opens a file.
 const DENIED: SeccompAction = SeccompAction::Errno(libc::EACCES as u32);
 
-/// Filters the calls of every thread of the process.
-pub fn for_the_process() -> Result<(), String> {
-    let program = whole().map_err(|error| error.to_string())?;
+/// Filters the calls of every thread of the process, one of which may write files.
+pub fn for_the_process(has_store: bool) -> Result<(), String> {
+    let program = whole(has_store).map_err(|error| error.to_string())?;
     apply_filter_all_threads(&program).map_err(|error| text(&error))
 }
 
 /// Filters those of the calling thread alone.
 pub fn for_this_thread() -> Result<(), String> {
-    let program = whole().map_err(|error| error.to_string())?;
+    let program = whole(false).map_err(|error| error.to_string())?;
     apply_filter(&program).map_err(|error| text(&error))
 }
 
 /// Takes files from the calling thread.
 pub fn without_files() -> Result<(), String> {
-    let program =
-        compile(calls::not_of_shards(), SeccompAction::Allow, DENIED).map_err(|error| error.to_string())?;
+    without(calls::not_of_shards())
+}
+
+/// Takes what writes files from the calling thread.
+pub fn without_writing() -> Result<(), String> {
+    without(calls::not_of_others())
+}
+
+fn without(calls: Vec<(Call, Vec<Vec<Condition>>)>) -> Result<(), String> {
+    let program = compile(calls, SeccompAction::Allow, DENIED).map_err(|error| error.to_string())?;
     apply_filter(&program).map_err(|error| text(&error))
 }
 
@@ -42,9 +50,11 @@ fn text(error: &seccompiler::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn whole() -> Result<BpfProgram, BackendError> {
+fn whole(has_store: bool) -> Result<BpfProgram, BackendError> {
     let free = calls::free().map(|call| (call, Vec::new()));
-    compile(free.chain(calls::checked()), UNKNOWN, SeccompAction::Allow)
+    let store = if has_store { calls::of_store() } else { Vec::new() };
+    // What the store may do counts more than what all may.
+    compile(free.chain(calls::checked()).chain(store), UNKNOWN, SeccompAction::Allow)
 }
 
 fn compile(
@@ -119,6 +129,26 @@ mod tests {
         let pointer = limits.1[0].iter().filter(|(at, ..)| *at == 2).cloned().collect::<Vec<_>>();
         let whole = SeccompCondition::new(2, SeccompCmpArgLen::Qword, MaskedEq(u64::MAX), 0).unwrap();
         assert_eq!(rule(&pointer), SeccompRule::new(vec![whole]));
+    }
+
+    #[test]
+    fn nobody_but_the_store_writes_a_file() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("x");
+        fs::write(&file, "x").unwrap();
+        let opened = OpenOptions::new().write(true).open(&file).unwrap();
+        let confined = move || {
+            without_writing().unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+            for options in [OpenOptions::new().write(true), OpenOptions::new().read(true).write(true)] {
+                assert_eq!(errno(options.open(&file)), Some(libc::EACCES));
+            }
+            assert_eq!(errno(File::create(file.with_extension("new"))), Some(libc::EACCES));
+            assert_eq!(errno(fs::rename(&file, file.with_extension("new"))), Some(libc::EACCES));
+            assert_eq!(errno(opened.set_len(0)), Some(libc::EACCES));
+            assert_eq!(errno(std::os::unix::fs::FileExt::write_at(&opened, b"y", 0)), Some(libc::EACCES));
+        };
+        thread::spawn(confined).join().unwrap();
     }
 
     #[test]

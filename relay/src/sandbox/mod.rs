@@ -68,53 +68,63 @@ impl Confinement {
     }
 }
 
+/// The files that are still needed.
+#[derive(Default)]
+pub struct Files<'a> {
+    /// Their folders can be read, because they may be replaced.
+    pub read: Vec<&'a Path>,
+    /// The folder that the store has for itself.
+    pub written: Option<&'a Path>,
+}
+
 /// A process that gives up what it does not need.
-pub struct Sandbox(Confinement);
+pub struct Sandbox {
+    now: Confinement,
+    has_store: bool,
+}
 
 impl Sandbox {
     /// Gives up what the calling thread, and whatever it starts from now on, does not need: privileges but for one that
     /// rings may take, and files but for `/proc` and the folders of these, which may be replaced. Sockets must be bound
     /// already, and no other thread run. The listener of the metrics connects to nobody any more, also where Landlock
     /// does not rule TCP.
-    pub fn enter<'a>(
-        mode: SandboxMode,
-        files: impl IntoIterator<Item = &'a Path>,
-        listener: Option<&TcpListener>,
-    ) -> Self {
+    pub fn enter(mode: SandboxMode, files: Files<'_>, listener: Option<&TcpListener>) -> Self {
+        let has_store = files.written.is_some();
         let mut now = Confinement::none(mode);
         if mode != SandboxMode::Off {
             // Newer kernels let only privileged processes do it, and have Landlock for that.
             let held = listener.map_or(Ok(()), |listener| net::only_listen(listener.as_fd()));
             let reduced = now.note("privileges", privileges::reduce());
             now.no_privileges = reduced.is_some();
-            now.landlock = now.note("landlock", files::give_up(files));
+            now.landlock = now.note("landlock", files::give_up(files.read, files.written));
             if now.landlock.is_none_or(|version| version < files::RULES_TCP) {
                 now.note("the listener of the metrics", held.map_err(|error| error.to_string()));
             }
         }
-        Self(now)
+        Self { now, has_store }
     }
 
     /// Gives up the last privilege of the calling thread, and of those that it starts from now on.
     pub fn settle(&mut self) {
-        let settled = self.0.note("privileges", settle(self.0.mode));
-        self.0.no_privileges &= settled.is_some();
+        let settled = self.now.note("privileges", settle(self.now.mode));
+        self.now.no_privileges &= settled.is_some();
     }
 
     /// Gives up most system calls, for all threads. Nobody starts a thread or sets up a ring after this.
     pub fn seal(mut self) -> Confinement {
-        if self.0.mode != SandboxMode::Off {
+        if self.now.mode != SandboxMode::Off {
             // Whoever reads /proc asks for them once, by calls that are not made otherwise.
             let _ = (procfs::page_size(), procfs::ticks_per_second());
-            self.0.system_calls = self.0.note("seccomp", filter::for_the_process()).is_some();
+            self.now.system_calls =
+                self.now.note("seccomp", filter::for_the_process(self.has_store)).is_some();
         }
-        self.0
+        self.now
     }
 
     /// The same for the calling thread alone: to see what can be had.
     pub fn seal_thread(mut self) -> Confinement {
-        self.0.system_calls = self.0.note("seccomp", filter::for_this_thread()).is_some();
-        self.0
+        self.now.system_calls = self.now.note("seccomp", filter::for_this_thread()).is_some();
+        self.now
     }
 }
 
@@ -124,6 +134,14 @@ impl Sandbox {
 /// What the kernel said.
 pub fn settle(mode: SandboxMode) -> Result<(), String> {
     if mode == SandboxMode::Off { Ok(()) } else { privileges::give_up() }
+}
+
+/// Gives up writing files for the calling thread, which is not the store's. Only after the process was sealed.
+///
+/// # Errors
+/// What the kernel said.
+pub fn give_up_writing() -> Result<(), String> {
+    filter::without_writing()
 }
 
 /// Gives up files as such for the calling thread, a shard, beyond what the whole process has given up.

@@ -63,6 +63,10 @@ impl Clock for Steps {
         self.0.set(self.0.get() + 10);
         Duration::from_micros(self.0.get())
     }
+
+    fn calendar(&self) -> Duration {
+        self.now()
+    }
 }
 
 /// A shard and the clients of its two groups; all of it on this thread.

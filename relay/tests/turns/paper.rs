@@ -92,6 +92,10 @@ impl Clock for PaperClock {
     fn now(&self) -> Duration {
         self.0.borrow().now
     }
+
+    fn calendar(&self) -> Duration {
+        self.now()
+    }
 }
 
 /// The driver. Datagrams leave when they are flushed, as with the real ones.

@@ -14,6 +14,11 @@ use crate::{Cap, Engine, Member, Outbox, Tick};
 use super::sender::Sender;
 
 impl Engine {
+    /// Says what the calendar says now, in milliseconds since 1970; again now and then, because calendars are put right.
+    pub fn set_calendar(&self, unix_ms: u64) {
+        self.everybody.set_calendar(self.now, unix_ms);
+    }
+
     /// Does what is due among people, and what their desk has answered. Call it in each turn, before datagrams.
     #[inline]
     pub fn turn_people(&mut self, outbox: &mut Outbox) {

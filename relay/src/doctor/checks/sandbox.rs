@@ -5,7 +5,7 @@ use std::thread;
 use crate::config::SandboxMode;
 use crate::doctor::finding::{Finding, How};
 use crate::doctor::patient::Patient;
-use crate::sandbox::{Confinement, Sandbox};
+use crate::sandbox::{Confinement, Files, Sandbox};
 
 const NAME: &str = "sandbox";
 
@@ -16,7 +16,7 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
         return vec![Finding::info(NAME, found).fix(How::Relay, "--sandbox on")];
     }
     let trial = move || {
-        let mut sandbox = Sandbox::enter(mode, [], None);
+        let mut sandbox = Sandbox::enter(mode, Files::default(), None);
         sandbox.settle();
         sandbox.seal_thread()
     };
