@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -111,9 +111,7 @@ impl Relay {
             everybody: Arc::new(mailroom.people()),
             ..Shared::new(Arc::new(Groups::new()), crew::admission(&clock))
         };
-        let place = place(loaded)?;
-        let files = Files { read: loaded.files().collect(), written: place.directory.as_deref() };
-        let mut sandbox = Sandbox::enter(setup.sandbox, files, metrics.as_ref());
+        let (place, mut sandbox) = enter_sandbox(loaded, metrics.as_ref())?;
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
         shared.groups.declare(&setup.groups, tick(clock.now()));
@@ -280,10 +278,13 @@ fn options(loaded: &Loaded) -> SocketOptions {
     }
 }
 
-/// Where names and mail are kept, made while files can be.
-fn place(loaded: &Loaded) -> Result<Where, Failure> {
+/// Gives up what this thread, and what it starts, does not need; before, it makes the place where names and mail are kept.
+fn enter_sandbox(loaded: &Loaded, metrics: Option<&TcpListener>) -> Result<(Where, Sandbox), Failure> {
     let place = Where::of(&loaded.setup.data_dir);
-    place.prepare().map_err(|error| cannot_keep(loaded, error)).map(|()| place)
+    place.prepare().map_err(|error| cannot_keep(loaded, error))?;
+    let files = Files { read: loaded.files().collect(), written: place.directory.as_deref() };
+    let sandbox = Sandbox::enter(loaded.setup.sandbox, files, metrics);
+    Ok((place, sandbox))
 }
 
 fn gauges(sockets: &[Vec<net::Socket>]) -> Vec<Vec<net::SocketGauge>> {

@@ -8,6 +8,7 @@ mod defects;
 mod fanout;
 mod faults;
 mod operations;
+mod people;
 mod protocol;
 mod sessions;
 mod support;

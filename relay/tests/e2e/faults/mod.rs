@@ -11,7 +11,7 @@ mod limits;
 mod link;
 mod losses;
 mod reordered;
-mod router;
+pub mod router;
 mod sizes;
 mod speech;
 mod stopped;

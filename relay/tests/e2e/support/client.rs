@@ -14,6 +14,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use super::PATIENCE;
 
 /// A connected UDP socket that speaks to the relay.
+#[derive(Debug)]
 pub struct Client {
     socket: UdpSocket,
     /// Datagrams that the kernel handed over together with an earlier one.
@@ -57,6 +58,11 @@ impl Client {
     /// Its own address.
     pub fn address(&self) -> SocketAddr {
         self.socket.local_addr().expect("a bound socket has an address")
+    }
+
+    /// Speaks to somebody else from now on, from the same port.
+    pub fn turn_to(&self, other: SocketAddr) {
+        self.socket.connect(other).expect("a client connects");
     }
 
     /// Sends a datagram.

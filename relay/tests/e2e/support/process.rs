@@ -64,6 +64,8 @@ impl RelayOptions {
             .env("RELAY_PORT", "0")
             .env("RELAY_METRICS_LISTEN", "127.0.0.1:0")
             .env("RELAY_SHARDS", "2")
+            // Stories that run side by side are not to have their names in one place.
+            .env("RELAY_DATA_DIR", "none")
     }
 
     /// The release binary without any flag.
