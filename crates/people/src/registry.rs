@@ -36,6 +36,8 @@ impl<A: Address, G: Place> People<A, G> {
             turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
             return Ok(());
         }
+        // A free name takes the claim that is shown for it: who has chosen one has it whatever answer is lost.
+        let fresh = claim.unwrap_or(fresh);
         let request = Request::Claim {
             name: name.stored(),
             claim: claim.map(|claim| claim.to_string().into()),
@@ -85,6 +87,11 @@ impl<A: Address, G: Place> People<A, G> {
         let address = session.address;
         let (claim, mails) = match answer {
             Answer::Claimed { claim, mails } => (Token::parse(claim.as_bytes()), *mails),
+            // It has asked twice before the first answer.
+            Answer::Taken if session.name.as_ref() == Some(&name.key) => {
+                let Some(person) = self.persons.get(&name.key) else { return };
+                return turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
+            }
             Answer::Taken => {
                 self.figures.taken += 1;
                 return turn.post.tell(address, Notice::NameTaken(&name.shown));

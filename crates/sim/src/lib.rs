@@ -14,6 +14,7 @@ mod ledger;
 mod liveness;
 pub mod model;
 pub mod network;
+pub mod people;
 pub mod port;
 mod script;
 mod simulation;
@@ -43,8 +44,19 @@ pub struct Outcome {
     pub violation: Option<String>,
 }
 
-/// The run of a seed. The waker wakes nobody, so any will do.
+/// The runs of a seed: that of groups, and that of people, which the outcome holds both of. The waker wakes nobody, so any will do.
 pub fn run(seed: u64, waker: &Waker) -> Outcome {
+    let (groups, people) = (run_groups(seed, waker), people::run(seed));
+    Outcome {
+        hash: groups.hash ^ people.hash.rotate_left(1),
+        events: groups.events + people.events,
+        time: groups.time + people.time,
+        violation: groups.violation.or(people.violation.map(|what| format!("people: {what}"))),
+        ..groups
+    }
+}
+
+fn run_groups(seed: u64, waker: &Waker) -> Outcome {
     let mut simulation = Simulation::new(seed, waker);
     let ended = catch_unwind(AssertUnwindSafe(|| simulation.run()));
     let world = simulation.world();

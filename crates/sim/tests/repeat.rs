@@ -24,3 +24,16 @@ fn a_seed_is_one_run_bit_by_bit() {
     }
     assert_eq!(hashes.len(), SEEDS.len(), "each seed is another run");
 }
+
+/// Short runs: of people alone many take a second.
+#[test]
+fn people_read_each_message_once_and_in_order() {
+    for seed in 0..150 {
+        let once = sim::people::run(seed);
+        assert_eq!(once.violation, None, "seed {seed}");
+        assert!(once.events > 100, "seed {seed} is a run of {} events", once.events);
+        if seed < 5 {
+            assert_eq!(sim::people::run(seed).hash, once.hash, "seed {seed}");
+        }
+    }
+}

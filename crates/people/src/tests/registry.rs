@@ -33,6 +33,32 @@ fn a_repeated_request_gets_the_same_answer() {
     assert_eq!(world.ask(0, &format!("!REG anna {claim}")), [format!("!OK REG anna {claim}")]);
 }
 
+/// The first of two that are under way at once is the second's answer, too.
+#[test]
+fn a_request_that_is_repeated_too_early_gets_the_same_answer() {
+    let mut world = World::new(2);
+    world.slow(true);
+    world.say(0, "!REG anna");
+    world.say(0, "!REG anna");
+    world.say(1, "!REG anna");
+    world.slow(false);
+    world.turn();
+    let told = world.heard();
+    assert!(told[0].1.starts_with("!OK REG anna ") && told[1] == told[0], "{told:?}");
+    assert_eq!(told[2], (1, "!ERR NAME_TAKEN anna".to_owned()));
+}
+
+/// Who chooses its claim has the name even if the relay ends before it answers.
+#[test]
+fn a_free_name_takes_the_claim_that_is_shown() {
+    let mut world = World::new(2);
+    let claim = "B".repeat(26);
+    let told = world.ask(0, &format!("!REG anna {claim}"));
+    let claim = told[0].strip_prefix("!OK REG anna ").unwrap_or_else(|| panic!("{told:?}")).to_owned();
+    world.leave(0);
+    assert_eq!(world.ask(1, &format!("!REG anna {claim}")), [format!("!OK REG anna {claim}")]);
+}
+
 /// In a system that this one follows anybody could.
 #[test]
 fn nobody_can_deregister_anybody_else() {
