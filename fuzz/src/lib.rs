@@ -18,6 +18,7 @@ pub mod oracle;
 #[path = "../../crates/engine/tests/model/order.rs"]
 #[allow(missing_docs)]
 pub mod order;
+pub mod people;
 #[path = "../../crates/engine/tests/model/proofs.rs"]
 #[allow(missing_docs)]
 pub mod proofs;
@@ -34,8 +35,9 @@ pub mod trial;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("decoder", decoder::check),
+    ("people", people::check),
     ("sequences", sequences::check),
     ("configuration", configuration::check),
     ("stamps", stamps::check),

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 /// The targets' names; each is a program of the crate `fuzz`.
-const TARGETS: [&str; 4] = ["decoder", "sequences", "configuration", "stamps"];
+const TARGETS: [&str; 5] = ["decoder", "people", "sequences", "configuration", "stamps"];
 
 /// Of what is built for it: counters at every edge, as cargo-fuzz asks for them, without a nightly toolchain.
 const FLAGS: &str = "--cfg fuzzing -Cdebug-assertions -Coverflow-checks -Cpasses=sancov-module \
