@@ -19,7 +19,7 @@ const LONGEST: usize = 96;
 const CLIENTS: usize = 5;
 
 /// Names that they like; the second is the first.
-const NAMES: [&str; 6] = ["anna", "ANNA", "bob", "\u{e9}va", "a=b", ""];
+const NAMES: [&str; 8] = ["anna", "ANNA", "bob", "\u{e9}va", "a=b", "", "clara", "d"];
 
 /// Panics where something does not hold.
 pub fn check(bytes: &[u8]) {
@@ -54,8 +54,8 @@ impl Desk for Drawer {
 struct Hall {
     relay: Relay,
     everybody: Arc<Everybody>,
-    /// By client: the last cookie, token and claim that it was told, and how often it has moved.
-    known: [[String; 3]; CLIENTS],
+    /// By client: the last cookie, token, claim and message that it was told, and how often it has moved.
+    known: [[String; 4]; CLIENTS],
     moves: [u16; CLIENTS],
     nonce: String,
     /// Who has ever spoken.
@@ -79,7 +79,20 @@ impl Hall {
         Self { relay, everybody, known, moves, nonce, spoken: HashSet::new() }
     }
 
+    /// Everybody has a name.
+    fn prepare(&mut self) {
+        for who in 0..CLIENTS {
+            self.send(who, b"!HELLO 2");
+            self.send(who, format!("!HELLO 2 {} FROM", self.known[who][0]).as_bytes());
+            self.send(who, format!("!REG {}", NAMES[[0, 2, 3, 6, 7][who]]).as_bytes());
+            self.turn(0);
+        }
+    }
+
     fn tell(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        if bytes.ratio(3, 4)? {
+            self.prepare();
+        }
         for _ in 0..LONGEST {
             if bytes.is_empty() {
                 break;
@@ -105,7 +118,7 @@ impl Hall {
         let who = bytes.choose_index(CLIENTS)?;
         let name = NAMES[bytes.choose_index(NAMES.len())?];
         let id = bytes.int_in_range(0..=3)?;
-        let [cookie, token, claim] = &self.known[who];
+        let [cookie, token, claim, message] = &self.known[who];
         let text = match bytes.int_in_range(0..=16)? {
             0 => "!HELLO 2".to_owned(),
             1 => format!("!HELLO 2 {cookie} FROM"),
@@ -119,7 +132,8 @@ impl Hall {
                 [bytes.choose_index(6)?]
             .to_owned(),
             9 | 10 => format!("!SEND {name} {id} {}", "x".repeat(usize::from(bytes.arbitrary::<u8>()?))),
-            11 | 12 => format!("!ACK {name} {id}"),
+            11 => format!("!ACK {name} {id}"),
+            12 => format!("!ACK {message}"),
             13 => format!("!BRIDGE {name}"),
             14 => format!("!ACK PEER_AT {}", self.nonce),
             15 => "a payload".to_owned(),
@@ -176,7 +190,7 @@ impl Hall {
 }
 
 /// Notes what a client can use later.
-fn learn(text: &[u8], [cookie, token, claim]: &mut [String; 3], nonce: &mut String) {
+fn learn(text: &[u8], [cookie, token, claim, message]: &mut [String; 4], nonce: &mut String) {
     let words: Vec<&str> = std::str::from_utf8(text).unwrap_or_default().split(' ').collect();
     match words[..] {
         ["!RETRY", new] => new.clone_into(cookie),
@@ -186,6 +200,7 @@ fn learn(text: &[u8], [cookie, token, claim]: &mut [String; 3], nonce: &mut Stri
     match Notice::parse(text) {
         Some(Notice::Registered(_, new)) => *claim = new.to_string(),
         Some(Notice::PeerAt(_, _, new)) => *nonce = new.to_string(),
+        Some(Notice::Message { from, id, .. }) => *message = format!("{from} {id}"),
         None if text.starts_with(b"!MSG ") || text.starts_with(b"!PEER") => panic!("{}", text.escape_ascii()),
         _ => {}
     }
