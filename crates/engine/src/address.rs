@@ -5,11 +5,11 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU16;
 
-/// A client: its source address and port. IPv4 is kept v4-mapped, which no IPv6 source is.
+/// A client: transport, source address and port. IPv4 is kept v4-mapped, which no IPv6 source is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr {
     ip: Words,
-    /// The interface of a link-local address, else 0.
+    /// The interface of a link-local address, else 0; with [`STREAM`] by TCP.
     scope: u32,
     port: NonZeroU16,
 }
@@ -23,6 +23,9 @@ pub(crate) struct Creator {
     port: NonZeroU16,
     pub proved: bool,
 }
+
+/// The bit of a scope that tells clients by TCP: the kernel counts interfaces in an int.
+const STREAM: u32 = 1 << 31;
 
 /// The octets of an address, in words, so that nobody who moves or compares them does so one by one.
 type Words = [u32; 4];
@@ -48,11 +51,22 @@ impl ClientAddr {
         Some(Self { ip: mapped(source.ip()), scope, port })
     }
 
+    /// The same of a client that is connected by TCP, which is another client than one of this address by UDP.
+    pub fn by_stream(source: SocketAddr) -> Option<Self> {
+        Self::new(source).map(|client| Self { scope: client.scope | STREAM, ..client })
+    }
+
+    /// True if it is connected by TCP.
+    #[inline]
+    pub fn is_stream(&self) -> bool {
+        self.scope & STREAM != 0
+    }
+
     /// The address to send to.
     pub fn socket_addr(&self) -> SocketAddr {
         match unmapped(self.ip) {
             IpAddr::V4(v4) => SocketAddr::from((v4, self.port.get())),
-            IpAddr::V6(v6) => SocketAddrV6::new(v6, self.port.get(), 0, self.scope).into(),
+            IpAddr::V6(v6) => SocketAddrV6::new(v6, self.port.get(), 0, self.scope & !STREAM).into(),
         }
     }
 
@@ -104,6 +118,11 @@ impl LocalAddr {
     /// The relay's side: the index of the socket, and the address that was reached under a wildcard.
     pub fn new(socket: u8, reached: Option<IpAddr>) -> Self {
         Self { ip: reached.map_or([0; 16], |ip| octets_of(mapped(ip))), socket }
+    }
+
+    /// The relay's end of whatever connection comes from a client: it has an index of its own, which no socket for datagrams has.
+    pub fn stream() -> Self {
+        Self::new(u8::MAX, None)
     }
 
     /// Index of the socket to answer from.
@@ -221,6 +240,21 @@ mod tests {
         hashes.sort_unstable();
         hashes.dedup();
         assert_eq!(hashes.len(), texts.len() + other.len());
+    }
+
+    #[test]
+    fn a_transport_makes_another_client_of_the_same_address() {
+        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        for text in ["10.0.0.1:9", "[2001:db8::1]:9", "[fe80::1%7]:9"] {
+            let by_udp = client(text);
+            let by_tcp = ClientAddr::by_stream(text.parse().unwrap()).unwrap();
+            assert_eq!((by_udp.is_stream(), by_tcp.is_stream()), (false, true));
+            assert_eq!((by_tcp.socket_addr(), by_tcp.ip()), (by_udp.socket_addr(), by_udp.ip()));
+            assert_ne!(by_udp, by_tcp);
+            assert_ne!(hasher.hash_one(by_udp), hasher.hash_one(by_tcp));
+            assert_ne!(by_udp.octets(), by_tcp.octets(), "their cookies differ");
+            assert!(!Creator::new(&by_udp, true).is(&by_tcp));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod person;
 mod proof;
 mod sender;
 mod strangers;
+mod streams;
 mod sweeping;
 
 use std::net::SocketAddr;
@@ -175,6 +176,16 @@ impl Engine {
         if datagram.local.is_many() {
             return self.tally.drop(DropReason::Broadcast);
         }
+        self.hear_from_source(client, datagram, outbox);
+    }
+
+    /// The same once more, of a client that is another one by now, or whose source is no question.
+    fn hear_again(&mut self, client: ClientAddr, datagram: &Datagram<'_>, outbox: &mut Outbox) {
+        self.hear_from_source(client, datagram, outbox);
+    }
+
+    #[inline(always)] // The hot path goes on here.
+    fn hear_from_source(&mut self, client: ClientAddr, datagram: &Datagram<'_>, outbox: &mut Outbox) {
         let session = self.sessions.find(&client);
         match (decode(datagram.bytes), session) {
             (Message::Payload(payload), Some(key)) => self.payload(payload, datagram, key, outbox),
@@ -278,7 +289,7 @@ impl Engine {
             Message::Payload(_) | Message::TooLarge => None,
         };
         if from.form != Form::Base && !self.hear_from(from, outbox) {
-            return self.receive(from.datagram, outbox);
+            return self.hear_again(*from.client, from.datagram, outbox);
         }
         let answer = match (self.hear(command, from), message) {
             (Hearing::Ignored, _) => return,

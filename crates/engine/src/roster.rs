@@ -41,11 +41,12 @@ struct Unproved {
     v6: u32,
 }
 
-/// How many members are extended clients, and how many of those want to know who speaks.
+/// How many members are extended clients, how many of those want to know who speaks, and how many members are reached by TCP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Forms {
     extended: u32,
     with_sender: u32,
+    far: u32,
 }
 
 #[derive(Debug)]
@@ -120,6 +121,12 @@ impl Roster {
     #[inline]
     pub fn with_sender(&self) -> u32 {
         self.forms.with_sender
+    }
+
+    /// How many members are connected by TCP.
+    #[inline]
+    pub fn far(&self) -> u32 {
+        self.forms.far
     }
 
     /// IP bytes of a payload's copies for all members that are not proved.
@@ -211,11 +218,13 @@ impl Forms {
     fn add(&mut self, member: &Member) {
         self.extended += u32::from(member.form != Form::Base);
         self.with_sender += u32::from(member.form == Form::WithSender);
+        self.far += u32::from(member.client.is_stream());
     }
 
     fn subtract(&mut self, member: &Member) {
         self.extended -= u32::from(member.form != Form::Base);
         self.with_sender -= u32::from(member.form == Form::WithSender);
+        self.far -= u32::from(member.client.is_stream());
     }
 }
 
@@ -320,9 +329,10 @@ mod tests {
             0 => (host.to_ipv6_compatible(), port).into(),
             _ => (host, port).into(),
         };
-        let client = ClientAddr::new(client).unwrap();
+        let is_stream = number.is_multiple_of(7);
+        let client = if is_stream { ClientAddr::by_stream(client) } else { ClientAddr::new(client) };
         Member {
-            client,
+            client: client.unwrap(),
             local: LocalAddr::new(0, None),
             proved: number.is_multiple_of(2),
             form: FORMS[number as usize % 5 % 3],
@@ -338,6 +348,8 @@ mod tests {
             roster.unproved_bytes(100),
             unproved.map(|member| 100 + member.client.ip_header()).sum::<u64>()
         );
+        let far = model.iter().filter(|member| member.client.is_stream());
+        assert_eq!(roster.far() as usize, far.count());
         assert!(roster.members().eq(model));
         let mut from = 0;
         while let [first, ..] = roster.members_from(from as u32) {

@@ -29,6 +29,8 @@ pub(crate) struct Session {
     pub proved: bool,
     /// It is not proved, and had never sent anything after its JOIN when it was last looked at.
     pub silent: bool,
+    /// Its connection is over, and it waits for a RESUME.
+    pub gone: bool,
     /// How its client wants to be spoken to. One that is not a base client has a [`Person`].
     pub form: Form,
 }

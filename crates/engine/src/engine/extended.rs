@@ -45,7 +45,7 @@ impl Engine {
         let Some(mut held) = directory.hold(token) else {
             // It has gone since the datagram was looked at.
             self.end_moved(key);
-            return self.receive(from.datagram, outbox);
+            return self.hear_again(*from.client, from.datagram, outbox);
         };
         if let Command::Resume(fields) = command {
             // Two entries are never held at once.
@@ -178,6 +178,7 @@ impl Engine {
         };
         let Seat { id, badge, is_known, .. } = &seat;
         self.seat(key, seat.form, (*id, Arc::clone(badge), *is_known));
+        self.sessions.get_mut(key).gone = false;
         if !Arc::ptr_eq(&seat.departed, &self.departed) {
             seat.departed.push(seat.client, token);
         } else if seat.client != *from.client {
@@ -241,8 +242,8 @@ impl Engine {
         let (client, now) = (*from.client, self.now);
         let paced = self.pace.as_ref().map_or(Pace::from_now(now), |pace| pace.spent(now));
         let (view, position) = (NOWHERE, 0);
-        let (proved, silent) = (true, false);
-        Session { client, active: now, joined: now, view, position, paced, proved, silent, form }
+        let (proved, silent, gone) = (true, false, false);
+        Session { client, active: now, joined: now, view, position, paced, proved, silent, gone, form }
     }
 
     /// Room for one more client, and a session for it.
@@ -300,7 +301,7 @@ impl Engine {
         self.people.get(&(key as u32)).map(|person| person.token)
     }
 
-    fn seal_if_member(&mut self, key: usize, outbox: &mut Outbox) {
+    pub(super) fn seal_if_member(&mut self, key: usize, outbox: &mut Outbox) {
         if self.sessions.get(key).group().is_some() {
             self.seal(key, outbox);
             self.tally.count(Event::Leave);
@@ -323,8 +324,9 @@ impl Engine {
     /// A member's payload has come to a group that does not know it any more: its session has gone on from another address.
     #[cold]
     pub(super) fn hear_no_more(&mut self, datagram: &Datagram<'_>, key: usize, outbox: &mut Outbox) {
+        let client = self.sessions.get(key).client;
         self.end_moved(key);
-        self.receive(datagram, outbox);
+        self.hear_again(client, datagram, outbox);
     }
 
     /// Forgets the sessions that other shards have taken over since the last turn.

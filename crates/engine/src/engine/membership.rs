@@ -105,6 +105,7 @@ impl Engine {
             position,
             proved,
             silent: false,
+            gone: false,
             paced,
             form,
         });

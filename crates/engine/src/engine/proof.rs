@@ -38,7 +38,8 @@ impl Engine {
 
     /// True if a datagram cannot be forged: it shows what its source was told.
     pub(super) fn shows_proof(&self, from: &Sender<'_>, proof: Proof) -> bool {
-        matches!(proof, Proof::Cookie(cookie) if self.admission.is_valid(cookie, from.client, self.now))
+        from.client.is_stream()
+            || matches!(proof, Proof::Cookie(cookie) if self.admission.is_valid(cookie, from.client, self.now))
     }
 
     /// Whether a client that joins is proved: by what it is, where it is, or what it shows. An unproved one that shows
@@ -117,8 +118,8 @@ impl Engine {
     /// A member is no longer where everybody is trusted: it has to prove itself as anybody else.
     pub(super) fn doubt(&mut self, key: usize) {
         let session = self.sessions.get_mut(key);
-        // An extended client has shown a cookie.
-        if session.proved && session.form == Form::Base {
+        // An extended client has shown a cookie, and a connection is a proof itself.
+        if session.proved && session.form == Form::Base && !session.client.is_stream() {
             session.proved = false;
             self.admission.enter_unproved();
             let handle = self.views.handle(session.view);
@@ -142,7 +143,8 @@ impl Engine {
 
     /// When the wheel has to look at a member that it has just looked at.
     pub(super) fn look_at(&self, session: &Session) -> Tick {
-        let idle = session.active + self.expiry.idle_limit(&self.settings);
+        let limit = if session.gone { self.settings.heartbeat } else { self.expiry.idle_limit(&self.settings) };
+        let idle = session.active + limit;
         let judged = session.joined + patience(&self.settings);
         let is_judged = session.proved || session.silent || self.expiry.as_of >= judged;
         let is_watched = self.settings.admission == AdmissionMode::Auto;

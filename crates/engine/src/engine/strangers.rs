@@ -58,12 +58,15 @@ impl Engine {
     /// True if a datagram is dropped for its source alone, and counted.
     fn is_refused(&mut self, from: &Sender<'_>) -> bool {
         let (ip, local) = (from.client.ip(), &from.datagram.local);
+        let admits = || self.settings.access.admits(ip);
         let reason = match () {
+            () if from.client.is_stream() && admits() => return false,
+            () if from.client.is_stream() => DropReason::Denied,
             () if self.own.is_no_source(ip) => DropReason::ImpossibleSource,
             () if ip.is_loopback() && self.own.is_no_loopback(local) => DropReason::ImpossibleSource,
             // It came before the kernel was asked to say so.
             () if self.own.is_broadcast(local) => DropReason::Broadcast,
-            () if !self.settings.access.admits(ip) => DropReason::Denied,
+            () if !admits() => DropReason::Denied,
             () => return false,
         };
         self.tally.drop(reason);

@@ -23,7 +23,9 @@ impl Engine {
         let mut expiries = 0;
         for _ in 0..SWEEP_CLIENTS_PER_TURN {
             let Some(key) = self.expiry.wheel.pop() else { return };
-            if self.expiry.as_of.since(self.sessions.get(key).active) > limit {
+            let session = self.sessions.get(key);
+            let limit = if session.gone { self.settings.heartbeat } else { limit };
+            if self.expiry.as_of.since(session.active) > limit {
                 if self.end_session(key) {
                     self.tally.count(Event::Expire);
                 }
