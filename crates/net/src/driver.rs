@@ -7,11 +7,17 @@ use std::time::Duration;
 
 use crate::limits;
 use crate::sieve::Sieve;
+use crate::tcp::{Figures, Rules};
 use crate::waker::Waker;
 
 /// Which of a driver's sockets. Only [`Epoll`](crate::Epoll) serves more than [`limits::MAX_SOCKETS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct SocketIndex(pub u16);
+
+impl SocketIndex {
+    /// The connections of a driver that has some: no socket for datagrams has this index.
+    pub const STREAMS: SocketIndex = SocketIndex(u8::MAX as u16);
+}
 
 /// A receive buffer of the driver's pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +60,7 @@ impl Arrival {
 }
 
 /// Bytes of one datagram to send: in a receive buffer, or composed by the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// Bytes where they were received.
     Received {
@@ -213,6 +219,10 @@ pub struct DriverStats {
 
 /// Exchanges datagrams with the kernel, for one shard, on one thread.
 pub trait Driver {
+    /// True if what arrives are the messages of connections. The end of one is an arrival without bytes; and runs may leave from
+    /// [`SocketIndex::STREAMS`].
+    const STREAMS: bool = false;
+
     /// Hands over what is queued, appends what has arrived, and waits for it at most `wait` (`None`:
     /// without limit) if nothing had. Returns early when woken, when an ICMP error comes in, and when receives
     /// keep failing. Clears gather lists and composed text; renews the turn's budget.
@@ -256,6 +266,14 @@ pub trait Driver {
     /// [`Full`] when the turn's budget of datagrams is used up.
     fn send(&mut self, run: &Run) -> Result<(), Full>;
 
+    /// The same for a run of what must not be dropped because too much waits for its destination: answers.
+    ///
+    /// # Errors
+    /// See [`Driver::send`].
+    fn tell(&mut self, run: &Run) -> Result<(), Full> {
+        self.send(run)
+    }
+
     /// Hands over what is queued now, without receiving; one more system call than leaving it to the next
     /// exchange.
     fn flush(&mut self);
@@ -286,6 +304,16 @@ pub trait Driver {
 
     /// How full the fullest receive buffer is, from 0 to 1. One system call for each socket.
     fn receive_pressure(&self) -> f32;
+
+    /// Rules for connections, if it has any.
+    fn govern(&mut self, rules: &Rules) {
+        let _ = rules;
+    }
+
+    /// What its connections have done.
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
 
     /// The driver's own counters.
     fn stats(&self) -> DriverStats;

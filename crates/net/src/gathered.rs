@@ -113,6 +113,16 @@ impl Gathered {
         self.parts[part as usize].len() as u32
     }
 
+    /// The listed part at this position, and its bytes.
+    pub(crate) fn bytes<'a>(&'a self, at: u32, pool: &'a Pool) -> (Part, &'a [u8]) {
+        let part = self.parts[at as usize];
+        let bytes = match part {
+            Part::Received { buffer, offset, len } => pool.part_bytes(buffer, offset, len),
+            Part::Composed { start, len } => &self.text[start as usize..][..usize::from(len)],
+        };
+        (part, bytes)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.parts.clear();
         self.iovecs.clear();

@@ -94,6 +94,15 @@ impl Pool {
         BufferId(buffer)
     }
 
+    /// Lends a buffer that begins with these bytes, as many as have room.
+    pub(crate) fn lend_with(&mut self, buffer: u16, bytes: &[u8]) -> BufferId {
+        let len = bytes.len().min(self.stride);
+        // SAFETY: start() has checked the buffer, which is at home, so that nobody reads it; its memory has room for a stride.
+        let room = unsafe { slice::from_raw_parts_mut(self.start(buffer), self.stride) };
+        room[..len].copy_from_slice(&bytes[..len]);
+        self.lend(buffer)
+    }
+
     /// Takes a buffer home.
     pub(crate) fn take_back(&mut self, buffer: BufferId) {
         let lent = &mut self.lent[usize::from(buffer.0)];
@@ -112,6 +121,14 @@ mod tests {
         assert_eq!(distance, 192);
         assert_eq!(pool.start(0) as usize % PAGE, 0);
         assert_eq!(pool.filled(63).len(), distance);
+    }
+
+    #[test]
+    fn a_buffer_is_lent_with_what_has_room() {
+        let mut pool = Pool::new(64, 100);
+        let buffer = pool.lend_with(7, &[1; 1000]);
+        assert_eq!(pool.part_bytes(buffer, 0, 192), [1; 192]);
+        assert_eq!(pool.filled(8), [0; 192], "and nothing else is touched");
     }
 
     #[test]

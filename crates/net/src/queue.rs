@@ -98,6 +98,11 @@ impl SendQueue {
         self.gathered.gather(parts, pool)
     }
 
+    /// The bytes of the listed datagram at this position.
+    pub(crate) fn bytes<'a>(&'a self, at: u32, pool: &'a Pool) -> (Part, &'a [u8]) {
+        self.gathered.bytes(at, pool)
+    }
+
     pub(crate) fn gather_without(&mut self, list: Gather, skipped: &[u16]) -> Gather {
         self.gathered.gather_without(list, skipped)
     }

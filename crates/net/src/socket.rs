@@ -65,6 +65,12 @@ impl Socket {
         self.reports_drops
     }
 
+    /// The same socket once more, for a thread that only sends; the port is free again when both are gone.
+    pub fn share(&self) -> Socket {
+        let (fd, ledger) = (Arc::clone(&self.fd), Arc::clone(&self.ledger));
+        Socket { fd, ledger, ..*self }
+    }
+
     /// A view of its queues for another thread.
     pub fn gauge(&self) -> SocketGauge {
         SocketGauge { fd: Arc::downgrade(&self.fd), ledger: Arc::clone(&self.ledger) }

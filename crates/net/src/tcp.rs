@@ -43,6 +43,8 @@ pub mod limits;
 mod listener;
 mod output;
 mod queue;
+mod rules;
+mod stream_driver;
 mod streams;
 
 pub use bounds::{Bounds, Tenacity};
@@ -51,4 +53,6 @@ pub use figures::Figures;
 pub use frame::{Frame, TooLong};
 pub use listener::{Listener, listen};
 pub use queue::Kind;
+pub use rules::Rules;
+pub use stream_driver::StreamDriver;
 pub use streams::{Clock, Streams};

@@ -143,7 +143,8 @@ impl Engine {
 
     /// When the wheel has to look at a member that it has just looked at.
     pub(super) fn look_at(&self, session: &Session) -> Tick {
-        let limit = if session.gone { self.settings.heartbeat } else { self.expiry.idle_limit(&self.settings) };
+        let limit =
+            if session.gone { self.settings.heartbeat } else { self.expiry.idle_limit(&self.settings) };
         let idle = session.active + limit;
         let judged = session.joined + patience(&self.settings);
         let is_judged = session.proved || session.silent || self.expiry.as_of >= judged;

@@ -29,8 +29,7 @@ impl Engine {
     ) -> Sender<'a> {
         // A machine can let loopback addresses in from outside (route_localnet): such a one must not be believed.
         let is_stream = client.is_stream();
-        let is_foreign =
-            || !is_stream && client.ip().is_loopback() && !self.own.is_loopback(&datagram.local);
+        let is_foreign = || !is_stream && client.ip().is_loopback() && !self.own.is_loopback(&datagram.local);
         let is_trusted = self.settings.trust.contains(client.ip()) && !is_foreign();
         let known = session.map(|key| self.sessions.get(key));
         // Who is connected receives what is sent to it.

@@ -24,6 +24,10 @@ pub(super) struct Connection {
     pub(super) deadline: Option<Instant>,
     /// A whole message has come.
     pub(super) spoken: bool,
+    /// When the last one came, or the connection.
+    pub(super) heard: Instant,
+    /// It has been silent for too long, and is looked at once more before it is closed for it.
+    pub(super) doubted: bool,
     /// It is not read from, because it does not read.
     pub(super) stopped: bool,
     /// It is in the list of those to be read from.
@@ -71,7 +75,7 @@ impl From<Ending> for End {
 }
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, source: IpAddr, stream: TcpStream) -> Connection {
+    pub(super) fn new(id: ConnectionId, source: IpAddr, stream: TcpStream, now: Instant) -> Connection {
         Connection {
             id,
             source,
@@ -79,6 +83,8 @@ impl Connection {
             queue: Queue::default(),
             deadline: None,
             spoken: false,
+            heard: now,
+            doubted: false,
             stopped: false,
             in_ready: false,
             in_dirty: false,
@@ -106,9 +112,20 @@ impl Connection {
         (self.readable || self.more) && !self.stopped && !self.leaving.is_some_and(|leaving| leaving.eof)
     }
 
+    /// Looks for something to read, whatever the kernel has told: after a pause of the whole process it may not have got to it.
+    pub(super) fn doubt(&mut self) {
+        self.doubted = true;
+        self.readable = true;
+    }
+
     /// True if writing would do something.
     pub(super) fn can_write(&self) -> bool {
         self.writable && !self.queue.is_empty()
+    }
+
+    /// True if it has spoken, and nothing else than its silence could end it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.spoken && !self.stopped && !self.ended && self.leaving.is_none()
     }
 
     /// True if it takes messages.

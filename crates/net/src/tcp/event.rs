@@ -61,6 +61,10 @@ pub enum Ending {
     Vanished,
     /// No whole message came in time.
     Silent,
+    /// It has said nothing for too long.
+    Idle,
+    /// Its address is not welcome any more.
+    Denied,
     /// It left its control messages unread for too long.
     Deaf,
     /// More control messages were meant for it than a queue may hold.
@@ -73,11 +77,13 @@ pub enum Ending {
 
 impl Ending {
     /// All of them, in the order of [`Ending::index`].
-    pub const ALL: [Ending; 8] = [
+    pub const ALL: [Ending; 10] = [
         Self::Peer,
         Self::Reset,
         Self::Vanished,
         Self::Silent,
+        Self::Idle,
+        Self::Denied,
         Self::Deaf,
         Self::Overrun,
         Self::Asked,
@@ -96,6 +102,8 @@ impl Ending {
             Self::Reset => "reset",
             Self::Vanished => "vanished",
             Self::Silent => "silent",
+            Self::Idle => "idle",
+            Self::Denied => "denied",
             Self::Deaf => "deaf",
             Self::Overrun => "overrun",
             Self::Asked => "asked",
@@ -115,11 +123,13 @@ pub enum NoRoom {
     Prefix,
     /// The process or the system has no descriptor left, or no memory for it.
     Descriptors,
+    /// Its address is not welcome.
+    Denied,
 }
 
 impl NoRoom {
     /// All of them, in the order of [`NoRoom::index`].
-    pub const ALL: [NoRoom; 4] = [Self::InAll, Self::Address, Self::Prefix, Self::Descriptors];
+    pub const ALL: [NoRoom; 5] = [Self::InAll, Self::Address, Self::Prefix, Self::Descriptors, Self::Denied];
 
     /// Position in [`NoRoom::ALL`].
     pub fn index(self) -> usize {
@@ -133,6 +143,7 @@ impl NoRoom {
             Self::Address => "address",
             Self::Prefix => "prefix",
             Self::Descriptors => "descriptors",
+            Self::Denied => "denied",
         }
     }
 }
@@ -149,6 +160,6 @@ mod tests {
             Ending::ALL.map(Ending::label).into_iter().chain(NoRoom::ALL.map(NoRoom::label)).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), Ending::ALL.len() + NoRoom::ALL.len());
+        assert_eq!(names.len() + 1, Ending::ALL.len() + NoRoom::ALL.len(), "who is denied may have been in");
     }
 }

@@ -1,6 +1,7 @@
 //! What the connections of one thread have done.
 
 use super::event::{Ending, NoRoom};
+use super::limits::HEADER;
 
 /// Counters since the start, and what is there now.
 ///
@@ -38,4 +39,11 @@ pub struct Figures {
     pub queued_bytes: u64,
     /// System calls.
     pub calls: u64,
+}
+
+impl Figures {
+    /// Bytes that the kernel has taken, but for the lengths of whole messages.
+    pub(super) fn payload_bytes(&self) -> u64 {
+        self.bytes_out - HEADER as u64 * self.messages_out
+    }
 }

@@ -72,6 +72,10 @@ pub const RESERVED_DESCRIPTORS: u64 = 256;
 /// How long a new connection may take to its first whole message. Clients send it at once; a few lost segments are repeated by then.
 pub const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 
+/// How long a connection that has been silent for too long is looked at once more: what it has said is read in the next turns,
+/// however long the process itself was stopped.
+pub const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// How long the last messages of a connection that is closed may take.
 pub const FAREWELL: Duration = Duration::from_secs(1);
 

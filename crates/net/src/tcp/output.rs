@@ -29,8 +29,8 @@ impl Streams {
         }
     }
 
-    /// Writes to everybody who has something waiting and takes it.
-    pub(super) fn flush(&mut self) {
+    /// Writes to everybody who has something waiting and takes it. Each exchange begins with it.
+    pub fn flush(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for id in dirty.drain(..) {
             let Some(connection) = self.connections.get_mut(id.slot as usize) else { continue };
@@ -56,7 +56,8 @@ impl Streams {
         let patience = if !connection.stopped && waiting >= CONTROL_STOPS {
             Some(self.now + self.ledger.bounds.control_patience)
         } else if connection.stopped && waiting <= CONTROL_RESUMES {
-            (!connection.spoken).then(|| self.now + self.ledger.bounds.first_message)
+            let first = self.now + self.ledger.bounds.first_message;
+            if connection.spoken { self.rules.due(self.now) } else { Some(first) }
         } else {
             return;
         };

@@ -19,8 +19,9 @@ use super::door::{Door, Visit};
 use super::event::{ConnectionId, Ending, Event, Message, NoRoom};
 use super::figures::Figures;
 use super::ledger::Ledger;
-use super::limits::{TURN_ACCEPTS, TURN_EVENTS, TURN_READY};
+use super::limits::{LAST_LOOK, TURN_ACCEPTS, TURN_EVENTS, TURN_READY};
 use super::listener::Listener;
+use super::rules::Rules;
 use crate::waker::Waker;
 
 /// Says what time it is; asked once in each turn.
@@ -41,6 +42,7 @@ pub struct Streams {
     census: Census,
     pub(super) deadlines: Deadlines,
     pub(super) ledger: Ledger,
+    pub(super) rules: Rules,
     arena: Arena,
     /// Who may have something to hand over, in turn.
     ready: VecDeque<ConnectionId>,
@@ -78,6 +80,7 @@ impl Streams {
             census: Census::default(),
             deadlines: Deadlines::default(),
             ledger: Ledger::new(bounds),
+            rules: Rules::default(),
             arena: Arena::new(),
             ready: VecDeque::new(),
             dirty: Vec::new(),
@@ -123,6 +126,26 @@ impl Streams {
             self.leave(id, Ending::Asked);
         } else {
             connection.is_known = true;
+        }
+    }
+
+    /// Keeps to these rules from now on; who is not welcome by them is closed, and its owner hears no more of it.
+    pub fn govern(&mut self, rules: &Rules) {
+        self.rules = rules.clone();
+        let unwelcome = |connection: &&Connection| !rules.admits(connection.source);
+        let unwelcome: Vec<_> =
+            self.connections.iter().map(|(_, one)| one).filter(unwelcome).map(|one| one.id).collect();
+        for id in unwelcome {
+            self.connections[id.slot as usize].is_known = true;
+            self.end(id, End { why: Ending::Denied, reset: true });
+        }
+        let all: Vec<_> = self.connections.iter().map(|(_, connection)| connection.id).collect();
+        for id in all {
+            let connection = &mut self.connections[id.slot as usize];
+            if connection.is_awaited() {
+                let due = rules.due(connection.heard).map(|due| due.max(self.now));
+                self.deadlines.replace(id, &mut connection.deadline, due);
+            }
         }
     }
 
@@ -189,15 +212,39 @@ impl Streams {
     /// Those whose time is over.
     fn expire(&mut self) {
         while let Some(id) = self.deadlines.due(self.now) {
+            if self.is_spared(id) {
+                continue;
+            }
             let connection = &mut self.connections[id.slot as usize];
             let why = match connection.leaving {
                 Some(leaving) => leaving.why,
                 None if connection.stopped => Ending::Deaf,
+                None if connection.spoken => Ending::Idle,
                 None => Ending::Silent,
             };
             self.deadlines.replace(id, &mut connection.deadline, None);
             self.end(id, End { why, reset: true });
         }
+    }
+
+    /// True if somebody has not been silent for as long as it may be, or has to be looked at once more.
+    fn is_spared(&mut self, id: ConnectionId) -> bool {
+        let connection = &mut self.connections[id.slot as usize];
+        if !connection.is_awaited() {
+            return false;
+        }
+        let due = self.rules.due(connection.heard);
+        let is_over = due.is_some_and(|due| due <= self.now);
+        if is_over && connection.doubted {
+            return false;
+        }
+        let next = if is_over { Some(self.now + LAST_LOOK) } else { due };
+        if is_over {
+            connection.doubt();
+        }
+        self.deadlines.replace(id, &mut connection.deadline, next);
+        self.list_ready(id);
+        true
     }
 
     fn accept(&mut self, events: &mut Vec<Event>) {
@@ -223,6 +270,9 @@ impl Streams {
         source: std::net::SocketAddr,
         events: &mut Vec<Event>,
     ) -> Result<(), (TcpStream, NoRoom)> {
+        if !self.rules.admits(source.ip()) {
+            return Err((stream, NoRoom::Denied));
+        }
         if let Err(refusal) = self.census.enter(source.ip(), &self.ledger.bounds) {
             return Err((stream, refusal));
         }
@@ -236,7 +286,7 @@ impl Streams {
             return Err((stream, NoRoom::Descriptors));
         };
         self.serial = self.serial.wrapping_add(1);
-        let connection = slot.insert(Connection::new(id, source.ip(), stream));
+        let connection = slot.insert(Connection::new(id, source.ip(), stream, self.now));
         let deadline = Some(self.now + self.ledger.bounds.first_message);
         self.deadlines.replace(id, &mut connection.deadline, deadline);
         self.ledger.figures.accepted += 1;
@@ -268,14 +318,18 @@ impl Streams {
     fn read_from(&mut self, id: ConnectionId, events: &mut Vec<Event>) {
         let connection = &mut self.connections[id.slot as usize];
         let (was_mute, is_leaving) = (!connection.spoken, connection.leaving.is_some());
+        let (before, now) = (events.len(), self.now);
         let figures = &mut self.ledger.figures;
         let result = if is_leaving {
             connection.discard(&mut self.arena, figures)
         } else {
             connection.receive(&mut self.arena, events, figures)
         };
+        if events.len() > before {
+            (connection.heard, connection.doubted) = (now, false);
+        }
         if was_mute && connection.spoken && !is_leaving {
-            self.deadlines.replace(id, &mut connection.deadline, None);
+            self.deadlines.replace(id, &mut connection.deadline, self.rules.due(now));
         }
         match result {
             Ok(()) if is_leaving => self.list_dirty(id),
