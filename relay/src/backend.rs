@@ -51,7 +51,8 @@ fn mmsg(
     }
 }
 
-fn driver_config(buffers: usize) -> DriverConfig {
+/// Sizes of a driver with so many receive buffers.
+pub fn driver_config(buffers: usize) -> DriverConfig {
     DriverConfig {
         buffers: buffers as u16,
         arrivals_per_exchange: TURN_ARRIVALS as u16,

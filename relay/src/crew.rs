@@ -12,21 +12,27 @@ use net::{Driver, Home, SetupError, Socket, Waker};
 use crate::backend::{self, AnyDriver};
 use crate::clock::{Clock, Monotonic, tick};
 use crate::config::Setup;
+use crate::ferry::Ferry;
 use crate::inbox::{Inbox, News, Postbox};
 use crate::limits::{BUFFERS, COALESCING_BUFFERS};
 use crate::meter::Meter;
 use crate::sandbox;
 use crate::server::Event;
 use crate::shard::Shard;
+use crate::tcp::Landing;
 
 /// The running shards.
 pub struct Crew {
-    members: Vec<(Postbox, JoinHandle<()>)>,
+    members: Vec<Member>,
+    /// The thread of the connections.
+    tcp: Option<Member>,
     /// Backends in use, in the order of the shards.
     backends: Vec<&'static str>,
     /// Why io_uring is not used, if it was to be.
     pub fallback: Option<SetupError>,
 }
+
+type Member = (Postbox, JoinHandle<()>);
 
 /// What all shards share.
 #[derive(Clone)]
@@ -51,37 +57,44 @@ struct Started {
 type Report = SyncSender<Result<Started, SetupError>>;
 
 impl Crew {
-    /// Starts a shard for each of `sockets`, and returns when all of them turn.
+    /// Starts a shard for each of `sockets`, and the thread of the connections if there are to be some; returns when all of them
+    /// turn. Each has a meter.
     ///
     /// # Errors
     /// The backend that could not be set up, or the thread that could not be started.
     pub fn start(
         common: &Common,
         sockets: Vec<Vec<Socket>>,
+        landing: Option<Landing>,
         meters: &[Meter],
         events: &Sender<Event>,
     ) -> Result<Self, CannotStart> {
         let shards = sockets.len();
-        let mut crew = Self { members: Vec::new(), backends: Vec::new(), fallback: None };
+        let mut crew = Self { members: Vec::new(), tcp: None, backends: Vec::new(), fallback: None };
+        let ferry = landing.as_ref().map(|landing| landing.ferry.clone());
         for (shard, (sockets, meter)) in sockets.into_iter().zip(meters).enumerate() {
-            let (report, started) = sync_channel(1);
-            let (common, meter, events) = (common.clone(), meter.clone(), events.clone());
+            let (common, meter, ferry) = (common.clone(), meter.clone(), ferry.clone());
             let cpu = common.cpus.get(shard % common.cpus.len().max(1)).filter(|_| common.setup.pin).copied();
-            let thread = thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
-                let run = || run_shard((shard, shards), cpu, &common, sockets, meter, &report);
-                // A shard that panics must be heard of, or its clients would speak to nobody.
-                let ended = catch_unwind(AssertUnwindSafe(run))
-                    .unwrap_or_else(|_| Err(io::Error::other("it panicked")));
-                // Nobody listens any more if the relay has stopped.
-                let _ = events.send(Event::ShardEnded { shard, ended });
-            })?;
-            let started =
-                started.recv().map_err(|_| io::Error::other("a shard ended while it started"))??;
+            let run = move |report: &Report| {
+                run_shard((shard, shards), cpu, &common, sockets, (meter, ferry), report)
+            };
+            let (started, thread) = spawn(format!("shard-{shard}"), shard, events, run)?;
             crew.members.push((started.postbox, thread));
             crew.backends.push(started.backend);
             crew.fallback = crew.fallback.or(started.fallback);
         }
+        if let (Some(landing), Some(meter)) = (landing, meters.get(shards)) {
+            let (common, meter) = (common.clone(), meter.clone());
+            let run = move |report: &Report| run_tcp(shards, &common, landing, meter, report);
+            let (started, thread) = spawn("tcp".to_owned(), shards, events, run)?;
+            crew.tcp = Some((started.postbox, thread));
+        }
         Ok(crew)
+    }
+
+    /// True if clients are served by TCP, too.
+    pub fn has_tcp(&self) -> bool {
+        self.tcp.is_some()
     }
 
     /// The backend in use: `uring`, `mmsg`, or `mixed` if not every ring could be had.
@@ -94,28 +107,57 @@ impl Crew {
 
     /// What wakes each shard.
     pub fn wakers(&self) -> Vec<Waker> {
-        self.members.iter().map(|(postbox, _)| postbox.waker()).collect()
+        self.everyone().map(Postbox::waker).collect()
     }
 
     /// Tells every shard.
     pub fn post(&self, news: &News) {
-        for (postbox, _) in &self.members {
-            postbox.post(news);
-        }
+        self.everyone().for_each(|postbox| postbox.post(news));
     }
 
-    /// For each shard, true if it has not turned since it was told something.
+    fn everyone(&self) -> impl Iterator<Item = &Postbox> {
+        self.members.iter().chain(&self.tcp).map(|(postbox, _)| postbox)
+    }
+
+    /// For each shard, and the thread of the connections behind them, true if it has not turned since it was told something.
     pub fn deaf(&self) -> impl Iterator<Item = bool> {
-        self.members.iter().map(|(postbox, _)| !postbox.is_read())
+        self.everyone().map(|postbox| !postbox.is_read())
     }
 
-    /// Waits until every shard has ended.
-    pub fn join(self) {
-        for (_, thread) in self.members {
-            // How it ended was told by its event.
-            let _ = thread.join();
-        }
+    /// Tells every shard to send what it has and to end, and waits for it; the thread of the connections ends last, because the
+    /// others may have something for it.
+    pub fn stop(self) {
+        stop(self.members);
+        stop(self.tcp.into_iter().collect());
     }
+}
+
+fn stop(members: Vec<Member>) {
+    members.iter().for_each(|(postbox, _)| postbox.post(&News { stop: true, ..News::default() }));
+    for (_, thread) in members {
+        // How it ended was told by its event.
+        let _ = thread.join();
+    }
+}
+
+/// Starts a thread, and returns when it turns.
+fn spawn(
+    name: String,
+    shard: usize,
+    events: &Sender<Event>,
+    run: impl FnOnce(&Report) -> io::Result<()> + Send + 'static,
+) -> Result<(Started, JoinHandle<()>), CannotStart> {
+    let (report, started) = sync_channel(1);
+    let events = events.clone();
+    let thread = thread::Builder::new().name(name).spawn(move || {
+        // A shard that panics must be heard of, or its clients would speak to nobody.
+        let ended = catch_unwind(AssertUnwindSafe(|| run(&report)))
+            .unwrap_or_else(|_| Err(io::Error::other("it panicked")));
+        // Nobody listens any more if the relay has stopped.
+        let _ = events.send(Event::ShardEnded { shard, ended });
+    })?;
+    let started = started.recv().map_err(|_| io::Error::other("a shard ended while it started"))??;
+    Ok((started, thread))
 }
 
 /// Why the shards could not be started.
@@ -134,7 +176,7 @@ fn run_shard(
     cpu: Option<usize>,
     common: &Common,
     sockets: Vec<Socket>,
-    meter: Meter,
+    (meter, ferry): (Meter, Option<Ferry>),
     report: &Report,
 ) -> io::Result<()> {
     if let Some(Err(error)) = cpu.map(net::pin_current_thread) {
@@ -148,29 +190,61 @@ fn run_shard(
             return Ok(());
         }
     };
-    if let Err(error) = sandbox::settle(common.setup.sandbox) {
-        // The main thread cannot give it up either, and says so once.
-        tracing::debug!(shard, error, "the shard keeps privileges");
-    }
-    let mut engine = Engine::new(
-        (shard, shards),
-        common.shared.clone(),
-        Arc::new(common.setup.settings.clone()),
-        Arc::clone(&common.own),
-        Entropy::new(fill_random),
-        tick(common.clock.now()),
-    );
+    settle(shard, common);
+    let mut engine = engine((shard, shards), common);
     if let Some(home) = common.home {
         engine.keep_to_shard(move |source| home.of(source));
     }
     match chosen.driver {
         AnyDriver::Uring(ring) => {
-            turn(engine, (*ring, buffers), common.clock, meter, report, ("uring", chosen.fallback))
+            let shard = (engine, *ring, buffers, common.clock);
+            turn(shard, (meter, ferry), report, ("uring", chosen.fallback)).map(drop)
         }
         AnyDriver::Mmsg(mmsg) => {
-            turn(engine, (*mmsg, buffers), common.clock, meter, report, ("mmsg", chosen.fallback))
+            let shard = (engine, *mmsg, buffers, common.clock);
+            turn(shard, (meter, ferry), report, ("mmsg", chosen.fallback)).map(drop)
         }
     }
+}
+
+/// The thread of the connections: one shard more, by another driver.
+fn run_tcp(
+    shards: usize,
+    common: &Common,
+    landing: Landing,
+    meter: Meter,
+    report: &Report,
+) -> io::Result<()> {
+    let (driver, ferry) = match landing.board(&backend::driver_config(BUFFERS)) {
+        Ok(boarded) => boarded,
+        Err(error) => {
+            let _ = report.send(Err(error));
+            return Ok(());
+        }
+    };
+    settle(shards, common);
+    // The shards sweep all groups. It sweeps those of the first once more, which changes nothing, and watches over nobody.
+    let engine = engine((shards, shards), common);
+    let shard = (engine, driver, BUFFERS, common.clock);
+    turn(shard, (meter, Some(ferry)), report, ("tcp", None))?.part()
+}
+
+fn settle(shard: usize, common: &Common) {
+    if let Err(error) = sandbox::settle(common.setup.sandbox) {
+        // The main thread cannot give it up either, and says so once.
+        tracing::debug!(shard, error, "the shard keeps privileges");
+    }
+}
+
+fn engine(place: (usize, usize), common: &Common) -> Engine {
+    Engine::new(
+        place,
+        common.shared.clone(),
+        Arc::new(common.setup.settings.clone()),
+        Arc::clone(&common.own),
+        Entropy::new(fill_random),
+        tick(common.clock.now()),
+    )
 }
 
 /// Receive buffers of a shard: more where payloads may wait for company from the beginning.
@@ -179,18 +253,19 @@ fn buffers(setup: &Setup) -> usize {
 }
 
 fn turn<D: Driver>(
-    engine: Engine,
-    (driver, buffers): (D, usize),
-    clock: Monotonic,
-    meter: Meter,
+    (engine, driver, buffers, clock): (Engine, D, usize, Monotonic),
+    (meter, ferry): (Meter, Option<Ferry>),
     report: &Report,
     (backend, fallback): (&'static str, Option<SetupError>),
-) -> io::Result<()> {
+) -> io::Result<D> {
     let inbox = Inbox::default();
     let postbox = inbox.postbox(driver.waker());
-    let shard = Shard::new(engine, driver, buffers, clock, inbox, meter);
+    let mut shard = Shard::new(engine, driver, buffers, clock, inbox, meter);
+    if let Some(ferry) = ferry {
+        shard = shard.with_ferry(ferry);
+    }
     let _ = report.send(Ok(Started { postbox, backend, fallback }));
-    shard.run().map(drop)
+    shard.run()
 }
 
 /// What the shards of a relay that starts now share about proofs.

@@ -18,6 +18,14 @@ pub enum Failure {
         /// What stands against it.
         error: BindError,
     },
+    /// An address at which no TCP connections can be taken, although they were asked for.
+    #[error("{place}: TCP: {error}; {}, or let `auto` serve UDP alone", bind_remedy(.error))]
+    Tcp {
+        /// Who asked for it.
+        place: Place,
+        /// What stands against it.
+        error: BindError,
+    },
     /// A socket that the service manager has passed.
     #[error("socket activation: {0}")]
     Passed(String),

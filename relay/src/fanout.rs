@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use engine::{Audience, Delivery, Departure, Gate, Member, Outbox, Payload};
+use engine::{Audience, Delivery, Departure, Gate, Listed, Member, Outbox, Payload};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
 
 use crate::clock::{Clock, tick};
+use crate::ferry::{Ferry, Parcel};
 use crate::flows::{Bound, FlowIndex, Flows, Load};
 use crate::limits::{BACKLOG_COPIES, HELD_BYTES, LEAVER_UNITS, OVERLOAD_STANDING, TURN_ARRIVALS, TURN_UNITS};
 use crate::movers::Movers;
@@ -38,6 +39,8 @@ pub struct Fanout {
     /// The payloads whose last copy was sent this turn.
     completed: Vec<Taken>,
     gate: Gate,
+    /// To the thread that sends to clients by TCP, if another one does.
+    ferry: Option<Ferry>,
 }
 
 /// How long a turn may send, and how often it looks at the clock.
@@ -71,7 +74,13 @@ impl Fanout {
             now: Duration::ZERO,
             completed: Vec::with_capacity(TURN_ARRIVALS),
             gate,
+            ferry: None,
         }
+    }
+
+    /// Hands over to this ferry what is for clients by TCP.
+    pub fn hand_over_to(&mut self, ferry: Ferry) {
+        self.ferry = Some(ferry);
     }
 
     /// Sends a turn's deliveries, and what earlier turns left, as far as the time goes. Releases the buffers of all
@@ -202,8 +211,19 @@ impl Fanout {
                 }
             };
             match audience {
+                Audience::One(member) if !D::STREAMS && member.client.is_stream() => {
+                    self.send_letter(member, payload, outbox);
+                }
                 Audience::One(member) => self.reply(member, part, driver),
                 Audience::Others { roster, sender } => {
+                    let listed = outbox.listed(*roster);
+                    let others = match listed.roster.far() {
+                        0 => listed.roster.len() as u64 - 1,
+                        _ => self.ship(listed, payload, outbox, arrivals, driver),
+                    };
+                    if others == 0 {
+                        continue;
+                    }
                     let forms = match payload {
                         Payload::Formed(number) => Some(outbox.forms(*number)),
                         Payload::Received(number) => {
@@ -212,9 +232,8 @@ impl Fanout {
                         }
                         Payload::Composed(_) => None,
                     };
-                    let listed = outbox.listed(*roster);
                     let at = self.movers.follow(listed, *sender, &self.flows);
-                    let work = self.flows.push(at, listed, Queued::new(part, *sender), now);
+                    let work = self.flows.push(at, (listed, others), Queued::new(part, *sender), now);
                     if let Some(forms) = forms {
                         self.kept[forms.datagram as usize] = true;
                         self.flows.put_before_last(work, Ahead::of(forms, outbox));
@@ -222,6 +241,39 @@ impl Fanout {
                 }
             }
         }
+    }
+
+    /// What a client by TCP is told that is not this thread's.
+    #[cold]
+    fn send_letter(&self, to: &Member, payload: &Payload, outbox: &Outbox) {
+        if let (Some(ferry), Payload::Composed(text)) = (&self.ferry, payload) {
+            ferry.tell(*to, outbox.text(text));
+        }
+    }
+
+    /// Sees to the members of a group that are connected by TCP. How many there are beside them and the sender.
+    #[cold]
+    fn ship<D: Driver>(
+        &self,
+        listed: &Listed,
+        payload: &Payload,
+        outbox: &Outbox,
+        arrivals: &[Arrival],
+        driver: &D,
+    ) -> u64 {
+        let all = listed.roster.len() as u64 - 1;
+        let Some(ferry) = self.ferry.as_ref().filter(|_| !D::STREAMS) else { return all };
+        let (roster, bytes) = (listed.roster.clone(), |number: u32| driver.bytes(&arrivals[number as usize]));
+        let parcel = match payload {
+            Payload::Received(number) => Parcel::new(roster, bytes(*number)),
+            Payload::Composed(text) => Parcel::new(roster, outbox.text(text)),
+            Payload::Formed(number) => {
+                let forms = outbox.forms(*number);
+                Parcel::in_forms(roster, bytes(forms.datagram), forms, outbox.text(&forms.header))
+            }
+        };
+        ferry.ship(parcel);
+        all - u64::from(listed.roster.far())
     }
 
     fn reply(&mut self, to: &Member, part: Part, driver: &mut impl Driver) {
@@ -234,7 +286,7 @@ impl Fanout {
             bytes: part.len() as u32,
         };
         // The driver's budget has room for a reply to every arrival beyond the payloads' own.
-        if driver.send(&run) == Err(Full) {
+        if driver.tell(&run) == Err(Full) {
             self.dropped += 1;
         }
     }

@@ -92,16 +92,17 @@ enum Place {
 }
 
 impl Flows {
-    /// Adds a payload of this group, taken at the beginning of this turn, to its flow or to another one.
+    /// Adds a payload of this group, taken at the beginning of this turn and meant for so many members, to its flow or to another
+    /// one. Of members of one roster these are always as many.
     pub fn push(
         &mut self,
         at: Option<FlowIndex>,
-        listed: &Listed,
+        (listed, others): (&Listed, u64),
         payload: Queued,
         now: Duration,
     ) -> WorkIndex {
         let at = at.unwrap_or_else(|| self.flow_of(listed.group));
-        let work = self.open_work(at, listed);
+        let work = self.open_work(at, listed, others);
         let copies = self.works[work.0 as usize].push(payload, now);
         let load = Load { payloads: 1, bytes: payload.part.len(), copies };
         let flow = &mut self.flows[at.0 as usize];
@@ -372,7 +373,7 @@ impl Flows {
     }
 
     /// The last batch of the flow if it admits a payload for this roster, else a new one.
-    fn open_work(&mut self, at: FlowIndex, listed: &Listed) -> WorkIndex {
+    fn open_work(&mut self, at: FlowIndex, listed: &Listed, others: u64) -> WorkIndex {
         let flow = &mut self.flows[at.0 as usize];
         if let Some(&last) = flow.works.back()
             && self.works[last.0 as usize].admits(listed)
@@ -384,7 +385,7 @@ impl Flows {
             WorkIndex(self.works.len() as u32 - 1)
         });
         self.opened += 1;
-        self.works[new.0 as usize].open(listed, self.opened);
+        self.works[new.0 as usize].open(listed, self.opened, others);
         flow.works.push_back(new);
         new
     }

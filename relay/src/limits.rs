@@ -127,6 +127,23 @@ pub const BATCH_COPIES: u64 = BACKLOG_COPIES / 8;
 /// under way cannot be dropped for others.
 pub const BATCH_PAYLOADS: usize = 2 * net::Run::MAX_DATAGRAMS;
 
+/// Payloads for clients by TCP that wait to be taken over by the thread that has their connections, at most: several turns of
+/// all shards of a small machine. It takes them over within a millisecond, unless it has no core.
+pub const FERRY_PARCELS: usize = 4096;
+
+/// Their bytes, at most: a thousand of the longest.
+pub const FERRY_BYTES: usize = 4 << 20;
+
+/// Their copies, at most: what a shard lets wait, too.
+pub const FERRY_COPIES: u64 = BACKLOG_COPIES;
+
+/// Answers that wait so, at most.
+pub const FERRY_LETTERS: usize = 4096;
+
+/// Copies that one turn takes over; the last payload may have more. To queue one takes some 0.1 us, so that it is a millisecond's
+/// work.
+pub const FERRY_TURN: u64 = 8192;
+
 /// How old published counters get.
 pub const PUBLISH_EVERY: Duration = Duration::from_millis(50);
 
@@ -163,6 +180,12 @@ pub const LATENCY_EVERY: Duration = Duration::from_millis(1);
 /// How long the relay waits for a port that a killed relay's ring still holds. The kernel lets go within 50 ms, and on
 /// two cores that a dozen busy processes share within 4.5 s (measured).
 pub const ORPHANED_PORT_PATIENCE: Duration = Duration::from_secs(12);
+
+/// Ports to try where any will do, until one is free for datagrams and for connections.
+pub const PORT_CHOICES: usize = 16;
+
+/// Descriptors that a process may have where nobody can say how many: the usual soft limit.
+pub const MIN_DESCRIPTORS: u64 = 1024;
 
 /// How often the main thread looks whether each shard has turned.
 pub const LOOK_EVERY: Duration = Duration::from_millis(2500);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{CopyDrop, Histogram, Tally};
+use net::tcp::Figures;
 use net::{DriverStats, FailureKind, SendReport};
 
 use crate::worst::Worst;
@@ -40,6 +41,10 @@ pub struct Counters {
     /// Nanoseconds from the start of the turn that took a payload to the return of its last send, in measured turns. From
     /// 2^10 ns (1 us) to 2^30 ns (1.07 s); shorter ones count in the first bucket.
     pub latency: Histogram<31>,
+    /// What the connections have done, of the thread that has them.
+    pub streams: Figures,
+    /// Copies and answers for clients by TCP that were dropped on their way to that thread.
+    pub unferried: u64,
     /// The driver's own counters.
     pub driver: DriverStats,
     /// Nanoseconds spent not waiting.

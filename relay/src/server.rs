@@ -3,12 +3,14 @@
 use std::io;
 use std::mem;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 
 use engine::{Groups, Shared};
-use net::{BindError, BindErrorKind, Binding, Home, SocketOptions, Steering};
+use net::tcp::Listener;
+use net::{BindError, BindErrorKind, Binding, Home, SocketGauge, SocketOptions, Steering};
 use signal_hook::consts::SIGHUP;
 use signal_hook::low_level::signal_name;
 
@@ -20,6 +22,7 @@ use crate::crew::{self, CannotStart, Common, Crew};
 use crate::failure::Failure;
 use crate::http;
 use crate::inbox::News;
+use crate::limits::{MIN_DESCRIPTORS, PORT_CHOICES};
 use crate::listener;
 use crate::mailroom::{Mailroom, Where};
 use crate::meter::Meter;
@@ -31,6 +34,7 @@ use crate::sandbox::{self, Confinement, Files, Sandbox};
 use crate::signals::Attention;
 use crate::status::{About, Status};
 use crate::supervisor::Supervisor;
+use crate::tcp::{self, Landing};
 
 /// What the relay's main thread reacts to.
 #[derive(Debug)]
@@ -97,11 +101,11 @@ impl Relay {
         let setup = &loaded.setup;
         let clock = Monotonic::start();
         // Sockets are many with many shards. What is not granted shows when it lacks.
-        let _ = net::raise_descriptor_limit();
+        let descriptors = net::raise_descriptor_limit().map_or(MIN_DESCRIPTORS, |(_, limit)| limit);
         let cpus = net::available_cpus()?;
         let options = options(loaded);
         let passed_metrics = passed.metrics.take();
-        let (mut binding, is_passed) = bind(loaded, passed, options)?;
+        let (mut binding, listeners, is_passed) = bind(loaded, passed, options)?;
         let metrics = listener::listen(loaded, passed_metrics)?;
         // What bound these takes privileges and a look at other processes; no thread runs yet.
         let own = Arc::new(own_addresses(&binding.addresses));
@@ -111,23 +115,25 @@ impl Relay {
             everybody: Arc::new(mailroom.people()),
             ..Shared::new(Arc::new(Groups::new()), crew::admission(&clock))
         };
-        let (place, mut sandbox) = enter_sandbox(loaded, metrics.as_ref())?;
+        let (place, mut sandbox) = enter_sandbox(loaded, metrics.as_ref(), &listeners)?;
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
+        let threads = shards + usize::from(!listeners.is_empty());
+        let landing = Landing::new(setup, listeners, &sockets, descriptors)?;
         shared.groups.declare(&setup.groups, tick(clock.now()));
         let home = home(&binding, is_passed);
         let common = Common { setup: Arc::new(setup.clone()), shared, own, home, clock, cpus };
         let ready = Arc::new(AtomicBool::new(false));
-        let meters: Vec<Meter> = sockets.iter().map(|_| Meter::default()).collect();
-        let gauges = gauges(&sockets);
-        let crew = Crew::start(&common, sockets, &meters, events);
+        let meters: Vec<Meter> = (0..threads).map(|_| Meter::default()).collect();
+        let gauges = gauges(&sockets, threads);
+        let crew = Crew::start(&common, sockets, landing, &meters, events);
         let crew = crew.map_err(|cannot| cannot_start(loaded, cannot))?;
         sandbox.settle();
         mailroom.start(&place, setup.mail, crew.wakers()).map_err(|error| cannot_keep(loaded, error))?;
         signals.turn_into(events.clone())?;
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         let confinement = Arc::new(OnceLock::new());
-        let (mut status, pulse) = (None, Pulse::of(shards));
+        let (mut status, pulse) = (None, Pulse::of(threads));
         if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
             let sources = Arc::new(Sources {
                 meters,
@@ -184,6 +190,7 @@ impl Relay {
         tracing::info!(
             address = addresses.join(","),
             shards,
+            tcp = if self.crew.has_tcp() { "on" } else { "off" },
             backend = self.crew.backend(),
             metrics,
             sandbox = confinement.state(),
@@ -251,8 +258,7 @@ impl Relay {
     fn stop(mut self) {
         self.ready.store(false, Ordering::Relaxed);
         self.supervisor.stopping();
-        self.crew.post(&News { stop: true, ..News::default() });
-        self.crew.join();
+        self.crew.stop();
         self.mailroom.close();
     }
 }
@@ -279,16 +285,23 @@ fn options(loaded: &Loaded) -> SocketOptions {
 }
 
 /// Gives up what this thread, and what it starts, does not need; before, it makes the place where names and mail are kept.
-fn enter_sandbox(loaded: &Loaded, metrics: Option<&TcpListener>) -> Result<(Where, Sandbox), Failure> {
+fn enter_sandbox(
+    loaded: &Loaded,
+    metrics: Option<&TcpListener>,
+    listeners: &[Listener],
+) -> Result<(Where, Sandbox), Failure> {
     let place = Where::of(&loaded.setup.data_dir);
     place.prepare().map_err(|error| cannot_keep(loaded, error))?;
     let files = Files { read: loaded.files().collect(), written: place.directory.as_deref() };
-    let sandbox = Sandbox::enter(loaded.setup.sandbox, files, metrics);
+    let held = metrics.iter().map(AsFd::as_fd).chain(listeners.iter().map(AsFd::as_fd));
+    let sandbox = Sandbox::enter(loaded.setup.sandbox, files, held);
     Ok((place, sandbox))
 }
 
-fn gauges(sockets: &[Vec<net::Socket>]) -> Vec<Vec<net::SocketGauge>> {
-    sockets.iter().map(|sockets| sockets.iter().map(net::Socket::gauge).collect()).collect()
+/// Of each socket of each thread; that of the connections has none of its own.
+fn gauges(sockets: &[Vec<net::Socket>], threads: usize) -> Vec<Vec<SocketGauge>> {
+    let of = |at| sockets.get(at).into_iter().flatten().map(net::Socket::gauge).collect();
+    (0..threads).map(of).collect()
 }
 
 fn cannot_keep(loaded: &Loaded, error: store::Error) -> Failure {
@@ -302,15 +315,33 @@ fn cannot_start(loaded: &Loaded, cannot: CannotStart) -> Failure {
     }
 }
 
-/// The sockets, and whether a service manager has passed them.
-fn bind(loaded: &Loaded, passed: Passed, options: SocketOptions) -> Result<(Binding, bool), Failure> {
+/// The sockets and the listeners, and whether a service manager has passed the former.
+fn bind(
+    loaded: &Loaded,
+    passed: Passed,
+    options: SocketOptions,
+) -> Result<(Binding, Vec<Listener>, bool), Failure> {
     if let Some(binding) = passed.bind(options) {
-        return Ok((binding?, true));
+        tcp::do_without(loaded)?;
+        return Ok((binding?, Vec::new(), true));
     }
     let setup = &loaded.setup;
     let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
-    let bound = port::bind(&addresses, setup.shards.here(), options);
-    Ok((bound.map_err(|error| cannot_bind(loaded, error))?, false))
+    // A port that is free for datagrams may be taken for connections; if any will do, there is another one.
+    let mut choices = if setup.port == 0 { PORT_CHOICES } else { 1 };
+    loop {
+        choices -= 1;
+        let bound = port::bind(&addresses, setup.shards.here(), options);
+        let binding = bound.map_err(|error| cannot_bind(loaded, error))?;
+        match tcp::listen(setup, &binding.addresses) {
+            Ok(listeners) => return Ok((binding, listeners, false)),
+            Err(error) if choices > 0 && error.kind == BindErrorKind::InUse => {}
+            Err(error) => {
+                tcp::give_up(loaded, error)?;
+                return Ok((binding, Vec::new(), false));
+            }
+        }
+    }
 }
 
 /// The last step, which the shards are told of; an error if all was to be given up and was not.

@@ -1,16 +1,20 @@
 //! The shard loop: the one place where the engine meets a driver.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Datagram, Engine, LocalAddr, Outbox};
+use engine::{Datagram, Engine, LocalAddr, Outbox, Settings};
+use net::tcp::Rules;
 use net::{Arrival, Driver};
 
 use crate::clock::{Clock, tick};
 use crate::fanout::{Fanout, Pace};
+use crate::ferry::Ferry;
 use crate::inbox::Inbox;
 use crate::limits::{
-    COALESCING_BUFFERS, HEARTBEAT, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE, TURN_ARRIVALS,
+    COALESCING_BUFFERS, FERRY_TURN, HEARTBEAT, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE,
+    TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
 use crate::overload::{Orders, Overload, Sight};
@@ -26,6 +30,8 @@ pub struct Shard<D, C> {
     arrivals: Vec<Arrival>,
     outbox: Outbox,
     fanout: Fanout,
+    /// Between the thread of the connections, which takes from it, and the others.
+    ferry: Option<Ferry>,
     overload: Overload,
     counters: Counters,
     worst: Box<Worst>,
@@ -55,6 +61,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             arrivals: Vec::with_capacity(TURN_ARRIVALS),
             outbox: Outbox::with_room(TURN_ARRIVALS),
             fanout,
+            ferry: None,
             overload: Overload::default(),
             counters: Counters::default(),
             worst: Box::default(),
@@ -69,6 +76,16 @@ impl<D: Driver, C: Clock> Shard<D, C> {
             failed: false,
             clock,
         }
+    }
+
+    /// Hands over to this ferry what is for clients by TCP, or serves them with what comes by it.
+    pub fn with_ferry(mut self, ferry: Ferry) -> Self {
+        if D::STREAMS {
+            self.ferry = Some(ferry);
+        } else {
+            self.fanout.hand_over_to(ferry);
+        }
+        self
     }
 
     /// Turns until it is told to stop; gives the driver back with every buffer released.
@@ -101,10 +118,12 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.engine.begin_turn(tick(self.turn));
         self.read_inbox();
         self.engine.turn_people(&mut self.outbox);
+        self.unload();
         self.decide();
         self.send();
         self.engine.sweep();
-        // A sweep counts without any datagram.
+        // A sweep counts without any datagram, and a connection without a message.
+        self.dirty |= D::STREAMS && self.driver.figures() != self.counters.streams;
         self.dirty |= self.engine.tally().events != self.counters.tally.events;
         self.measure_latency();
         let arrived = !self.arrivals.is_empty();
@@ -123,7 +142,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         }
         self.count_sends();
         // This exchange may have taken a wake-up with it; the news must not wait for the next one.
-        let told = self.read_inbox();
+        let told = self.read_inbox() || self.ferry.as_ref().is_some_and(Ferry::is_loaded);
         let idle = self.arrivals.is_empty() && self.fanout.is_idle() && !told && !self.stopping;
         let mut now = self.clock.now();
         self.measure_turn(now.saturating_sub(self.woken));
@@ -149,6 +168,13 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     fn measure_turn(&mut self, time: Duration) {
         self.counters.busy += nanos(time);
         self.counters.turns.record(nanos(time), 1);
+    }
+
+    /// Sends to clients by TCP what other shards have for them.
+    fn unload(&mut self) {
+        if let Some(ferry) = &self.ferry {
+            ferry.unload(FERRY_TURN).deliver(&mut self.driver);
+        }
     }
 
     fn send(&mut self) {
@@ -190,10 +216,13 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     }
 
     fn decide(&mut self) {
-        if !self.arrivals.is_empty() {
-            self.counters.batches.record(self.arrivals.len() as u64, 1);
-            self.counters.received.packets += self.arrivals.len() as u64;
-            self.dirty = true;
+        let ends =
+            if D::STREAMS { self.arrivals.iter().filter(|arrival| arrival.len == 0).count() } else { 0 };
+        self.dirty |= !self.arrivals.is_empty();
+        if self.arrivals.len() > ends {
+            let received = (self.arrivals.len() - ends) as u64;
+            self.counters.batches.record(received, 1);
+            self.counters.received.packets += received;
         }
         for (number, arrival) in self.arrivals.iter().enumerate() {
             self.counters.received.bytes += u64::from(arrival.len);
@@ -203,7 +232,11 @@ impl<D: Driver, C: Clock> Shard<D, C> {
                 local: LocalAddr::new(arrival.socket.0 as u8, arrival.local),
                 number: number as u32,
             };
-            self.engine.receive(&datagram, &mut self.outbox);
+            match (D::STREAMS, arrival.len) {
+                (false, _) => self.engine.receive(&datagram, &mut self.outbox),
+                (true, 0) => self.engine.hang_up(arrival.source, &mut self.outbox),
+                (true, _) => self.engine.receive_by_stream(&datagram, &mut self.outbox),
+            }
         }
     }
 
@@ -270,7 +303,11 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.counters.tally.clone_from(self.engine.tally());
         self.counters.clients = self.engine.clients() as u64;
         self.counters.overflowed = self.fanout.dropped();
-        self.counters.waiting = self.fanout.waiting();
+        self.counters.streams = self.driver.figures();
+        let aboard = self.ferry.as_ref().map(Ferry::load).unwrap_or_default();
+        self.counters.unferried = aboard.dropped;
+        self.counters.waiting =
+            self.fanout.waiting() + self.counters.streams.messages_queued + aboard.waiting;
         self.counters.is_overloaded = self.overload.is_active();
         self.counters.unproved = self.fanout.gate().dropped();
         self.counters.unproved_bytes = self.engine.unproved_bytes() + self.fanout.gate().paid();
@@ -281,6 +318,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     fn read_inbox(&mut self) -> bool {
         let Some(news) = self.inbox.read() else { return false };
         if let Some(settings) = news.settings {
+            self.driver.govern(&rules(&settings));
             self.engine.reload(settings);
             // Nothing is held by settings of before.
             self.fanout.hurry();
@@ -321,6 +359,12 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.publish_now();
         Ok(())
     }
+}
+
+/// Who may be connected by these settings, and how long it may be silent.
+pub fn rules(settings: &Arc<Settings>) -> Rules {
+    let access = Arc::clone(settings);
+    Rules::new(move |source| access.access.admits(source), settings.idle_limit())
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -14,6 +14,8 @@ use smallvec::SmallVec;
 pub struct Work {
     /// None in the pool: an empty roster would be an allocation.
     roster: Option<Roster>,
+    /// Members that a payload is for, but for its sender: all, or those that this shard sends to.
+    each: u64,
     /// What those of its members get who are not proved.
     unproved: Treatment,
     payloads: Vec<Queued>,
@@ -131,10 +133,10 @@ impl Queued {
 }
 
 impl Work {
-    /// Begins a batch of this number.
-    pub fn open(&mut self, listed: &Listed, number: u64) {
+    /// Begins a batch of this number, of payloads that are for so many members each.
+    pub fn open(&mut self, listed: &Listed, number: u64, each: u64) {
         self.roster = Some(listed.roster.clone());
-        (self.unproved, self.number) = (listed.unproved, number);
+        (self.unproved, self.number, self.each) = (listed.unproved, number, each);
     }
 
     /// Empties it for the pool, keeping allocations.
@@ -157,7 +159,7 @@ impl Work {
 
     /// Adds a payload that was taken at the beginning of this turn; returns its copies.
     pub fn push(&mut self, payload: Queued, now: Duration) -> u64 {
-        let copies = self.others();
+        let copies = self.each;
         self.copies += copies;
         self.payloads.push(payload);
         self.planned = 0;
@@ -179,7 +181,7 @@ impl Work {
     /// Takes the oldest payloads out of a batch that has not been started, `count` at most: `leave` gets each, and who sent it.
     pub fn drop_oldest(&mut self, count: usize, mut leave: impl FnMut(Queued, Option<ClientAddr>)) {
         let count = count.min(self.payloads.len());
-        self.copies -= count as u64 * self.others();
+        self.copies -= count as u64 * self.each;
         self.planned = 0;
         let mut left = count as u64;
         self.taken.retain_mut(|taken| {
@@ -196,7 +198,7 @@ impl Work {
 
     /// Copies of one payload.
     pub fn others(&self) -> u64 {
-        self.roster.as_ref().map_or(0, |roster| roster.len() as u64 - 1)
+        self.each
     }
 
     /// Counts all batches of the shard.
@@ -251,10 +253,11 @@ impl Work {
             }
             self.planned = turn;
         }
+        let is_mixed = has_extended || self.roster.as_ref().is_some_and(|roster| is_shared(roster, driver));
         let has_unproved = self.roster.as_ref().is_some_and(|roster| roster.unproved() > 0);
         let is_restricted = has_unproved && self.unproved != Treatment::Served;
         while self.round < self.rounds(has_extended) {
-            match (is_restricted, has_extended) {
+            match (is_restricted, is_mixed) {
                 (false, false) => self.send_round::<false, false>(driver, allowance, gate)?,
                 (true, false) => self.send_round::<true, false>(driver, allowance, gate)?,
                 (false, true) => self.send_round::<false, true>(driver, allowance, gate)?,
@@ -270,8 +273,8 @@ impl Work {
         others.fold(self.plan.rounds(), usize::max)
     }
 
-    /// `RESTRICTED`: not all of the roster's unproved members get everything. `MIXED`: not all members get it in the same form.
-    /// Parameters, so that the usual round does not even ask.
+    /// `RESTRICTED`: not all of the roster's unproved members get everything. `MIXED`: not all members get it in the same form, or
+    /// from this thread. Parameters, so that the usual round does not even ask.
     fn send_round<const RESTRICTED: bool, const MIXED: bool>(
         &mut self,
         driver: &mut impl Driver,
@@ -293,7 +296,8 @@ impl Work {
                 let mut span = next_span(self.member);
                 if MIXED {
                     let others = next_of_others.each_mut().map(|next| next(self.member));
-                    span = [span, others[0], others[1]][member.form as usize];
+                    let is_elsewhere = !sends_to_all(driver) && member.client.is_stream();
+                    span = [span, others[0], others[1]][member.form as usize].filter(|_| !is_elsewhere);
                 }
                 if let Some(span) = span {
                     let is_gated = RESTRICTED && !member.proved;
@@ -320,6 +324,16 @@ impl Work {
             }
         }
     }
+}
+
+/// True on the thread of the connections, which also has sockets for everybody else.
+fn sends_to_all<D: Driver>(_: &D) -> bool {
+    D::STREAMS
+}
+
+/// True if another thread sends to some members of this roster.
+fn is_shared(roster: &Roster, driver: &impl Driver) -> bool {
+    !sends_to_all(driver) && roster.far() > 0
 }
 
 /// What of a run goes to an unproved member.

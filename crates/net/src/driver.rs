@@ -310,7 +310,8 @@ pub trait Driver {
         let _ = rules;
     }
 
-    /// What its connections have done.
+    /// What its connections have done, and what was not sent because there was none any more; their calls are in
+    /// [`Driver::stats`].
     fn figures(&self) -> Figures {
         Figures::default()
     }

@@ -7,7 +7,7 @@ use engine::Settings;
 use store::Bounds;
 use tracing::level_filters::LevelFilter;
 
-use super::choice::{Backend, LogFormat, SandboxMode, Shards};
+use super::choice::{Backend, LogFormat, SandboxMode, Shards, TcpMode};
 use super::host::Host;
 use super::people::DataDir;
 use super::token::Token;
@@ -20,6 +20,7 @@ pub(super) struct Args {
     pub settings: Settings,
     pub shards: Shards,
     pub pin: bool,
+    pub tcp: TcpMode,
     pub backend: Backend,
     pub receive_buffer: usize,
     pub send_buffer: usize,
@@ -45,6 +46,7 @@ impl Args {
             settings: Settings::default(),
             shards: Shards::Auto,
             pin: false,
+            tcp: TcpMode::Auto,
             backend: Backend::Auto,
             receive_buffer: 0,
             send_buffer: 0,

@@ -48,6 +48,17 @@ impl Backend {
     }
 }
 
+/// Whether clients are served by TCP, too (`--tcp`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpMode {
+    /// Where its ports are free; the default.
+    Auto,
+    /// Yes, or an error.
+    On,
+    /// No.
+    Off,
+}
+
 /// What the relay gives up once it serves (`--sandbox`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SandboxMode {
@@ -77,6 +88,11 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 impl Choice for Backend {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("uring", Self::Uring), ("mmsg", Self::Mmsg)];
+}
+
+impl Choice for TcpMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("on", Self::On), ("off", Self::Off)];
 }
 
 impl Choice for SandboxMode {

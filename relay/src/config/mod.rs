@@ -31,7 +31,7 @@ mod task;
 mod tests;
 mod token;
 
-pub use choice::{Backend, LogFormat, SandboxMode, Shards};
+pub use choice::{Backend, LogFormat, SandboxMode, Shards, TcpMode};
 pub use examine::examine;
 pub use flags::command;
 pub use load::{Loaded, load};

@@ -188,6 +188,9 @@ pub(super) static OPTIONS: &[Spec] = &[
     option!("pin" Switch Restart "BOOL" = "false":
         "Pin each shard to a core",
         pin <- choice::choose, choice::word),
+    option!("tcp" One Restart "auto|on|off" = "auto":
+        "Serve clients by TCP on the same port number, too: where it is free, or else not start, or never",
+        tcp <- choice::choose, choice::word),
     option!("backend" One Restart "auto|uring|mmsg" = "auto":
         "How datagrams move: io_uring, recvmmsg and sendmmsg, or the first that works",
         backend <- choice::choose, choice::word),

@@ -7,7 +7,7 @@ use store::Bounds;
 use tracing::level_filters::LevelFilter;
 use wire::GroupId;
 
-use super::choice::{Backend, LogFormat, SandboxMode, Shards};
+use super::choice::{Backend, LogFormat, SandboxMode, Shards, TcpMode};
 use super::load::Merged;
 use super::people::DataDir;
 use super::place::Source;
@@ -20,7 +20,7 @@ pub struct Setup {
     /// Addresses to serve on, at least one, all different, no wildcard beside another address of its family.
     /// Default 127.0.0.1.
     pub hosts: Vec<IpAddr>,
-    /// UDP port of all of them, default 5000; 0 lets the kernel choose.
+    /// Port of all of them, default 5000; 0 lets the kernel choose.
     pub port: u16,
     /// What the engine decides by.
     pub settings: Settings,
@@ -30,6 +30,8 @@ pub struct Setup {
     pub shards: Shards,
     /// True if each shard is pinned to a core, default false.
     pub pin: bool,
+    /// Whether clients are served by TCP, too.
+    pub tcp: TcpMode,
     /// How datagrams move.
     pub backend: Backend,
     /// Bytes to ask for as each socket's receive buffer, default 8 MiB.
@@ -81,6 +83,7 @@ pub(super) fn check(merged: &Merged, hosts: Vec<IpAddr>, warnings: Vec<String>) 
         groups,
         shards: args.shards,
         pin: args.pin,
+        tcp: args.tcp,
         backend: args.backend,
         receive_buffer: args.receive_buffer,
         send_buffer: args.send_buffer,

@@ -5,7 +5,7 @@
 
 use std::env;
 
-use nix::libc::{self, SO_ATTACH_FILTER, SO_DETACH_FILTER, c_long};
+use nix::libc::{self, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LINGER, c_long};
 use seccompiler::SeccompCmpOp::{self, Eq, MaskedEq};
 
 /// A call by name, as systemd and container runtimes have it, and its number here.
@@ -25,7 +25,7 @@ macro_rules! calls {
 
 /// Whatever the arguments are.
 const FREE: &[Call] = calls! {
-    // Datagrams, and the server for scrapes. Shards connect UDP sockets to learn what the route to a member carries.
+    // Datagrams, connections, and the server for scrapes. Shards connect UDP sockets to learn what the route to a member carries.
     SYS_accept4 SYS_bind SYS_connect SYS_getpeername SYS_getsockname SYS_getsockopt SYS_io_uring_enter SYS_recvfrom
     SYS_recvmmsg SYS_recvmsg
     // Waiting, signals and time.
@@ -82,7 +82,7 @@ pub fn checked() -> Vec<(Call, Vec<Vec<Condition>>)> {
         (call!(SYS_sendmmsg), without(3, CONNECTS)),
         (call!(SYS_sendmsg), without(2, CONNECTS)),
         (call!(SYS_sendto), without(3, CONNECTS)),
-        (call!(SYS_setsockopt), [SO_ATTACH_FILTER, SO_DETACH_FILTER].map(of_socket).into()),
+        (call!(SYS_setsockopt), [SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LINGER].map(of_socket).into()),
         // The end of an answer. A listener that may be shut as a whole could become a client.
         (call!(SYS_shutdown), any_of(1, &[libc::SHUT_WR as u64])),
         (SOCKET, sockets(env::var_os("NOTIFY_SOCKET").is_some())),

@@ -9,8 +9,7 @@ mod files;
 mod filter;
 mod privileges;
 
-use std::net::TcpListener;
-use std::os::fd::AsFd as _;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use crate::config::SandboxMode;
@@ -86,19 +85,22 @@ pub struct Sandbox {
 impl Sandbox {
     /// Gives up what the calling thread, and whatever it starts from now on, does not need: privileges but for one that
     /// rings may take, and files but for `/proc` and the folders of these, which may be replaced. Sockets must be bound
-    /// already, and no other thread run. The listener of the metrics connects to nobody any more, also where Landlock
-    /// does not rule TCP.
-    pub fn enter(mode: SandboxMode, files: Files<'_>, listener: Option<&TcpListener>) -> Self {
+    /// already, and no other thread run. Listeners connect to nobody any more, also where Landlock does not rule TCP.
+    pub fn enter<'a>(
+        mode: SandboxMode,
+        files: Files<'_>,
+        listeners: impl IntoIterator<Item = BorrowedFd<'a>>,
+    ) -> Self {
         let has_store = files.written.is_some();
         let mut now = Confinement::none(mode);
         if mode != SandboxMode::Off {
             // Newer kernels let only privileged processes do it, and have Landlock for that.
-            let held = listener.map_or(Ok(()), |listener| net::only_listen(listener.as_fd()));
+            let held = listeners.into_iter().try_for_each(net::only_listen);
             let reduced = now.note("privileges", privileges::reduce());
             now.no_privileges = reduced.is_some();
             now.landlock = now.note("landlock", files::give_up(files.read, files.written));
             if now.landlock.is_none_or(|version| version < files::RULES_TCP) {
-                now.note("the listener of the metrics", held.map_err(|error| error.to_string()));
+                now.note("listeners", held.map_err(|error| error.to_string()));
             }
         }
         Self { now, has_store }

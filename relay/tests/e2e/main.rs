@@ -12,4 +12,5 @@ mod people;
 mod protocol;
 mod sessions;
 mod support;
+mod tcp;
 mod watched;

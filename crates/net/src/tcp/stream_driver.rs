@@ -285,7 +285,7 @@ impl Driver for StreamDriver {
 
     fn figures(&self) -> Figures {
         let figures = self.streams.figures();
-        Figures { messages_discarded: figures.messages_discarded + self.late, ..figures }
+        Figures { messages_discarded: figures.messages_discarded + self.late, calls: 0, ..figures }
     }
 
     /// What is not read waits with its sender.

@@ -28,6 +28,7 @@ const SAMPLES: &[(&str, [&str; 3], &str)] = &[
     ("max-unjoined-groups", ["1", "2", "3"], "x"),
     ("shards", ["1", "2", "256"], "257"),
     ("pin", ["true", "off", "1"], "maybe"),
+    ("tcp", ["off", "on", "auto"], "yes"),
     ("backend", ["uring", "mmsg", "uring"], "epoll"),
     ("receive-buffer", ["4096", "64K", "1G"], "4095"),
     ("send-buffer", ["4096", "64K", "1G"], "8MB"),

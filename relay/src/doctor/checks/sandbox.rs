@@ -16,7 +16,7 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
         return vec![Finding::info(NAME, found).fix(How::Relay, "--sandbox on")];
     }
     let trial = move || {
-        let mut sandbox = Sandbox::enter(mode, Files::default(), None);
+        let mut sandbox = Sandbox::enter(mode, Files::default(), []);
         sandbox.settle();
         sandbox.seal_thread()
     };

@@ -13,7 +13,6 @@ use crate::clock::Monotonic;
 use crate::config::{Backend, Setup};
 use crate::crew::{self, CannotStart, Common, Crew};
 use crate::doctor::patient::Patient;
-use crate::inbox::News;
 use crate::meter::Meter;
 use crate::own::own_addresses;
 
@@ -50,7 +49,7 @@ impl Subject {
         };
         // Nobody listens: a shard that fails is seen by its silence.
         let (sender, _) = channel();
-        let crew = match Crew::start(&common, binding.shards, &[Meter::default()], &sender) {
+        let crew = match Crew::start(&common, binding.shards, None, &[Meter::default()], &sender) {
             Ok(crew) => crew,
             Err(CannotStart::Backend(error)) => return Ok(Err(error.to_string())),
             Err(CannotStart::Thread(error)) => return Err(error),
@@ -75,8 +74,7 @@ impl Subject {
 
     /// Ends it, and gives everything back.
     pub fn stop(self) {
-        self.crew.post(&News { stop: true, ..News::default() });
-        self.crew.join();
+        self.crew.stop();
     }
 }
 

@@ -8,7 +8,7 @@ use crate::support::{Backend, Client, RelayOptions, each_backend};
 use super::tools::{ConfigFile, assert_says, main_job, refused};
 
 /// A value that is not the default, for every option that may stand in the file.
-const OTHERS: [(&str, &str); 27] = [
+const OTHERS: [(&str, &str); 28] = [
     ("host", "127.0.0.5"),
     ("port", "5005"),
     ("empty-ttl", "301"),
@@ -29,6 +29,7 @@ const OTHERS: [(&str, &str); 27] = [
     ("max-unjoined-groups", "500"),
     ("shards", "3"),
     ("pin", "true"),
+    ("tcp", "off"),
     ("backend", "mmsg"),
     ("receive-buffer", "64K"),
     ("send-buffer", "128K"),

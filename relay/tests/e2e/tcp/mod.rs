@@ -1,0 +1,6 @@
+//! Clients by TCP, beside those by UDP.
+
+mod caller;
+mod groups;
+
+use caller::Caller;
