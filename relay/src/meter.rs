@@ -61,6 +61,16 @@ pub struct Traffic {
 }
 
 impl Counters {
+    /// Copies and answers that clients by TCP did not get because they read too slowly, and because their thread was too slow.
+    pub fn lost_by_streams(&self) -> [u64; 2] {
+        [self.streams.payloads_dropped, self.unferried]
+    }
+
+    /// Those that were for connections that are over.
+    pub fn late_for_streams(&self) -> u64 {
+        self.streams.messages_discarded
+    }
+
     /// Adds what became of some sends.
     pub fn add_sends(&mut self, report: &SendReport) {
         self.sent.packets += report.datagrams;

@@ -137,6 +137,7 @@ impl Relay {
         if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
             let sources = Arc::new(Sources {
                 meters,
+                has_tcp: crew.has_tcp(),
                 sockets: Sockets::new(gauges),
                 shared: common.shared.clone(),
                 ceilings: setup.settings.ceilings,

@@ -166,6 +166,8 @@ impl Fields<'_> {
         let mut next = || fields.next();
         match (next(), next(), next(), next()) {
             (None | Some(b""), ..) | (.., Some(_)) => Hello::Malformed,
+            // Who is connected needs no cookie, and nobody's cookie reads like this.
+            (Some(b"2"), Some(b"FROM"), None, _) => Hello::Known { cookie: None, from: true },
             (Some(b"2"), cookie, from @ (None | Some(b"FROM")), _) => {
                 Hello::Known { cookie: cookie.and_then(Cookie::parse), from: from.is_some() }
             }
@@ -325,7 +327,8 @@ mod tests {
         assert_eq!(hello("!HELLO 2"), known(None, false));
         assert_eq!(hello(&std::format!("!HELLO 2 {cookie}")), known(Some(cookie), false));
         assert_eq!(hello(&std::format!("!HELLO 2 {cookie} FROM")), known(Some(cookie), true));
-        for text in ["!HELLO 2 ", "!HELLO 2 FROM", "!HELLO 2 AAAA"] {
+        assert_eq!(hello("!HELLO 2 FROM"), known(None, true));
+        for text in ["!HELLO 2 ", "!HELLO 2 AAAA", "!HELLO 2 from"] {
             assert_eq!(hello(text), known(None, false), "{text}");
         }
         for text in ["!HELLO 1", "!HELLO 22", "!HELLO x y", "!HELLO 2\n"] {

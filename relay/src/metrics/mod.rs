@@ -12,6 +12,7 @@ use expose::Metric;
 use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use net::FailureKind;
+use net::tcp::{Ending, NoRoom};
 use wire::Refusal;
 
 use crate::meter::{Counters, Meter};
@@ -31,6 +32,8 @@ pub struct Exporter {
 pub struct Sources {
     /// The published counters of each shard.
     pub meters: Vec<Meter>,
+    /// True if the last of them is the thread of the connections.
+    pub has_tcp: bool,
     /// The sockets of each shard.
     pub sockets: Sockets,
     /// All groups, sessions, and how the relay stands to unproved addresses.
@@ -52,6 +55,20 @@ pub struct Sources {
 /// Labels of [`FailureKind::ALL`], in that order.
 pub const FAILURES: [&str; FailureKind::ALL.len()] =
     ["send_buffer_full", "unreachable", "too_large", "denied", "other"];
+
+/// Why clients by TCP lose something: they read too slowly, or their thread is too slow. Labels of [`Counters::lost_by_streams`].
+pub const STREAM_LOSSES: [&str; 2] = ["tcp_slow", "tcp_handover"];
+
+/// What was for a connection that is over.
+pub const STREAM_LATE: &str = "tcp_closed";
+
+impl Sources {
+    /// What a shard is called, by its place among the meters.
+    pub fn name_of(&self, shard: usize) -> String {
+        let is_tcp = self.has_tcp && shard + 1 == self.meters.len();
+        if is_tcp { "tcp".to_owned() } else { shard.to_string() }
+    }
+}
 
 impl Exporter {
     /// An exporter of these sources.
@@ -78,17 +95,21 @@ impl Exporter {
         with_local_recorder(&self.recorder, || {
             self.set_totals(&shards);
             for (shard, counters) in shards.iter().enumerate() {
-                set_shard(shard, counters);
+                set_shard(self.sources.name_of(shard), counters);
+            }
+            if self.sources.has_tcp {
+                shards.iter().rev().take(1).for_each(set_streams);
             }
             self.set_sockets();
             for (shard, stalled) in self.sources.pulse.stalled().enumerate() {
-                gauge!(names::STALLED.name, "shard" => shard.to_string()).set(f64::from(u8::from(stalled)));
+                gauge!(names::STALLED.name, "shard" => self.sources.name_of(shard))
+                    .set(f64::from(u8::from(stalled)));
             }
         });
         self.handle.run_upkeep();
         let mut out = self.handle.render();
         append_histograms(&mut out, &shards);
-        append_seconds(&mut out, &shards);
+        append_seconds(&mut out, &self.sources, &shards);
         expose::process::append(&mut out);
         out
     }
@@ -142,7 +163,9 @@ impl Exporter {
 
     /// What the kernel says about the sockets now.
     fn set_sockets(&self) {
-        for (shard, sockets) in self.sources.sockets.read().into_iter().enumerate() {
+        // The thread of the connections has no receive buffers of its own.
+        let shards = self.sources.meters.len() - usize::from(self.sources.has_tcp);
+        for (shard, sockets) in self.sources.sockets.read().into_iter().take(shards).enumerate() {
             let shard = shard.to_string();
             counter!(names::KERNEL_DROPPED.name, "shard" => shard.clone()).absolute(sockets.dropped);
             counter!(names::SIFTED.name, "shard" => shard.clone()).absolute(sockets.sifted);
@@ -154,8 +177,28 @@ impl Exporter {
     }
 }
 
-fn set_shard(shard: usize, counters: &Counters) {
-    let shard = Label::new("shard", shard.to_string());
+/// Of the thread of the connections alone.
+fn set_streams(counters: &Counters) {
+    let figures = &counters.streams;
+    gauge!(names::TCP_CONNECTIONS.name).set(figures.open as f64);
+    gauge!(names::TCP_QUEUED.name).set(figures.queued_bytes as f64);
+    counter!(names::TCP_ACCEPTED.name).absolute(figures.accepted);
+    for (why, count) in NoRoom::ALL.iter().zip(figures.refused) {
+        counter!(names::TCP_REFUSED.name, "reason" => why.label()).absolute(count);
+    }
+    for (why, count) in Ending::ALL.iter().zip(figures.closed) {
+        counter!(names::TCP_CLOSED.name, "reason" => why.label()).absolute(count);
+    }
+    let late =
+        vec![Label::from_static_parts("shard", "tcp"), Label::from_static_parts("reason", STREAM_LATE)];
+    counter!(names::DROPPED_COPIES.name, late).absolute(counters.late_for_streams());
+    for (label, count) in STREAM_LOSSES.iter().zip(counters.lost_by_streams()) {
+        counter!(names::DROPPED_COPIES.name, "shard" => "tcp", "reason" => *label).absolute(count);
+    }
+}
+
+fn set_shard(shard: String, counters: &Counters) {
+    let shard = Label::new("shard", shard);
     let one = |metric: Metric| counter!(metric.name, vec![shard.clone()]);
     let reason = |metric: Metric, reason: &'static str| {
         counter!(metric.name, vec![shard.clone(), Label::from_static_parts("reason", reason)])
@@ -194,8 +237,9 @@ fn append_histograms(out: &mut String, shards: &[Counters]) {
     text::append_histogram(out, names::LATENCY, &sum(shards, |c| &c.latency), 10, 1e-9);
 }
 
-fn append_seconds(out: &mut String, shards: &[Counters]) {
-    let busy =
-        |(shard, counters): (usize, &Counters)| (format!("shard=\"{shard}\""), counters.busy as f64 / 1e9);
+fn append_seconds(out: &mut String, sources: &Sources, shards: &[Counters]) {
+    let busy = |(shard, counters): (usize, &Counters)| {
+        (format!("shard=\"{}\"", sources.name_of(shard)), counters.busy as f64 / 1e9)
+    };
     expose::text::append_values(out, names::BUSY, shards.iter().enumerate().map(busy));
 }

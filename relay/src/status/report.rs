@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::{CommandKind, DropReason, Event, Stance, Throttled};
+use net::tcp::{Ending, NoRoom};
 use serde_json::{Value, json};
 use wire::Refusal;
 
@@ -46,6 +47,7 @@ impl Status {
             "latency": latency(&reading.now, &minute),
             "shards": shards(&reading, &before),
             "driver": driver(&reading),
+            "tcp": self.tcp(&reading),
             "buffers": self.buffers(),
             "history": self.history(),
             "worst_receivers": self.worst(hidden),
@@ -125,6 +127,21 @@ impl Status {
             "silent_unproved_members": self.sources.shared.admission.silent(),
             "unproved_egress_limit": self.sources.shared.admission.egress_limit(),
             "waiting_copies": reading.shards.iter().map(|shard| shard.waiting).sum::<u64>(),
+        })
+    }
+
+    /// What the connections do; nothing where there are none.
+    fn tcp(&self, reading: &Reading) -> Value {
+        let counters = reading.shards.last().filter(|_| self.sources.has_tcp);
+        counters.map_or(Value::Null, |counters| {
+            let figures = &counters.streams;
+            json!({
+                "connections": figures.open,
+                "accepted": figures.accepted,
+                "refused": by_label(NoRoom::ALL.map(NoRoom::label), figures.refused),
+                "closed": by_label(Ending::ALL.map(Ending::label), figures.closed),
+                "queued_bytes": figures.queued_bytes,
+            })
         })
     }
 

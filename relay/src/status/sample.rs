@@ -7,13 +7,13 @@ use engine::{CopyDrop, Histogram};
 
 use crate::limits::{RATE_SAMPLES, SAMPLES};
 use crate::meter::{Counters, Traffic};
-use crate::metrics::ShardSockets;
+use crate::metrics::{FAILURES, STREAM_LATE, STREAM_LOSSES, ShardSockets};
 
-/// Reasons why copies are dropped: those of the exporter, `backlog`, and those of admission.
-const COPY_REASONS: usize = LOSSES + CopyDrop::LABELS.len();
+/// Reasons why copies are dropped: those of the exporter, `backlog`, those of connections, and those of admission.
+const COPY_REASONS: usize = LOSSES + 1 + CopyDrop::LABELS.len();
 
-/// Those that nobody wants: the first ones. The others are dropped on purpose.
-pub const LOSSES: usize = crate::metrics::FAILURES.len() + 1;
+/// Those that nobody wants: the first ones. The others are dropped on purpose, or were for somebody who has gone.
+pub const LOSSES: usize = FAILURES.len() + 1 + STREAM_LOSSES.len();
 
 /// Totals of all shards at a moment.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +47,14 @@ pub struct ShardSample {
 
 /// The labels of dropped copies.
 pub fn copy_reasons() -> impl Iterator<Item = &'static str> {
-    crate::metrics::FAILURES.into_iter().chain(["backlog"]).chain(CopyDrop::LABELS)
+    let lost = FAILURES.into_iter().chain(["backlog"]).chain(STREAM_LOSSES);
+    lost.chain([STREAM_LATE]).chain(CopyDrop::LABELS)
+}
+
+/// The counts, in the same order.
+fn dropped_copies(counters: &Counters) -> impl Iterator<Item = u64> {
+    let lost = counters.failed.into_iter().chain([counters.overflowed]).chain(counters.lost_by_streams());
+    lost.chain([counters.late_for_streams()]).chain(counters.unproved)
 }
 
 impl Sample {
@@ -57,7 +64,7 @@ impl Sample {
         for (counters, sockets) in shards.iter().zip(sockets) {
             add(&mut sample.received, counters.received);
             add(&mut sample.sent, counters.sent);
-            let dropped = counters.failed.into_iter().chain([counters.overflowed]).chain(counters.unproved);
+            let dropped = dropped_copies(counters);
             sample.dropped_copies.iter_mut().zip(dropped).for_each(|(sum, more)| *sum += more);
             sample.dropped_packets += counters.tally.dropped.iter().sum::<u64>();
             sample.kernel_dropped += sockets.dropped;
@@ -68,7 +75,7 @@ impl Sample {
             sample.shards.push(ShardSample {
                 received: counters.received.packets,
                 sent: counters.sent.packets,
-                dropped: counters.failed.iter().chain(&counters.unproved).sum::<u64>() + counters.overflowed,
+                dropped: dropped_copies(counters).sum(),
                 kernel_dropped: sockets.dropped,
                 busy: counters.busy,
             });

@@ -53,6 +53,7 @@ max-groups = 262144 # default
 max-unjoined-groups = 65536 # default
 shards = \"auto\" # default
 pin = true # flag
+tcp = \"auto\" # default
 backend = \"auto\" # default
 receive-buffer = \"8M\" # default
 send-buffer = \"8M\" # default

@@ -24,7 +24,7 @@ impl Books {
 
     /// Once so many datagrams have been received, or dropped by the kernel, and nothing moves any more.
     #[track_caller]
-    fn settled(relay: &Relay, sent: u64) -> Self {
+    pub fn settled(relay: &Relay, sent: u64) -> Self {
         let mut last = Self::of(relay);
         eventually("the counters settle", || {
             // Counters are published every 50 ms.

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::PATIENCE;
 
@@ -64,6 +64,16 @@ impl Caller {
         (&self.stream).write_all(bytes).expect("the connection takes it");
     }
 
+    /// Sends as much of these bytes as the connection takes now.
+    pub fn try_send_all(&self, bytes: &[u8]) {
+        self.stream.set_nonblocking(true).expect("a mode");
+        let mut rest = bytes;
+        while let Ok(taken @ 1..) = (&self.stream).write(rest) {
+            rest = &rest[taken..];
+        }
+        self.stream.set_nonblocking(false).expect("a mode");
+    }
+
     /// The next message; none at the end, whether or not the relay has reset the connection.
     #[track_caller]
     pub fn next(&self) -> Option<Vec<u8>> {
@@ -122,6 +132,11 @@ impl Caller {
     #[track_caller]
     pub fn assert_silence(&self) {
         assert_eq!(self.ask("!no-such-command"), "ERR BAD_CMD UnknownCommand");
+    }
+
+    /// Breaks the connection off.
+    pub fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).expect("an option");
     }
 
     /// Says that it has nothing more to say, and waits for the relay's end.

@@ -1,6 +1,10 @@
 //! Clients by TCP, beside those by UDP.
 
+mod bounds;
 mod caller;
+mod endings;
+mod forms;
 mod groups;
+mod port;
 
-use caller::Caller;
+use caller::{Caller, at, framed};
