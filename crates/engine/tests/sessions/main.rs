@@ -5,6 +5,7 @@ mod common;
 mod forms;
 mod random;
 mod resume;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
