@@ -100,8 +100,10 @@ impl Streams {
         events.clear();
         self.arena.clear();
         self.flush();
+        let is_news = !self.ended.is_empty();
         self.bury(events);
-        let wait = if events.is_empty() { self.patience(wait) } else { Some(Duration::ZERO) };
+        // The owner may wait for nothing but the end of one that it has closed.
+        let wait = if is_news { Some(Duration::ZERO) } else { self.patience(wait) };
         self.wait(wait)?;
         self.now = (self.clock)();
         self.expire();

@@ -9,7 +9,9 @@ mod side;
 
 mod closing;
 mod crowd;
+mod driver;
 mod framing;
 mod limits;
+mod rules;
 mod slow;
 mod vanished;

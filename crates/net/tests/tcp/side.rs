@@ -141,6 +141,11 @@ impl Client {
         if let Some(source) = source {
             socket.bind(&SocketAddr::new(source.parse().unwrap(), 0).into()).unwrap();
         }
+        Client::over(socket, address)
+    }
+
+    /// By a socket that may be bound already.
+    pub fn over(socket: Socket, address: SocketAddr) -> Client {
         socket.connect(&address.into()).unwrap();
         let stream: TcpStream = socket.into();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
