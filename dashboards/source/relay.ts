@@ -4,7 +4,7 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 
 import { dashboard, relays } from './frame';
 import { admission } from './relay/admission';
-import { latency, traffic } from './relay/flow';
+import { connections, latency, traffic } from './relay/flow';
 import { glance, losses } from './relay/health';
 import { limits, ring, shards } from './relay/inside';
 
@@ -13,5 +13,5 @@ export const relay: Dashboard = dashboard(
   'Relay',
   'How the relays are doing: what they carry, what is lost and why, how long it takes, and how near the limits are.',
   relays('job', 'Job', 'instance', 'Instance'),
-  [glance, losses, admission, traffic, latency, shards, ring, limits],
+  [glance, losses, admission, traffic, connections, latency, shards, ring, limits],
 );

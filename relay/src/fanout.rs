@@ -83,6 +83,11 @@ impl Fanout {
         self.ferry = Some(ferry);
     }
 
+    /// Sends to clients by TCP itself.
+    pub fn serve_far(&mut self) {
+        self.flows.serve_far();
+    }
+
     /// Sends a turn's deliveries, and what earlier turns left, as far as the time goes. Releases the buffers of all
     /// arrivals that need not wait.
     pub fn turn<D: Driver>(
@@ -211,17 +216,13 @@ impl Fanout {
                 }
             };
             match audience {
-                Audience::One(member) if !D::STREAMS && member.client.is_stream() => {
+                Audience::One(member) if !driver.has_streams() && member.client.is_stream() => {
                     self.send_letter(member, payload, outbox);
                 }
                 Audience::One(member) => self.reply(member, part, driver),
                 Audience::Others { roster, sender } => {
                     let listed = outbox.listed(*roster);
-                    let others = match listed.roster.far() {
-                        0 => listed.roster.len() as u64 - 1,
-                        _ => self.ship(listed, payload, outbox, arrivals, driver),
-                    };
-                    if others == 0 {
+                    if listed.roster.far() > 0 && self.ship(listed, payload, (outbox, arrivals), driver) {
                         continue;
                     }
                     let forms = match payload {
@@ -233,7 +234,7 @@ impl Fanout {
                         Payload::Composed(_) => None,
                     };
                     let at = self.movers.follow(listed, *sender, &self.flows);
-                    let work = self.flows.push(at, (listed, others), Queued::new(part, *sender), now);
+                    let work = self.flows.push(at, listed, Queued::new(part, *sender), now);
                     if let Some(forms) = forms {
                         self.kept[forms.datagram as usize] = true;
                         self.flows.put_before_last(work, Ahead::of(forms, outbox));
@@ -251,18 +252,16 @@ impl Fanout {
         }
     }
 
-    /// Sees to the members of a group that are connected by TCP. How many there are beside them and the sender.
+    /// Sees to the members of a group that are connected by TCP; true if there is nobody else.
     #[cold]
-    fn ship<D: Driver>(
+    fn ship(
         &self,
         listed: &Listed,
         payload: &Payload,
-        outbox: &Outbox,
-        arrivals: &[Arrival],
-        driver: &D,
-    ) -> u64 {
-        let all = listed.roster.len() as u64 - 1;
-        let Some(ferry) = self.ferry.as_ref().filter(|_| !D::STREAMS) else { return all };
+        (outbox, arrivals): (&Outbox, &[Arrival]),
+        driver: &impl Driver,
+    ) -> bool {
+        let Some(ferry) = &self.ferry else { return false };
         let (roster, bytes) = (listed.roster.clone(), |number: u32| driver.bytes(&arrivals[number as usize]));
         let parcel = match payload {
             Payload::Received(number) => Parcel::new(roster, bytes(*number)),
@@ -273,7 +272,7 @@ impl Fanout {
             }
         };
         ferry.ship(parcel);
-        all - u64::from(listed.roster.far())
+        listed.roster.far() as usize == listed.roster.len() - 1
     }
 
     fn reply(&mut self, to: &Member, part: Part, driver: &mut impl Driver) {

@@ -45,6 +45,8 @@ pub struct Flows {
     held_load: Load,
     /// All that is here.
     load: Load,
+    /// Members who are connected by TCP are sent to from here.
+    with_far: bool,
 }
 
 /// How much waits.
@@ -92,17 +94,21 @@ enum Place {
 }
 
 impl Flows {
-    /// Adds a payload of this group, taken at the beginning of this turn and meant for so many members, to its flow or to another
-    /// one. Of members of one roster these are always as many.
+    /// Nobody is connected elsewhere.
+    pub fn serve_far(&mut self) {
+        self.with_far = true;
+    }
+
+    /// Adds a payload of this group, taken at the beginning of this turn, to its flow or to another one.
     pub fn push(
         &mut self,
         at: Option<FlowIndex>,
-        (listed, others): (&Listed, u64),
+        listed: &Listed,
         payload: Queued,
         now: Duration,
     ) -> WorkIndex {
         let at = at.unwrap_or_else(|| self.flow_of(listed.group));
-        let work = self.open_work(at, listed, others);
+        let work = self.open_work(at, listed);
         let copies = self.works[work.0 as usize].push(payload, now);
         let load = Load { payloads: 1, bytes: payload.part.len(), copies };
         let flow = &mut self.flows[at.0 as usize];
@@ -373,7 +379,7 @@ impl Flows {
     }
 
     /// The last batch of the flow if it admits a payload for this roster, else a new one.
-    fn open_work(&mut self, at: FlowIndex, listed: &Listed, others: u64) -> WorkIndex {
+    fn open_work(&mut self, at: FlowIndex, listed: &Listed) -> WorkIndex {
         let flow = &mut self.flows[at.0 as usize];
         if let Some(&last) = flow.works.back()
             && self.works[last.0 as usize].admits(listed)
@@ -385,7 +391,7 @@ impl Flows {
             WorkIndex(self.works.len() as u32 - 1)
         });
         self.opened += 1;
-        self.works[new.0 as usize].open(listed, self.opened, others);
+        self.works[new.0 as usize].open(listed, self.opened, self.with_far);
         flow.works.push_back(new);
         new
     }

@@ -80,7 +80,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
 
     /// Hands over to this ferry what is for clients by TCP, or serves them with what comes by it.
     pub fn with_ferry(mut self, ferry: Ferry) -> Self {
-        if D::STREAMS {
+        if self.driver.has_streams() {
+            self.fanout.serve_far();
             self.ferry = Some(ferry);
         } else {
             self.fanout.hand_over_to(ferry);
@@ -123,7 +124,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         self.send();
         self.engine.sweep();
         // A sweep counts without any datagram, and a connection without a message.
-        self.dirty |= D::STREAMS && self.driver.figures() != self.counters.streams;
+        self.dirty |= self.driver.has_streams() && self.driver.figures() != self.counters.streams;
         self.dirty |= self.engine.tally().events != self.counters.tally.events;
         self.measure_latency();
         let arrived = !self.arrivals.is_empty();
@@ -216,8 +217,11 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     }
 
     fn decide(&mut self) {
-        let ends =
-            if D::STREAMS { self.arrivals.iter().filter(|arrival| arrival.len == 0).count() } else { 0 };
+        let ends = if self.driver.has_streams() {
+            self.arrivals.iter().filter(|arrival| arrival.len == 0).count()
+        } else {
+            0
+        };
         self.dirty |= !self.arrivals.is_empty();
         if self.arrivals.len() > ends {
             let received = (self.arrivals.len() - ends) as u64;
@@ -232,7 +236,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
                 local: LocalAddr::new(arrival.socket.0 as u8, arrival.local),
                 number: number as u32,
             };
-            match (D::STREAMS, arrival.len) {
+            match (self.driver.has_streams(), arrival.len) {
                 (false, _) => self.engine.receive(&datagram, &mut self.outbox),
                 (true, 0) => self.engine.hang_up(arrival.source, &mut self.outbox),
                 (true, _) => self.engine.receive_by_stream(&datagram, &mut self.outbox),

@@ -29,7 +29,7 @@ pub struct Work {
     round: usize,
     member: u32,
     plan: Plan,
-    /// The plans for extended clients, and for those who want to know who speaks; good if the roster has any.
+    /// The plans for extended clients, and for those who want to know who speaks; good if the roster is mixed.
     others: Box<[Plan; 2]>,
     /// The turn that the plan is good for.
     planned: u64,
@@ -133,10 +133,12 @@ impl Queued {
 }
 
 impl Work {
-    /// Begins a batch of this number, of payloads that are for so many members each.
-    pub fn open(&mut self, listed: &Listed, number: u64, each: u64) {
+    /// Begins a batch of this number; `with_far`: it is for members who are connected by TCP, too.
+    pub fn open(&mut self, listed: &Listed, number: u64, with_far: bool) {
+        let far = if with_far { 0 } else { listed.roster.far() };
         self.roster = Some(listed.roster.clone());
-        (self.unproved, self.number, self.each) = (listed.unproved, number, each);
+        (self.unproved, self.number) = (listed.unproved, number);
+        self.each = listed.roster.len() as u64 - 1 - u64::from(far);
     }
 
     /// Empties it for the pool, keeping allocations.
@@ -242,10 +244,10 @@ impl Work {
         allowance: &mut Allowance,
         gate: &mut Gate,
     ) -> Result<(), Full> {
-        let has_extended = self.roster.as_ref().is_some_and(|roster| roster.extended() > 0);
+        let is_mixed = self.roster.as_ref().is_some_and(Roster::is_mixed);
         if self.planned != turn {
             self.plan.make(&self.payloads, driver, |payload, _| payload.part);
-            if has_extended {
+            if is_mixed {
                 let (headers, [extended, with_sender]) = (&self.headers, &mut *self.others);
                 extended.make(&self.payloads, driver, |payload, _| payload.after_raw(headers));
                 with_sender
@@ -253,10 +255,9 @@ impl Work {
             }
             self.planned = turn;
         }
-        let is_mixed = has_extended || self.roster.as_ref().is_some_and(|roster| is_shared(roster, driver));
         let has_unproved = self.roster.as_ref().is_some_and(|roster| roster.unproved() > 0);
         let is_restricted = has_unproved && self.unproved != Treatment::Served;
-        while self.round < self.rounds(has_extended) {
+        while self.round < self.rounds(is_mixed) {
             match (is_restricted, is_mixed) {
                 (false, false) => self.send_round::<false, false>(driver, allowance, gate)?,
                 (true, false) => self.send_round::<true, false>(driver, allowance, gate)?,
@@ -268,8 +269,8 @@ impl Work {
         Ok(())
     }
 
-    fn rounds(&self, has_extended: bool) -> usize {
-        let others = self.others.iter().map(Plan::rounds).filter(|_| has_extended);
+    fn rounds(&self, is_mixed: bool) -> usize {
+        let others = self.others.iter().map(Plan::rounds).filter(|_| is_mixed);
         others.fold(self.plan.rounds(), usize::max)
     }
 
@@ -296,7 +297,7 @@ impl Work {
                 let mut span = next_span(self.member);
                 if MIXED {
                     let others = next_of_others.each_mut().map(|next| next(self.member));
-                    let is_elsewhere = !sends_to_all(driver) && member.client.is_stream();
+                    let is_elsewhere = !driver.has_streams() && member.client.is_stream();
                     span = [span, others[0], others[1]][member.form as usize].filter(|_| !is_elsewhere);
                 }
                 if let Some(span) = span {
@@ -324,16 +325,6 @@ impl Work {
             }
         }
     }
-}
-
-/// True on the thread of the connections, which also has sockets for everybody else.
-fn sends_to_all<D: Driver>(_: &D) -> bool {
-    D::STREAMS
-}
-
-/// True if another thread sends to some members of this roster.
-fn is_shared(roster: &Roster, driver: &impl Driver) -> bool {
-    !sends_to_all(driver) && roster.far() > 0
 }
 
 /// What of a run goes to an unproved member.

@@ -176,20 +176,20 @@ impl Engine {
         if datagram.local.is_many() {
             return self.tally.drop(DropReason::Broadcast);
         }
-        self.hear_from_source(client, datagram, outbox);
+        self.hear_from_source(&client, datagram, outbox);
     }
 
     /// The same once more, of a client that is another one by now, or whose source is no question.
     fn hear_again(&mut self, client: ClientAddr, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        self.hear_from_source(client, datagram, outbox);
+        self.hear_from_source(&client, datagram, outbox);
     }
 
     #[inline(always)] // The hot path goes on here.
-    fn hear_from_source(&mut self, client: ClientAddr, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        let session = self.sessions.find(&client);
+    fn hear_from_source(&mut self, client: &ClientAddr, datagram: &Datagram<'_>, outbox: &mut Outbox) {
+        let session = self.sessions.find(client);
         match (decode(datagram.bytes), session) {
             (Message::Payload(payload), Some(key)) => self.payload(payload, datagram, key, outbox),
-            (message, _) => self.request(&message, &self.sender(datagram, &client, session), outbox),
+            (message, _) => self.request(&message, &self.sender(datagram, client, session), outbox),
         }
     }
 

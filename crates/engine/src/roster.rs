@@ -123,6 +123,12 @@ impl Roster {
         self.forms.with_sender
     }
 
+    /// True if not all members are base clients by UDP.
+    #[inline]
+    pub fn is_mixed(&self) -> bool {
+        self.forms.extended | self.forms.far != 0
+    }
+
     /// How many members are connected by TCP.
     #[inline]
     pub fn far(&self) -> u32 {
@@ -350,6 +356,8 @@ mod tests {
         );
         let far = model.iter().filter(|member| member.client.is_stream());
         assert_eq!(roster.far() as usize, far.count());
+        let is_plain = |member: &Member| member.form == Form::Base && !member.client.is_stream();
+        assert_eq!(roster.is_mixed(), !model.iter().all(is_plain));
         assert!(roster.members().eq(model));
         let mut from = 0;
         while let [first, ..] = roster.members_from(from as u32) {

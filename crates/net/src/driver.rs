@@ -219,10 +219,6 @@ pub struct DriverStats {
 
 /// Exchanges datagrams with the kernel, for one shard, on one thread.
 pub trait Driver {
-    /// True if what arrives are the messages of connections. The end of one is an arrival without bytes; and runs may leave from
-    /// [`SocketIndex::STREAMS`].
-    const STREAMS: bool = false;
-
     /// Hands over what is queued, appends what has arrived, and waits for it at most `wait` (`None`:
     /// without limit) if nothing had. Returns early when woken, when an ICMP error comes in, and when receives
     /// keep failing. Clears gather lists and composed text; renews the turn's budget.
@@ -304,6 +300,13 @@ pub trait Driver {
 
     /// How full the fullest receive buffer is, from 0 to 1. One system call for each socket.
     fn receive_pressure(&self) -> f32;
+
+    /// True if what arrives are the messages of connections. The end of one is an arrival without bytes; and runs may leave from
+    /// [`SocketIndex::STREAMS`].
+    #[inline]
+    fn has_streams(&self) -> bool {
+        false
+    }
 
     /// Rules for connections, if it has any.
     fn govern(&mut self, rules: &Rules) {

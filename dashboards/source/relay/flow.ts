@@ -88,6 +88,47 @@ export const traffic: Row = {
   ],
 };
 
+export const connections: Row = {
+  title: 'TCP',
+  panels: [
+    lines(
+      {
+        title: 'Connections',
+        description: 'Clients by TCP, those included that have not joined anything or are being closed.',
+        runbook: 'operations.md#tcp',
+        unit: unit.count,
+        width: 8,
+      },
+      [[sum('relay_tcp_connections'), 'connections']],
+    ),
+    lines(
+      {
+        title: 'Bytes that wait for connections',
+        description: 'What is queued for readers that do not take it yet. Each queue is bounded; beyond, the oldest payloads are dropped.',
+        runbook: 'operations.md#tcp',
+        unit: unit.bytes,
+        width: 8,
+      },
+      [[sum('relay_tcp_queued_bytes'), 'queued']],
+    ),
+    alarms(
+      {
+        title: 'Connections opened, refused and closed',
+        description:
+          'In a second. Refused: too many of one address, prefix or in all, or denied. Closed: idle and silent are half-open ones, deaf and overrun do not read their answers.',
+        runbook: 'operations.md#tcp',
+        unit: unit.operations,
+        width: 8,
+      },
+      [
+        [total('relay_tcp_accepted_total'), 'accepted'],
+        [`sum by (reason) (${rate('relay_tcp_refused_total')})`, 'refused: {{reason}}'],
+        [`sum by (reason) (${rate('relay_tcp_closed_total')})`, 'closed: {{reason}}'],
+      ],
+    ),
+  ],
+};
+
 export const latency: Row = {
   title: 'Latency',
   panels: [

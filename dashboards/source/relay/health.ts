@@ -171,7 +171,7 @@ export const losses: Row = {
       {
         title: 'Copies dropped, by reason',
         description:
-          'Copies that one member did not get. send_buffer_full: a slow link or queue; backlog: more than a turn sends; the others name what the kernel said of the route.',
+          'Copies that one member did not get. send_buffer_full: a slow link or queue; backlog: more than a turn sends; tcp_slow: a connection that is not read; the others name what the kernel said of the route.',
         runbook: 'operations.md#relaycopiesdropped',
         unit: unit.packets,
         width: 8,

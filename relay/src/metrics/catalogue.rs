@@ -35,7 +35,7 @@ expose::catalogue! {
     REPLIES "relay_replies_total" Counter ["shard"] "Replies to be sent. Replies and the sum of relay_fanout_recipients are sent, dropped as copies, or waiting."
     DROPPED_PACKETS "relay_dropped_packets_total" Counter ["shard" "reason"] "Received datagrams dropped without an answer."
     DROPPED_COPIES "relay_dropped_copies_total" Counter ["shard" "reason"] "Datagrams that were not sent to one intended receiver."
-    WAITING_COPIES "relay_waiting_copies" Gauge ["shard"] "Copies of payloads that wait for a later turn, or for company."
+    WAITING_COPIES "relay_waiting_copies" Gauge ["shard"] "Copies of payloads that wait for a later turn, or for company; and what waits for TCP connections, answers included."
     KERNEL_DROPPED "relay_kernel_receive_dropped_total" Counter ["shard"] "Datagrams that the kernel dropped because the socket's receive buffer was full, but for those in relay_sifted_packets_total."
     SIFTED "relay_sifted_packets_total" Counter ["shard"] "Datagrams that an overloaded shard's socket filter dropped before they were received, and what else the kernel dropped while it was attached."
     OVERLOADED "relay_overloaded" Gauge ["shard"] "1 while more comes than a shard can do, so that it drops what would wait for long; 0 otherwise."

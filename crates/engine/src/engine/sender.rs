@@ -28,12 +28,12 @@ impl Engine {
         session: Option<usize>,
     ) -> Sender<'a> {
         // A machine can let loopback addresses in from outside (route_localnet): such a one must not be believed.
-        let is_stream = client.is_stream();
-        let is_foreign = || !is_stream && client.ip().is_loopback() && !self.own.is_loopback(&datagram.local);
+        let is_foreign =
+            || client.ip().is_loopback() && !client.is_stream() && !self.own.is_loopback(&datagram.local);
         let is_trusted = self.settings.trust.contains(client.ip()) && !is_foreign();
         let known = session.map(|key| self.sessions.get(key));
         // Who is connected receives what is sent to it.
-        let is_proved = is_trusted || is_stream || known.is_some_and(|session| session.proved);
+        let is_proved = is_trusted || known.is_some_and(|session| session.proved) || client.is_stream();
         let member = session.filter(|_| known.is_some_and(|session| session.group().is_some()));
         let form = known.map_or(Form::Base, |session| session.form);
         Sender { datagram, client, session, member, form, is_trusted, is_proved }

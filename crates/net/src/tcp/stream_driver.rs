@@ -194,8 +194,6 @@ impl StreamDriver {
 }
 
 impl Driver for StreamDriver {
-    const STREAMS: bool = true;
-
     fn exchange(&mut self, arrivals: &mut Vec<Arrival>, wait: Option<Duration>) -> io::Result<()> {
         self.end_turn()?;
         if self.deaf {
@@ -277,6 +275,10 @@ impl Driver for StreamDriver {
 
     fn waker(&self) -> Waker {
         self.streams.waker()
+    }
+
+    fn has_streams(&self) -> bool {
+        true
     }
 
     fn govern(&mut self, rules: &Rules) {

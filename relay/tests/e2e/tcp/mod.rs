@@ -7,4 +7,5 @@ mod forms;
 mod groups;
 mod port;
 
-use caller::{Caller, at, framed};
+pub use caller::Caller;
+use caller::{at, framed};

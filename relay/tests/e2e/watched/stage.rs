@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::{Client, Prometheus, Relay, RelayOptions, alone, eventually, ip, without};
+use crate::tcp::Caller;
 
 /// The relays of the stage, as Prometheus calls them.
 pub const RELAYS: [&str; 2] = ["127.0.0.1:9500", "127.0.0.1:9502"];
@@ -35,6 +36,8 @@ pub struct Stage {
     pub prometheus: Prometheus,
     relay: Relay,
     without_ring: Relay,
+    /// Somebody by TCP who reads nothing.
+    deaf: Caller,
     generator: Generator,
 }
 
@@ -52,7 +55,9 @@ impl Stage {
     }
 
     fn start() -> Self {
-        let relay = RelayOptions::plain().with(["--shards", "2", "--receive-buffer", "64K"]).start();
+        let flags = ["--shards", "2", "--receive-buffer", "64K", "--deny", "127.8.8.8"];
+        let relay = RelayOptions::plain().with(flags).start();
+        let deaf = Caller::from(([127, 0, 0, 1], 0).into(), relay.address(), 4096);
         let (sender, receiver) = std::sync::mpsc::channel();
         without(&[SYS_io_uring_setup], EPERM, move || {
             // Who speaks to it has not shown where it is.
@@ -69,6 +74,7 @@ impl Stage {
         let stage = Self {
             prometheus: Prometheus::start(CONFIGURATION, &[]),
             relay,
+            deaf,
             without_ring: receiver.recv().unwrap(),
             generator: Generator(generator),
         };
@@ -91,7 +97,8 @@ impl Stage {
     }
 
     /// Whatever an operator hopes never to see, as far as it is cheap: a refused command, a datagram without an answer, a
-    /// member who is gone, one who cannot be reached, an overflowing receive buffer, and a generator that is late.
+    /// member who is gone, one who cannot be reached, one by TCP who does not read and one who is denied, an overflowing receive
+    /// buffer, and a generator that is late.
     fn cause_trouble(&self) {
         let relay = self.relay.address();
         let quiet = Client::to(self.without_ring.address());
@@ -112,6 +119,9 @@ impl Stage {
         let [stays, goes] = [(); 2].map(|()| Client::member(relay, &group));
         let far = Client::from(SocketAddr::from(([127, 9, 9, 9], 0)), relay);
         far.join(&group);
+        self.deaf.send(format!("!JOIN {group}"));
+        Caller::member(relay, &group).hang_up();
+        let _denied = Caller::from(([127, 8, 8, 8], 0).into(), relay, 0);
         drop(goes);
         ip("route add unreachable 127.9.9.9 table local");
         stays.send("a first one, which comes back");
