@@ -100,6 +100,7 @@ impl Flows {
     }
 
     /// Adds a payload of this group, taken at the beginning of this turn, to its flow or to another one.
+    #[inline(always)] // Once for each payload.
     pub fn push(
         &mut self,
         at: Option<FlowIndex>,

@@ -39,7 +39,7 @@ impl Movers {
     }
 
     /// The flow that a payload of a roster's member goes to, if it is not that of its group. It becomes the flow's last.
-    #[inline]
+    #[inline(always)] // Once for each payload, of whom there is usually none.
     pub fn follow(&mut self, listed: &Listed, sender: u32, flows: &Flows) -> Option<FlowIndex> {
         if self.trails.is_empty() {
             return None;

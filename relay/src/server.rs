@@ -110,11 +110,7 @@ impl Relay {
         // What bound these takes privileges and a look at other processes; no thread runs yet.
         let own = Arc::new(own_addresses(&binding.addresses));
         // These draw random numbers, whose source a static build opens as a file, once.
-        let mailroom = Mailroom::new();
-        let shared = Shared {
-            everybody: Arc::new(mailroom.people()),
-            ..Shared::new(Arc::new(Groups::new()), crew::admission(&clock))
-        };
+        let (mailroom, shared) = share(&clock);
         let (place, mut sandbox) = enter_sandbox(loaded, metrics.as_ref(), &listeners)?;
         let sockets = mem::take(&mut binding.shards);
         let shards = sockets.len();
@@ -158,9 +154,7 @@ impl Relay {
         let confinement = confinement.get_or_init(|| sealed);
         // Only now, so that a relay that does not start says why in one line.
         warn_of_binding(&binding, options);
-        if is_passed {
-            activation::warn(loaded, shards, &binding.addresses);
-        }
+        let _ = is_passed.then(|| activation::warn(loaded, shards, &binding.addresses));
         listener::warn(loaded, metrics_at);
         let supervisor = Supervisor::of_this_process(pulse);
         let mut relay = Self {
@@ -343,6 +337,16 @@ fn bind(
             }
         }
     }
+}
+
+/// What all shards share, and where it keeps what must survive.
+fn share(clock: &Monotonic) -> (Mailroom, Shared) {
+    let mailroom = Mailroom::new();
+    let shared = Shared {
+        everybody: Arc::new(mailroom.people()),
+        ..Shared::new(Arc::new(Groups::new()), crew::admission(clock))
+    };
+    (mailroom, shared)
 }
 
 /// The last step, which the shards are told of; an error if all was to be given up and was not.
