@@ -2,6 +2,7 @@
 
 mod coalescing;
 mod fairness;
+mod far;
 mod forms;
 mod hall;
 mod moving;

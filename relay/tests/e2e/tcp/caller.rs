@@ -1,11 +1,11 @@
 //! A client by TCP: each message behind its length.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, eventually};
 
 /// A connection to the relay. What does not come is a failure and never a hang.
 pub struct Caller {
@@ -22,14 +22,19 @@ impl Caller {
     /// From this address and port, and with a receive buffer of so many bytes if not 0.
     #[track_caller]
     pub fn from(own: SocketAddr, relay: SocketAddr, receive_buffer: usize) -> Self {
-        let socket = Socket::new(Domain::for_address(relay), Type::STREAM, None).expect("a socket");
-        socket.set_reuse_address(true).expect("an option");
+        eventually("its address is free", || Self::try_from(own, relay, receive_buffer).ok())
+    }
+
+    /// The same, if nobody else has that port.
+    pub fn try_from(own: SocketAddr, relay: SocketAddr, receive_buffer: usize) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(relay), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
         if receive_buffer > 0 {
-            socket.set_recv_buffer_size(receive_buffer).expect("an option");
+            socket.set_recv_buffer_size(receive_buffer)?;
         }
-        socket.bind(&own.into()).expect("an address of its own");
-        socket.connect(&relay.into()).expect("the relay takes a connection");
-        Self::of(socket.into())
+        socket.bind(&own.into())?;
+        socket.connect(&relay.into())?;
+        Ok(Self::of(socket.into()))
     }
 
     fn of(stream: TcpStream) -> Self {

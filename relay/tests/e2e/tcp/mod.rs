@@ -5,6 +5,7 @@ mod caller;
 mod endings;
 mod forms;
 mod groups;
+mod people;
 mod port;
 
 pub use caller::Caller;

@@ -1,0 +1,41 @@
+//! People with names, some connected and some not, who write to each other.
+
+use super::Caller;
+use crate::support::{Client, RelayOptions, each_backend};
+
+/// What comes of the messages between two people, each of whom says something and tells what it hears.
+fn write(from: (&str, &dyn Fn(String)), to: (&str, &dyn Fn(String)), hear: [&dyn Fn() -> String; 2]) {
+    let (sender, says) = from;
+    let (recipient, answers) = to;
+    for id in 1..20 {
+        says(format!("!SEND {recipient} {id} hello {id}"));
+        let heard = hear[1]();
+        let text = heard.strip_prefix(&format!("!MSG {sender} {id} ")).unwrap_or_else(|| panic!("{heard}"));
+        assert!(text.ends_with(&format!(" hello {id}")), "{heard}");
+        answers(format!("!ACK {sender} {id}"));
+        assert_eq!(hear[0](), format!("!DELIVERED {recipient} {id}"));
+    }
+}
+
+#[test]
+fn messages_come_by_either_transport_from_either() {
+    each_backend(|backend| {
+        let relay = RelayOptions::new(backend).with(["--data-dir", "none"]).start();
+        let by_tcp = Caller::to(relay.address());
+        by_tcp.hello("");
+        let answer = by_tcp.ask("!REG ada");
+        assert!(answer.starts_with("!OK REG ada "), "{answer}");
+        // On whichever shard.
+        for number in 0..4 {
+            let by_udp = Client::to(relay.address());
+            let cookie = by_udp.ask("!HELLO 2").replace("!RETRY ", "");
+            assert!(by_udp.ask(format!("!HELLO 2 {cookie}")).starts_with("!OK HELLO 2 "));
+            let name = format!("bob{number}");
+            assert!(by_udp.ask(format!("!REG {name}")).starts_with(&format!("!OK REG {name} ")));
+            let (tcp_says, tcp_hears) = (|text: String| by_tcp.send(text), || by_tcp.hear());
+            let (udp_says, udp_hears) = (|text: String| by_udp.send(text), || by_udp.hear());
+            write((&name, &udp_says), ("ada", &tcp_says), [&udp_hears, &tcp_hears]);
+            write(("ada", &tcp_says), (&name, &udp_says), [&tcp_hears, &udp_hears]);
+        }
+    });
+}
