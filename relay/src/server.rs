@@ -105,7 +105,7 @@ impl Relay {
         let cpus = net::available_cpus()?;
         let options = options(loaded);
         let passed_metrics = passed.metrics.take();
-        let (mut binding, listeners, is_passed) = bind(loaded, passed, options)?;
+        let Bound { mut binding, listeners, untaken, is_passed } = bind(loaded, passed, options)?;
         let metrics = listener::listen(loaded, passed_metrics)?;
         // What bound these takes privileges and a look at other processes; no thread runs yet.
         let own = Arc::new(own_addresses(&binding.addresses));
@@ -153,7 +153,7 @@ impl Relay {
         let sealed = seal(loaded, sandbox, &crew)?;
         let confinement = confinement.get_or_init(|| sealed);
         // Only now, so that a relay that does not start says why in one line.
-        warn_of_binding(&binding, options);
+        warn_of_binding(&binding, options, untaken.as_ref());
         let _ = is_passed.then(|| activation::warn(loaded, shards, &binding.addresses));
         listener::warn(loaded, metrics_at);
         let supervisor = Supervisor::of_this_process(pulse);
@@ -310,15 +310,22 @@ fn cannot_start(loaded: &Loaded, cannot: CannotStart) -> Failure {
     }
 }
 
-/// The sockets and the listeners, and whether a service manager has passed the former.
-fn bind(
-    loaded: &Loaded,
-    passed: Passed,
-    options: SocketOptions,
-) -> Result<(Binding, Vec<Listener>, bool), Failure> {
+/// Where the relay can be reached.
+struct Bound {
+    binding: Binding,
+    listeners: Vec<Listener>,
+    /// Why no connections are taken, if they should be.
+    untaken: Option<BindError>,
+    /// A service manager has passed the sockets.
+    is_passed: bool,
+}
+
+/// The sockets and the listeners.
+fn bind(loaded: &Loaded, passed: Passed, options: SocketOptions) -> Result<Bound, Failure> {
+    let of = |binding, listeners, untaken, is_passed| Bound { binding, listeners, untaken, is_passed };
     if let Some(binding) = passed.bind(options) {
         tcp::do_without(loaded)?;
-        return Ok((binding?, Vec::new(), true));
+        return Ok(of(binding?, Vec::new(), None, true));
     }
     let setup = &loaded.setup;
     let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();
@@ -329,12 +336,9 @@ fn bind(
         let bound = port::bind(&addresses, setup.shards.here(), options);
         let binding = bound.map_err(|error| cannot_bind(loaded, error))?;
         match tcp::listen(setup, &binding.addresses) {
-            Ok(listeners) => return Ok((binding, listeners, false)),
+            Ok(listeners) => return Ok(of(binding, listeners, None, false)),
             Err(error) if choices > 0 && error.kind == BindErrorKind::InUse => {}
-            Err(error) => {
-                tcp::give_up(loaded, error)?;
-                return Ok((binding, Vec::new(), false));
-            }
+            Err(error) => return Ok(of(binding, Vec::new(), Some(tcp::give_up(loaded, error)?), false)),
         }
     }
 }
@@ -384,7 +388,8 @@ fn home(binding: &Binding, is_passed: bool) -> Option<Home> {
 }
 
 /// Says what the kernel did not grant.
-fn warn_of_binding(binding: &Binding, asked: SocketOptions) {
+fn warn_of_binding(binding: &Binding, asked: SocketOptions, untaken: Option<&BindError>) {
+    untaken.into_iter().for_each(tcp::warn);
     let buffers = [
         ("receive", "rmem", binding.receive_buffer, asked.receive_buffer),
         ("send", "wmem", binding.send_buffer, asked.send_buffer),

@@ -32,20 +32,24 @@ pub fn listen(setup: &Setup, addresses: &[SocketAddr]) -> Result<Vec<Listener>, 
     }
 }
 
-/// It cannot be served: a warning, unless it was asked for.
+/// It cannot be served: gives back what to [warn] of once the relay serves.
 ///
 /// # Errors
-/// It was.
-pub fn give_up(loaded: &Loaded, error: BindError) -> Result<(), Failure> {
-    if loaded.setup.tcp == TcpMode::On {
-        return Err(Failure::Tcp { place: loaded.place("tcp"), error });
+/// It was asked for.
+pub fn give_up(loaded: &Loaded, error: BindError) -> Result<BindError, Failure> {
+    match loaded.setup.tcp {
+        TcpMode::On => Err(Failure::Tcp { place: loaded.place("tcp"), error }),
+        TcpMode::Auto | TcpMode::Off => Ok(error),
     }
+}
+
+/// Says why no connections are taken.
+pub fn warn(error: &BindError) {
     let remedy = match error.kind {
         BindErrorKind::InUse => "stop that process, or choose another --port, or say --tcp off",
         _ => "say --tcp off if that is meant",
     };
     tracing::warn!(%error, "clients are served by UDP alone; {remedy}");
-    Ok(())
 }
 
 /// A service manager has passed sockets for datagrams, so that none for connections is bound beside them.

@@ -96,13 +96,13 @@ fn no_thread_opens_a_file_that_is_not_the_relays() {
         let relay = confined(RelayOptions::new(backend).with(["--config", &file.name()]));
         let has_landlock = !exported(&relay).contains("landlock=\"none\"");
         let threads = threads(relay.pid());
-        assert_eq!(threads.len(), 5, "main, two shards, signals, http: {threads:?}");
+        assert_eq!(threads.len(), 7, "main, two shards, tcp, store, signals, http: {threads:?}");
         for (name, folder) in threads {
             let thread = Puppet::take(number(&folder));
             assert!(thread.call(libc::SYS_getpid, [0; 6]) == i64::from(relay.pid()), "{name} is no puppet");
             assert_powerless(&name, &thread);
             assert_only_listens(&name, &thread, listener(&relay));
-            let is_shard = name.starts_with("shard-");
+            let is_shard = name.starts_with("shard-") || name == "tcp";
             let datagrams = [libc::AF_UNIX as u64, libc::SOCK_DGRAM as u64, 0, 0, 0, 0];
             let answer = thread.call(libc::SYS_socket, datagrams);
             assert!(
