@@ -360,6 +360,7 @@ impl Flows {
         self.everyone().filter(can_lose).max_by_key(|at| bound.of(flow(at).load)).copied()
     }
 
+    #[inline(always)] // As `push`.
     fn flow_of(&mut self, group: GroupKey) -> FlowIndex {
         let slot = group.0 as usize;
         if self.by_group.len() <= slot {
@@ -380,6 +381,7 @@ impl Flows {
     }
 
     /// The last batch of the flow if it admits a payload for this roster, else a new one.
+    #[inline(always)] // As `push`.
     fn open_work(&mut self, at: FlowIndex, listed: &Listed) -> WorkIndex {
         let flow = &mut self.flows[at.0 as usize];
         if let Some(&last) = flow.works.back()
