@@ -90,7 +90,7 @@ impl Desk for NoDesk {
 
 impl Address for Member {
     fn by_udp(&self) -> Option<SocketAddr> {
-        Some(self.client.socket_addr())
+        (!self.client.is_stream()).then(|| self.client.socket_addr())
     }
 }
 
