@@ -1,9 +1,11 @@
 //! The arguments.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
-use wire::{GroupId, MAX_DATAGRAM};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use client::{Config, Protocol, Transport};
+use wire::{GroupId, MAX_DATAGRAM, Token};
 
 const MORE: &str = "\
 Without a command you talk: type `help` there. Without a terminal (input or output is a pipe) `chat` reads the
@@ -11,28 +13,31 @@ same lines from its input, answers in plain lines (messages and answers on the s
 standard error), and leaves at the end of its input.
 
 Exit codes:
-  0      done; also when the reader of the output went away
+  0      done; of `send NAME` also: stored until NAME is back; also when the reader of the output went away
   1      refused by the relay, not answered, or an error
   2      wrong arguments
+  3      `send NAME`: nobody is called so
+  4      `send NAME`: the mailbox is full
+  5      `send NAME`, `reg`, `dereg`: no answer in time
   124    `listen --timeout` passed before `--count` messages came
   128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM); the group is left first
 
-With --json, everything is one JSON object a line on the standard output, `time` in Unix milliseconds:
-  {\"type\":\"text\",\"time\":..,\"group\":\"ABCD1234\",\"text\":\"hello\"}   `hex` instead of `text` if it is not UTF-8
-  created{group} joined{group,again} left{group} members{group,count} pong{round_trip_ms,heartbeat_ms}
-  sent{group,count,members} refused{request,answer} no_answer{request,tries} lost{group,unsure}
-  corrected{group} created_twice{first,second} unreachable{server} silent{server} answers{server}
-  hint{message} status{server,group,heartbeat_ms,next_ping_ms,silent} help{message} problem{message}
+With --json, everything is one JSON object a line on the standard output, `time` in Unix milliseconds; docs/chat.md
+describes each. What is typed stays the same lines as without it.
 
-Colour is switched off by NO_COLOR. The history of typed lines is kept in memory only. Everything is sent in
-clear text, and the base protocol does not say who sent a message.
+Colour is switched off by NO_COLOR. The history of typed lines is kept in memory only. Claims, which prove that names
+are yours, are kept in $XDG_STATE_HOME/relay-chat/claims.toml (or ~/.local/state). Everything is sent in clear text.
 
 Examples:
   chat --join ABCD1234                             talk
+  chat --name anna --tui                           talk with a name, on the whole screen
   group=$(chat create)                             make a group in a script
   chat send --group \"$group\" 'build finished'
   tail -f app.log | chat send --group \"$group\" -
-  chat listen --group \"$group\" --count 1 --timeout 30s";
+  chat listen --group \"$group\" --count 1 --timeout 30s
+  chat reg anna                                    have a name; prints what proves it
+  chat send --name anna bob 'lunch?'               prints `delivered` or `stored`
+  chat send-all --name anna 'back at two'          to everybody in the lobby";
 
 /// A chat client for the relay and for the original UDPRelay server.
 #[derive(Debug, Parser)]
@@ -53,6 +58,30 @@ pub struct Args {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// What carries it: UDP, and TCP if nothing comes back by UDP; or only one of them
+    #[arg(long, global = true, value_enum, default_value_t = Carrier::Auto, value_name = "WHICH")]
+    pub transport: Carrier,
+
+    /// What the relay has to speak: whatever it does, or only one of them
+    #[arg(long, global = true, value_enum, default_value_t = Tongue::Auto, value_name = "WHICH")]
+    pub protocol: Tongue,
+
+    /// Have this name; without it, `send NAME` and `send-all` take the only one that you have at this relay
+    #[arg(long, short, global = true, env = "CHAT_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// What proves that the name is yours, on a machine that does not keep it yet
+    #[arg(long, global = true, env = "CHAT_CLAIM", hide_env_values = true, value_name = "CLAIM", value_parser = claim)]
+    pub claim: Option<Token>,
+
+    /// Write the time before each line
+    #[arg(long, global = true)]
+    pub timestamps: bool,
+
+    /// Talk on the whole screen: messages, people, status
+    #[arg(long, conflicts_with = "json")]
+    pub tui: bool,
+
     /// Join this group at the start
     #[arg(long, short, value_name = "GROUP")]
     pub join: Option<GroupId>,
@@ -67,19 +96,42 @@ pub struct Args {
 pub enum Errands {
     /// Make a group and print its id
     Create,
-    /// Join a group, send a message (or each line of the input), and leave
+    /// Send a message to a person; or join a group, send a message (or each line of the input), and leave
     Send(SendArgs),
+    /// Send a message to everybody in a group, or in the relay's lobby
+    SendAll(SendAllArgs),
+    /// Have a name: makes it yours, and prints the claim that proves it
+    Reg(NameArgs),
+    /// Be offline under a name: messages wait; the name stays yours
+    Dereg(NameArgs),
     /// Join a group and print what is said there, one message a line
     Listen(ListenArgs),
 }
 
-/// Exits with 0 once the relay has confirmed, after the last message, that we were a member. Whether each other
-/// member received it nobody knows: that is UDP.
+/// To a person: exits once it is delivered or stored, and prints which. To a group: exits with 0 once the relay has
+/// confirmed, after the last message, that we were a member; whether each other member received it nobody knows.
 #[derive(Debug, ClapArgs)]
 pub struct SendArgs {
-    /// The group to send to
+    /// Send to this group, not to a person
     #[arg(long, short, value_name = "GROUP")]
-    pub group: GroupId,
+    pub group: Option<GroupId>,
+
+    /// Fail if it is not done by then: 2, 1.5, 500ms, 30s, 5m, 1h
+    #[arg(long, short, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// The person, unless --group is given, and the words of one message; for a group, a single `-` sends each line of
+    /// the input as a message
+    #[arg(required = true, value_name = "[NAME] TEXT")]
+    pub text: Vec<String>,
+}
+
+/// Exits with 0 once the relay has confirmed, after the message, that we were a member.
+#[derive(Debug, ClapArgs)]
+pub struct SendAllArgs {
+    /// The group to send to, instead of the lobby
+    #[arg(long, short, value_name = "GROUP")]
+    pub group: Option<GroupId>,
 
     /// Fail if it is not done by then: 2, 1.5, 500ms, 30s, 5m, 1h
     #[arg(long, short, value_name = "TIME", value_parser = duration)]
@@ -88,6 +140,39 @@ pub struct SendArgs {
     /// The words of one message; a single `-` sends each line of the input as a message
     #[arg(required = true)]
     pub text: Vec<String>,
+}
+
+/// The name is had for a moment: whoever has it elsewhere, and it is yours, is told that it has moved.
+#[derive(Debug, ClapArgs)]
+pub struct NameArgs {
+    /// 1 to 32 letters, digits, `_`, `-` and `.`
+    pub name: String,
+
+    /// Fail if it is not done by then: 2, 1.5, 500ms, 30s, 5m, 1h
+    #[arg(long, short, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// What may carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Carrier {
+    /// UDP, then TCP.
+    Auto,
+    /// Only UDP.
+    Udp,
+    /// Only TCP.
+    Tcp,
+}
+
+/// What the relay has to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tongue {
+    /// The extended protocol, else the base one.
+    Auto,
+    /// Only the extended one.
+    Extended,
+    /// Only the base one.
+    Base,
 }
 
 /// Stays a member by heartbeats, and joins again when the relay has forgotten it.
@@ -111,37 +196,95 @@ impl Args {
     pub fn check(&self) -> Result<(), String> {
         match &self.errand {
             Some(_) if self.join.is_some() => Err("--join is for talking; the commands take --group".into()),
+            Some(_) if self.tui => Err("--tui is for talking".into()),
+            _ if self.claim.is_some() && self.own_name().is_none() => {
+                Err("--claim proves that a name is yours: give the name, too, with --name".into())
+            }
+            _ if self.own_name().is_some() && self.protocol == Tongue::Base => {
+                Err("the base protocol has no names: leave --protocol away, or the name".into())
+            }
             Some(Errands::Send(send)) => send.check(),
+            Some(Errands::SendAll(send)) => check_text(&send.text.join(" ")),
             _ => Ok(()),
         }
+    }
+
+    /// The name that is to be had.
+    pub fn own_name(&self) -> Option<&str> {
+        match &self.errand {
+            Some(Errands::Reg(args) | Errands::Dereg(args)) => Some(&args.name),
+            _ => self.name.as_deref(),
+        }
+    }
+
+    /// What the client is to do.
+    pub fn config(&self, server: SocketAddr) -> Config {
+        let transports = match self.transport {
+            Carrier::Auto => vec![Transport::Udp, Transport::Tcp],
+            Carrier::Udp => vec![Transport::Udp],
+            Carrier::Tcp => vec![Transport::Tcp],
+        };
+        let protocol = match self.protocol {
+            Tongue::Auto => None,
+            Tongue::Extended => Some(Protocol::Extended),
+            Tongue::Base => Some(Protocol::Base),
+        };
+        // What is stored for somebody is not for a script that only says something in that name.
+        Config { server, protocol, transports, takes_messages: self.errand.is_none() }
     }
 }
 
 impl Errands {
     /// Whether it takes lines from the standard input.
     pub fn reads_stdin(&self) -> bool {
-        matches!(self, Self::Send(send) if send.message().is_none())
+        match self {
+            Self::Send(send) => send.group.is_some() && message(&send.text).is_none(),
+            Self::SendAll(send) => message(&send.text).is_none(),
+            _ => false,
+        }
     }
 }
 
 impl SendArgs {
-    /// The one message, unless the lines of the input are to be sent.
-    pub fn message(&self) -> Option<Vec<u8>> {
-        (self.text != ["-"]).then(|| self.text.join(" ").into_bytes())
+    /// Whom it is for, and the text, unless it is for a group.
+    pub fn letter(&self) -> Option<(String, Vec<u8>)> {
+        let (to, text) = self.text.split_first().filter(|_| self.group.is_none())?;
+        Some((to.clone(), text.join(" ").into_bytes()))
     }
 
     /// Refuses what cannot be sent before anything is.
     fn check(&self) -> Result<(), String> {
-        let text = self.text.join(" ");
-        match text.len() {
-            _ if text.starts_with('!') => Err("a message cannot begin with `!`".into()),
-            0 => Err("an empty message is not sent".into()),
-            long if long > MAX_DATAGRAM => {
-                Err(format!("{long} bytes are more than the {MAX_DATAGRAM} that one message may have"))
+        match self.text.split_first() {
+            _ if self.group.is_some() => check_text(&self.text.join(" ")),
+            Some((to, [])) => {
+                Err(format!("what to send to {to}? `chat send NAME TEXT`, or `--group GROUP TEXT`"))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// The one message, unless the lines of the input are to be sent.
+pub fn message(text: &[String]) -> Option<Vec<u8>> {
+    (text != ["-"]).then(|| text.join(" ").into_bytes())
+}
+
+/// Refuses what no group can be sent.
+fn check_text(text: &str) -> Result<(), String> {
+    match text.len() {
+        _ if text.starts_with('!') => Err("a message cannot begin with `!`".into()),
+        0 => Err("an empty message is not sent".into()),
+        long if long > MAX_DATAGRAM => {
+            Err(format!("{long} bytes are more than the {MAX_DATAGRAM} that one message may have"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a claim.
+fn claim(text: &str) -> Result<Token, String> {
+    Token::parse(text.as_bytes())
+        .ok_or_else(|| "a claim has 26 letters and digits, as `chat reg` prints it".to_owned())
 }
 
 /// Reads a time: seconds, or a number with a unit.

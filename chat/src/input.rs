@@ -1,6 +1,8 @@
 //! What a typed line means: a helper, or a text for the group.
 
-use wire::GroupId;
+use wire::{GroupId, Token};
+
+use crate::Hint;
 
 /// What the `help` helper shows.
 pub const HELP: &str = "\
@@ -14,10 +16,21 @@ status             what this client knows without asking
 help               this page
 quit, exit         leave and end (so does Ctrl-D)
 
-Any other line is sent to your group as it is. A line counts as a helper when its first word is one, upper or
-lower case, and no more words follow than the helper takes: `who` is a helper, `who is there?` is sent.
+With names, if the relay has them (it says so at the start):
+/reg NAME [CLAIM]  have a name; it is yours by the claim, which is kept for you
+/dereg             have no name any more; messages wait for you
+/peers             who is in your group
+/watch, /unwatch   hear who comes and goes, or no longer
+/msg NAME TEXT     a message for one: delivered, or stored until NAME is back
+/bridge [NAME]     wait for NAME, or for whoever waits in your group, to talk directly
+/unbridge          wait no more
+/direct TEXT       say it to the peer of your direct talk; alone: all that you type, or no longer
+/hangup            end the direct talk
+
+Any other line is sent to your group as it is. A line counts as a helper when its first word is one of the upper list, upper
+or lower case, and no more words follow than the helper takes: `who` is a helper, `who is there?` is sent.
 With a slash it is always the helper: `/join GROUP`. To send any line as it is, put /text before it: `/text who`.
-A message cannot begin with `!`, and has at most 4096 bytes.
+Tab completes helpers and names. A message has at most 4096 bytes.
 Messages from others begin with `<`, what the relay and this client say with `*`, problems with `!`.";
 
 /// What a line means.
@@ -34,7 +47,7 @@ pub enum Input<'a> {
 }
 
 /// Something that this client does for the person who types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Helper {
     /// Makes a group.
     Create {
@@ -45,6 +58,34 @@ pub enum Helper {
     Join(GroupId),
     /// Leaves this group, or the one that the client is in.
     Leave(Option<GroupId>),
+    /// Has a name.
+    Register {
+        /// Which.
+        name: String,
+        /// Proves that it is one's own, if no other claim is kept for it.
+        claim: Option<Token>,
+    },
+    /// Has no name any more.
+    Deregister,
+    /// Lists the people of the group.
+    Peers,
+    /// Hears who comes and goes, or no longer.
+    Watch(bool),
+    /// Sends a message to one person.
+    Message {
+        /// To whom.
+        to: String,
+        /// Its text.
+        text: Vec<u8>,
+    },
+    /// Waits for a peer to talk to directly.
+    Bridge(Option<String>),
+    /// Waits no more.
+    Unbridge,
+    /// Says something directly; nothing: everything from now on, or no longer.
+    Direct(Option<Vec<u8>>),
+    /// Ends the direct talk.
+    HangUp,
     /// Counts the members.
     Who,
     /// Asks for a sign of life.
@@ -57,27 +98,7 @@ pub enum Helper {
     Quit,
 }
 
-/// Why a line was not sent, and what to do instead.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Hint {
-    /// A command of the protocol.
-    #[error("a line cannot begin with `!`: type `{0}` instead")]
-    Bang(&'static str),
-    /// A helper with the wrong arguments.
-    #[error("usage: {0}")]
-    Usage(&'static str),
-    /// Not a group id.
-    #[error("a group id has 1 to 32 characters of A-Z, 0-9, _ and -")]
-    BadGroup,
-    /// Nobody to send it to.
-    #[error("you are in no group, nothing was sent: type `join GROUP`, or `create --join` for a new one")]
-    NoGroup,
-    /// Too long.
-    #[error("not sent: {0} bytes are more than the 4096 that one message may have")]
-    TooLarge(usize),
-}
-
-const USAGES: [(&str, &str); 10] = [
+const USAGES: [(&str, &str); 20] = [
     ("create", "create [--join]"),
     ("join", "join GROUP"),
     ("leave", "leave [GROUP]"),
@@ -88,12 +109,47 @@ const USAGES: [(&str, &str); 10] = [
     ("quit", "quit"),
     ("exit", "exit"),
     ("text", "/text MESSAGE"),
+    ("reg", "/reg NAME [CLAIM]"),
+    ("dereg", "/dereg"),
+    ("peers", "/peers"),
+    ("watch", "/watch"),
+    ("unwatch", "/unwatch"),
+    ("msg", "/msg NAME TEXT"),
+    ("bridge", "/bridge [NAME]"),
+    ("unbridge", "/unbridge"),
+    ("direct", "/direct [TEXT]"),
+    ("hangup", "/hangup"),
 ];
+
+/// So many of them need no slash.
+const BARE: usize = 9;
 
 impl Helper {
     /// The words that begin a line with a helper.
     pub fn words() -> impl Iterator<Item = &'static str> {
         USAGES.iter().map(|(word, _)| *word)
+    }
+
+    /// What could stand in the place of the last word before the cursor, and where that word begins: helpers at the beginning,
+    /// names behind those that take one, groups behind `join`.
+    pub fn complete(typed: &str, names: &[String], groups: &[String]) -> (usize, Vec<String>) {
+        let start = typed.rfind(' ').map_or(0, |space| space + 1);
+        let (first, last) = (typed.split(' ').next().unwrap_or_default(), &typed[start..]);
+        if start > 0 {
+            let known = match first.trim_start_matches('/') {
+                "msg" | "bridge" if typed[..start].trim_end() == first => names,
+                "join" | "leave" if typed[..start].trim_end() == first => groups,
+                _ => return (start, Vec::new()),
+            };
+            let fits = |word: &&String| word.to_lowercase().starts_with(&last.to_lowercase());
+            return (start, known.iter().filter(fits).cloned().collect());
+        }
+        let slash = usize::from(typed.starts_with('/'));
+        let fits = |(place, word): &(usize, &str)| {
+            word.starts_with(&typed[slash..]) && (slash == 1 || *place < BARE)
+        };
+        let words = Self::words().enumerate().filter(fits);
+        (slash, words.map(|(_, word)| word.to_owned()).collect())
     }
 }
 
@@ -107,26 +163,31 @@ pub fn parse(line: &[u8]) -> Input<'_> {
     }
 }
 
+/// The helper whose usage begins like this command of the protocol, for who types those.
+pub(crate) fn instead_of(command: &[u8]) -> &'static str {
+    known(split(command).0).map_or("help", |(_, usage)| usage)
+}
+
 /// With a slash, a helper's word is always the helper.
 fn slashed(rest: &[u8]) -> Option<Input<'_>> {
     let (word, arguments) = split(rest);
     let (name, usage) = known(word)?;
-    if name == "text" {
-        let text = rest.get(word.len() + 1..).unwrap_or_default();
-        return Some(match text {
-            [] => Input::Wrong(Hint::Usage(usage)),
-            [b'!', command @ ..] => Input::Wrong(Hint::Bang(instead_of(command))),
-            text => Input::Text(text),
-        });
-    }
-    Some(helper(name, &arguments).unwrap_or(Input::Wrong(Hint::Usage(usage))))
+    let wrong = Input::Wrong(Hint::Usage(usage));
+    // Everything behind the one space, as it is.
+    let text = rest.get(word.len() + 1..).unwrap_or_default();
+    Some(match name {
+        "text" if text.is_empty() => wrong,
+        "text" => Input::Text(text),
+        "direct" => Input::Helper(Helper::Direct((!text.is_empty()).then(|| text.to_vec()))),
+        "msg" => message(text).map_or(wrong, Input::Helper),
+        _ => helper(name, &arguments).or_else(|| personal(name, &arguments)).unwrap_or(wrong),
+    })
 }
 
 /// Without a slash, too many words make it a text; `join` alone is rather a mistake.
 fn bare(line: &[u8]) -> Option<Input<'_>> {
     let (word, arguments) = split(line);
     match known(word)? {
-        ("text", _) => None,
         ("join", usage) if arguments.is_empty() => Some(Input::Wrong(Hint::Usage(usage))),
         (name, _) => helper(name, &arguments),
     }
@@ -151,8 +212,34 @@ fn helper(name: &str, arguments: &[&[u8]]) -> Option<Input<'static>> {
     }))
 }
 
-fn instead_of(command: &[u8]) -> &'static str {
-    known(split(command).0).map_or("help", |(_, usage)| usage)
+/// What has to do with people, and is a helper only with a slash: any of it could begin a sentence.
+fn personal(name: &str, arguments: &[&[u8]]) -> Option<Input<'static>> {
+    let named = |name: &&[u8]| std::str::from_utf8(name).ok().map(str::to_owned);
+    Some(Input::Helper(match (name, arguments) {
+        ("reg", [name]) => Helper::Register { name: named(name)?, claim: None },
+        ("reg", [name, claim]) => match Token::parse(claim) {
+            Some(claim) => Helper::Register { name: named(name)?, claim: Some(claim) },
+            None => return Some(Input::Wrong(Hint::BadClaim)),
+        },
+        ("dereg", []) => Helper::Deregister,
+        ("peers", []) => Helper::Peers,
+        ("watch", []) => Helper::Watch(true),
+        ("unwatch", []) => Helper::Watch(false),
+        ("bridge", []) => Helper::Bridge(None),
+        ("bridge", [name]) => Helper::Bridge(Some(named(name)?)),
+        ("unbridge", []) => Helper::Unbridge,
+        ("hangup", []) => Helper::HangUp,
+        _ => return None,
+    }))
+}
+
+/// A name, and everything behind the one space behind it.
+fn message(rest: &[u8]) -> Option<Helper> {
+    let rest = rest.trim_ascii_start();
+    let end = rest.iter().position(|&byte| byte == b' ')?;
+    let to = std::str::from_utf8(&rest[..end]).ok()?.to_owned();
+    let text = rest[end + 1..].to_vec();
+    (!text.is_empty()).then_some(Helper::Message { to, text })
 }
 
 fn known(word: &[u8]) -> Option<(&'static str, &'static str)> {
@@ -186,6 +273,22 @@ mod tests {
             ("who", Helper::Who),
             ("/Ping", Helper::Ping),
             ("status", Helper::Status),
+            ("/reg anna", Helper::Register { name: "anna".into(), claim: None }),
+            (
+                "/reg anna AAAAAAAAAAAAAAAAAAAAAAAAAA",
+                Helper::Register { name: "anna".into(), claim: Some(Token::of(0)) },
+            ),
+            ("/dereg", Helper::Deregister),
+            ("/peers", Helper::Peers),
+            ("/watch", Helper::Watch(true)),
+            ("/unwatch", Helper::Watch(false)),
+            ("/msg bob  two  words", Helper::Message { to: "bob".into(), text: b" two  words".to_vec() }),
+            ("/bridge", Helper::Bridge(None)),
+            ("/bridge bob", Helper::Bridge(Some("bob".into()))),
+            ("/unbridge", Helper::Unbridge),
+            ("/direct", Helper::Direct(None)),
+            ("/direct !hello", Helper::Direct(Some(b"!hello".to_vec()))),
+            ("/hangup", Helper::HangUp),
             ("help", Helper::Help),
             ("quit", Helper::Quit),
             ("exit", Helper::Quit),
@@ -203,6 +306,11 @@ mod tests {
             "leave me alone",
             "text",
             "text me",
+            "msg bob hello",
+            "peers",
+            "bridge",
+            "reg anna",
+            "direct",
             "joinX",
             "/etc/passwd",
             " !x",
@@ -221,28 +329,50 @@ mod tests {
             ("!JOIN X", Hint::Bang("join GROUP")),
             ("!what", Hint::Bang("help")),
             ("!", Hint::Bang("help")),
-            ("/text !JOIN X", Hint::Bang("join GROUP")),
             ("/text", Hint::Usage("/text MESSAGE")),
             ("join", Hint::Usage("join GROUP")),
             ("/join us for lunch", Hint::Usage("join GROUP")),
             ("/who is there", Hint::Usage("who")),
             ("join straße", Hint::BadGroup),
+            ("/msg bob", Hint::Usage("/msg NAME TEXT")),
+            ("/reg", Hint::Usage("/reg NAME [CLAIM]")),
+            ("/reg anna x", Hint::BadClaim),
         ] {
             assert_eq!(parse(line.as_bytes()), Input::Wrong(hint), "{line}");
         }
         assert_eq!(parse(b" \t "), Input::Blank);
     }
 
+    #[test]
+    fn completion() {
+        let (names, groups) = (["anna".to_owned(), "Bob".into()], ["HOME".to_owned()]);
+        for (typed, start, words) in [
+            ("st", 0, &["status"][..]),
+            ("/m", 1, &["msg"]),
+            ("m", 0, &[]),
+            ("/msg b", 5, &["Bob"]),
+            ("/msg ", 5, &["anna", "Bob"]),
+            ("/msg bob a", 9, &[]),
+            ("join h", 5, &["HOME"]),
+            ("hello a", 6, &[]),
+        ] {
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(Helper::complete(typed, &names, &groups), (start, words), "{typed}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_line_becomes_a_command(line: Vec<u8>) {
-            if let Input::Text(text) = parse(&line) {
+            // Behind `/text` anything may stand: the client makes no command of it, whatever the relay speaks.
+            let is_escaped = line.trim_ascii_start().get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"/text"));
+            if let Input::Text(text) = parse(&line) && !is_escaped {
                 prop_assert!(text.first().is_some_and(|&byte| byte != b'!'));
             }
         }
 
         #[test]
-        fn text_keeps_every_byte(line in proptest::collection::vec(any::<u8>().prop_filter("", |byte| *byte != b'!'), 1..50)) {
+        fn text_keeps_every_byte(line in proptest::collection::vec(any::<u8>(), 1..50)) {
             let escaped = [b"/text ".as_slice(), &line].concat();
             prop_assert_eq!(parse(&escaped), Input::Text(&line));
         }

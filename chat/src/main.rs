@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches};
 fn main() -> ExitCode {
     let command = app::Args::command().display_name(called());
     let args = app::Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    match app::run(args) {
+    match app::run(&args) {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("chat: {error:#}");

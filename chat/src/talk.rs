@@ -1,45 +1,75 @@
 //! A conversation: typed lines in, things to show out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use wire::GroupId;
+use client::{Client, Event, Protocol, Request, RequestError, SendError, Status, fold};
+use wire::{GroupId, Token};
 
-use crate::{Client, Event, Helper, Hint, Input, Request, SendError, Status, parse};
+use crate::input::instead_of;
+use crate::marks::{Mark, Marks};
+use crate::{Helper, Hint, Input, parse};
+
+/// Messages that may wait for their fate before further lines wait, too.
+const MAX_WAITING: usize = 32;
+/// Names and groups that are known for completion, at most.
+const MAX_WORDS: usize = 1000;
+
+/// What proves that names are one's own, by the folded name.
+pub type Claims = BTreeMap<String, Token>;
 
 /// Something to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// From the client.
     Event(Event),
+    /// What has become of a message.
+    Mark(Mark),
     /// A line was not sent.
     Hint(Hint),
     /// What `status` found.
     Status(Status),
+    /// Everything that is typed goes to this peer directly; nothing: to the group again.
+    Direct(Option<String>),
     /// `help` was asked for.
     Help,
 }
 
-/// A [`Client`] that is led by lines. Each line waits until the one before it is answered.
+/// A [`Client`] that is led by lines. Each line waits until the one before it is answered, except that the fates of messages
+/// to people are not waited for.
 #[derive(Debug)]
 pub struct Talk {
     client: Client,
+    claims: Claims,
     lines: VecDeque<Vec<u8>>,
     /// The `CREATE` on its way is to be followed by a `JOIN`.
     join_created: bool,
     to_join: Option<GroupId>,
+    marks: Marks,
+    /// The name was given up or taken over, and no other was had since.
+    deregistered: bool,
+    /// Whoever everything goes to that is typed.
+    direct: bool,
+    names: BTreeSet<String>,
+    groups: BTreeSet<String>,
     ended: bool,
     notes: VecDeque<Note>,
 }
 
 impl Talk {
     /// Leads this client.
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, claims: Claims) -> Self {
         Self {
             client,
+            claims,
             lines: VecDeque::new(),
             join_created: false,
             to_join: None,
+            marks: Marks::default(),
+            deregistered: false,
+            direct: false,
+            names: BTreeSet::new(),
+            groups: BTreeSet::new(),
             ended: false,
             notes: VecDeque::new(),
         }
@@ -51,7 +81,7 @@ impl Talk {
         self.advance(now);
     }
 
-    /// No more lines come: says goodbye once the last one is answered.
+    /// No more lines come: says goodbye once the last one is answered, and the fate of each message is known.
     pub fn end(&mut self, now: Instant) {
         self.ended = true;
         self.advance(now);
@@ -61,16 +91,40 @@ impl Talk {
     pub fn hang_up(&mut self, now: Instant) {
         self.lines.clear();
         self.client.goodbye(now);
+        self.collect();
     }
 
     /// Whether everything that was typed is answered.
     pub fn is_settled(&self, now: Instant) -> bool {
-        self.lines.is_empty() && self.to_join.is_none() && self.client.is_ready(now)
+        let is_calm = self.client.waiting() < MAX_WAITING;
+        self.lines.is_empty() && self.to_join.is_none() && self.client.is_ready(now) && is_calm
     }
 
     /// The client that is led. Call [`Talk::advance`] after you gave it something.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
+    }
+
+    /// Whether everything that is typed goes to the peer of a direct talk.
+    pub fn is_direct(&self) -> bool {
+        self.direct
+    }
+
+    /// Whether a text that is typed goes to a group.
+    pub fn can_speak(&self) -> bool {
+        self.client.group().is_some() && !self.deregistered
+    }
+
+    /// Names that have been heard of, for completion.
+    pub fn names(&self) -> Vec<String> {
+        let people = self.client.people().map(|person| person.name.clone());
+        let all: BTreeSet<String> = people.chain(self.names.iter().cloned()).collect();
+        all.into_iter().collect()
+    }
+
+    /// Groups that have been heard of, for completion.
+    pub fn groups(&self) -> Vec<String> {
+        self.groups.iter().cloned().collect()
     }
 
     /// Goes on as far as the answers allow. Call it after whatever happened.
@@ -79,14 +133,20 @@ impl Talk {
         self.collect();
         while self.client.is_ready(now) {
             if let Some(group) = self.to_join.take() {
-                let _ = self.client.ask(Request::Join(group), now);
+                let _ = self.client.request(Request::Join(group), now);
             } else if let Some(line) = self.lines.pop_front() {
                 self.obey(&line, now);
-            } else if self.ended {
+            } else if self.ended && self.client.waiting() == 0 {
                 self.client.goodbye(now);
             } else {
                 break;
             }
+        }
+        if self.ended && self.client.is_out_of_contact() {
+            if !self.lines.is_empty() {
+                self.notes.push_back(Note::Hint(Hint::Unsent(self.lines.len())));
+            }
+            self.hang_up(now);
         }
         self.collect();
     }
@@ -97,21 +157,38 @@ impl Talk {
     }
 
     fn collect(&mut self) {
-        while let Some(event) = self.client.event() {
-            match &event {
-                Event::Created(group) if self.join_created => self.to_join = Some(*group),
-                _ => {}
+        while let Some(event) = self.client.poll_event() {
+            self.consider(&event);
+            self.notes.push_back(match event {
+                Event::Fate { to, id, fate } => Note::Mark(self.marks.mark(to, id, fate)),
+                event => Note::Event(event),
+            });
+        }
+        if self.direct && self.client.direct_peer().is_none() {
+            self.direct = false;
+            self.notes.push_back(Note::Direct(None));
+        }
+    }
+
+    fn consider(&mut self, event: &Event) {
+        match event {
+            Event::Created(group) => {
+                if std::mem::take(&mut self.join_created) {
+                    self.to_join = Some(*group);
+                }
+                remember(&mut self.groups, group.as_str());
             }
-            if matches!(
-                event,
-                Event::Created(_)
-                    | Event::Refused { request: Request::Create, .. }
-                    | Event::RefusedOtherwise { request: Request::Create, .. }
-                    | Event::NoAnswer { request: Request::Create, .. }
-            ) {
-                self.join_created = false;
+            Event::Refused { request: Request::Create, .. }
+            | Event::RefusedOtherwise { request: Request::Create, .. }
+            | Event::NoAnswer { request: Request::Create, .. } => self.join_created = false,
+            Event::Joined { group, .. } => remember(&mut self.groups, group.as_str()),
+            Event::Registered { name, claim, .. } => {
+                self.deregistered = false;
+                self.claims.insert(fold(name), *claim);
             }
-            self.notes.push_back(Note::Event(event));
+            Event::Deregistered(_) | Event::NameMoved(_) => self.deregistered = true,
+            Event::Message { from, .. } => remember(&mut self.names, from),
+            _ => {}
         }
     }
 
@@ -119,8 +196,9 @@ impl Talk {
         match parse(line) {
             Input::Blank => {}
             Input::Helper(helper) => self.help(helper, now),
+            Input::Text(text) if self.direct => self.say_directly(text, now),
             Input::Text(text) => self.say(text, now),
-            Input::Wrong(hint) => self.notes.push_back(Note::Hint(hint)),
+            Input::Wrong(hint) => self.hint(hint),
         }
     }
 
@@ -133,87 +211,93 @@ impl Talk {
             Helper::Join(group) => Request::Join(group),
             Helper::Leave(group) => match group.or(self.client.home()) {
                 Some(group) => Request::Leave(group),
-                None => return self.notes.push_back(Note::Hint(Hint::NoGroup)),
+                None => return self.hint(Hint::NoGroup),
             },
             Helper::Who => Request::Who,
             Helper::Ping => Request::Ping,
-            Helper::Status => return self.notes.push_back(Note::Status(self.client.status(now))),
-            Helper::Help => return self.notes.push_back(Note::Help),
-            Helper::Quit => return self.hang_up(now),
+            Helper::Register { name, claim } => {
+                let claim = claim.or_else(|| self.claims.get(&fold(&name)).copied());
+                Request::Register { name, claim }
+            }
+            Helper::Deregister => Request::Deregister,
+            Helper::Peers => Request::Peers,
+            Helper::Watch(true) => Request::Watch,
+            Helper::Watch(false) => Request::Unwatch,
+            Helper::Bridge(name) => Request::Bridge(name),
+            Helper::Unbridge => Request::Unbridge,
+            helper => return self.help_alone(helper, now),
         };
         // Lines are obeyed only when the client is ready.
-        let _ = self.client.ask(request, now);
+        if self.client.request(request, now) == Err(RequestError::BaseOnly) {
+            self.hint(Hint::BaseOnly);
+        }
+    }
+
+    /// What is no request.
+    fn help_alone(&mut self, helper: Helper, now: Instant) {
+        match helper {
+            Helper::Message { to, text } => self.write(&to, &text, now),
+            Helper::Direct(Some(text)) => self.say_directly(&text, now),
+            Helper::Direct(None) => match self.client.direct_peer().map(str::to_owned) {
+                None => self.hint(Hint::NoPeer),
+                Some(peer) => {
+                    self.direct = !self.direct;
+                    self.notes.push_back(Note::Direct(self.direct.then_some(peer)));
+                }
+            },
+            Helper::HangUp => {
+                if !self.client.hang_up(now) {
+                    self.hint(Hint::NoPeer);
+                }
+            }
+            Helper::Status => self.notes.push_back(Note::Status(self.client.status(now))),
+            Helper::Help => self.notes.push_back(Note::Help),
+            _ => self.hang_up(now),
+        }
     }
 
     fn say(&mut self, text: &[u8], now: Instant) {
+        if self.deregistered {
+            return self.hint(Hint::Deregistered);
+        }
         let hint = match self.client.send(text, now) {
             Ok(()) | Err(SendError::Busy | SendError::Empty) => return,
             Err(SendError::NoGroup) => Hint::NoGroup,
             Err(SendError::TooLarge(len)) => Hint::TooLarge(len),
-            Err(SendError::Command) => Hint::Bang("help"),
+            Err(SendError::Command) => Hint::Bang(instead_of(text.get(1..).unwrap_or_default())),
         };
+        self.hint(hint);
+    }
+
+    fn say_directly(&mut self, text: &[u8], now: Instant) {
+        match self.client.direct_peer().map(str::to_owned) {
+            Some(peer) => self.write(&peer, text, now),
+            None => self.hint(Hint::NoPeer),
+        }
+    }
+
+    fn write(&mut self, to: &str, text: &[u8], now: Instant) {
+        match self.client.message(to, text, now) {
+            Ok(id) => {
+                self.marks.begin(id);
+                remember(&mut self.names, to);
+            }
+            Err(_) if self.client.protocol() == Some(Protocol::Base) => self.hint(Hint::BaseOnly),
+            Err(client::MessageError::NotRegistered) => self.hint(Hint::Deregistered),
+            Err(error) => self.hint(Hint::Message(error)),
+        }
+    }
+
+    fn hint(&mut self, hint: Hint) {
         self.notes.push_back(Note::Hint(hint));
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What was sent until now.
-    fn sent(talk: &mut Talk) -> Vec<String> {
-        std::iter::from_fn(|| talk.client().datagram())
-            .map(|datagram| String::from_utf8(datagram).unwrap())
-            .collect()
-    }
-
-    fn answer(talk: &mut Talk, reply: &str, now: Instant) {
-        talk.client().receive(reply.as_bytes(), now);
-        talk.advance(now);
-    }
-
-    fn talk(lines: &[&str]) -> (Talk, Instant) {
-        let now = Instant::now();
-        let mut talk = Talk::new(Client::new(1, now));
-        for line in lines {
-            talk.line(line.as_bytes().to_vec(), now);
-        }
-        (talk, now)
-    }
-
-    #[test]
-    fn each_line_waits_for_the_answer_before_it() {
-        let (mut talk, now) = talk(&["join home", "hello", "leave", "hello?"]);
-        talk.end(now);
-        assert_eq!(sent(&mut talk), ["!JOIN HOME AAAAAAAAAAAAAAAA"]);
-        assert!(!talk.is_settled(now));
-        answer(&mut talk, "OK JOINED HOME", now);
-        assert_eq!(sent(&mut talk), ["!PING", "hello", "!LEAVE HOME"]);
-        answer(&mut talk, "OK LEFT HOME", now);
-        assert!(sent(&mut talk).is_empty() && talk.client().is_finished());
-        assert_eq!(std::iter::from_fn(|| talk.note()).last(), Some(Note::Hint(Hint::NoGroup)));
-    }
-
-    #[test]
-    fn create_and_join_joins_what_was_created() {
-        let (mut talk, now) = talk(&["create --join", "hello"]);
-        answer(&mut talk, "OK CREATED ABCD1234", now);
-        assert_eq!(sent(&mut talk), ["!CREATE AAAAAAAAAAAAAAAA", "!JOIN ABCD1234 AAAAAAAAAAAAAAAA"]);
-        answer(&mut talk, "OK JOINED ABCD1234", now);
-        assert_eq!(sent(&mut talk).last().unwrap(), "hello");
-    }
-
-    #[test]
-    fn a_refused_create_joins_nothing_later() {
-        let (mut talk, now) = talk(&["create --join", "create"]);
-        answer(&mut talk, "ERR CLIENT_LIMIT 3/3", now);
-        answer(&mut talk, "OK CREATED ABCD1234", now);
-        assert_eq!(sent(&mut talk), ["!CREATE AAAAAAAAAAAAAAAA"; 2]);
-    }
-
-    #[test]
-    fn quit_forgets_the_rest() {
-        let (mut talk, _) = talk(&["quit", "create"]);
-        assert!(talk.client().is_finished() && sent(&mut talk).is_empty());
+fn remember(words: &mut BTreeSet<String>, word: &str) {
+    if words.len() < MAX_WORDS {
+        words.insert(word.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,13 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use chat::{Client, Talk};
-use wire::GroupId;
+use chat::{Client, Event, Note, Talk};
 
+use super::claims::Keeper;
 use super::errand::Errand;
 use super::exit::Exit;
 use super::screen::Screen;
+use super::words::Words;
 
 /// How long the next prompt waits for an answer, so that it shows the group.
 const PROMPT_PATIENCE: Duration = Duration::from_millis(400);
@@ -16,6 +17,8 @@ const PROMPT_PATIENCE: Duration = Duration::from_millis(400);
 /// A person or a script that talks.
 pub struct Conversation {
     talk: Talk,
+    keeper: Option<Keeper>,
+    words: Words,
     /// Somebody is typing: do not let them wait for long.
     at_terminal: bool,
     last_line: Instant,
@@ -23,13 +26,18 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Talks through this client.
-    pub fn new(client: Client, join: Option<GroupId>, at_terminal: bool, now: Instant) -> Self {
-        let mut talk = Talk::new(client);
-        if let Some(group) = join {
-            talk.line(format!("/join {group}").into_bytes(), now);
+    /// Leads this talk, keeps claims there, and tells the words for completion.
+    pub fn new(talk: Talk, keeper: Option<Keeper>, words: Words, at_terminal: bool, now: Instant) -> Self {
+        Self { talk, keeper, words, at_terminal, last_line: now, ended: false }
+    }
+
+    /// Keeps what proves that a name is ours.
+    fn keep(&self, note: &Note, screen: &mut Screen) {
+        if let (Note::Event(Event::Registered { name, claim, .. }), Some(keeper)) = (note, &self.keeper)
+            && let Err(error) = keeper.keep(name, *claim)
+        {
+            screen.problem(&format!("{error:#}. Until then this proves it: /reg {name} {claim}"));
         }
-        Self { talk, at_terminal, last_line: now, ended: false }
     }
 }
 
@@ -38,10 +46,20 @@ impl Errand for Conversation {
         self.talk.client()
     }
 
+    fn talk(&mut self) -> Option<&mut Talk> {
+        Some(&mut self.talk)
+    }
+
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
         self.talk.advance(now);
+        let mut changed = false;
         while let Some(note) = self.talk.note() {
+            changed = true;
+            self.keep(&note, screen);
             screen.show(&note)?;
+        }
+        if changed && self.at_terminal {
+            self.words.set(self.talk.names(), self.talk.groups());
         }
         Ok(self.talk.client().is_finished().then_some(Exit::Ok))
     }
@@ -66,7 +84,13 @@ impl Errand for Conversation {
         if self.ended || !(patient || self.talk.is_settled(now)) {
             return None;
         }
-        Some(self.talk.client().group().map_or_else(|| "> ".to_owned(), |group| format!("{group}> ")))
+        let direct = self.talk.is_direct();
+        let client = self.talk.client();
+        let place = match client.direct_peer().filter(|_| direct) {
+            Some(peer) => chat::harmless(peer.as_bytes()),
+            None => client.group().map(|group| group.to_string()).unwrap_or_default(),
+        };
+        Some(format!("{place}> "))
     }
 
     fn wake_at(&self, now: Instant) -> Option<Instant> {

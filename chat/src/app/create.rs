@@ -29,15 +29,17 @@ impl Errand for Create {
 
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
         if !self.asked {
-            self.asked = self.client.ask(Request::Create, now).is_ok();
+            self.asked = self.client.request(Request::Create, now).is_ok();
         }
         self.client.tick(now);
-        while let Some(event) = self.client.event() {
+        while let Some(event) = self.client.poll_event() {
             let exit = match event {
                 Event::Created(_) => Some(Exit::Ok),
-                Event::Refused { .. } | Event::RefusedOtherwise { .. } | Event::NoAnswer { .. } => {
-                    Some(Exit::Failed)
-                }
+                Event::Refused { .. }
+                | Event::RefusedOtherwise { .. }
+                | Event::NoAnswer { .. }
+                | Event::NoContact { .. }
+                | Event::NotExtended => Some(Exit::Failed),
                 _ => None,
             };
             screen.show(&Note::Event(event))?;

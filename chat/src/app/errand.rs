@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use chat::Client;
+use chat::{Client, Talk};
 
 use super::exit::Exit;
 use super::lines::Lines;
@@ -26,6 +26,10 @@ pub trait Errand {
     fn line(&mut self, _line: Vec<u8>, _now: Instant) {}
     /// The input has ended.
     fn end(&mut self, _now: Instant) {}
+    /// The talk that it leads, for a screen that shows more than lines.
+    fn talk(&mut self) -> Option<&mut Talk> {
+        None
+    }
     /// The prompt, if it wants a line now.
     fn wants_line(&mut self, _now: Instant) -> Option<String> {
         None
@@ -56,7 +60,7 @@ impl Surroundings {
             match errand.advance(&mut self.screen, now) {
                 Ok(None) => {}
                 Ok(Some(exit)) => {
-                    self.post.flush(errand.client());
+                    self.post.flush(errand.client(), now);
                     self.lines.stop();
                     self.screen.finish();
                     return Ok(ended_by.unwrap_or(exit));
@@ -69,9 +73,11 @@ impl Surroundings {
                 }
                 Err(error) => return Err(error.into()),
             }
-            if let Some(trouble) = self.post.flush(errand.client()) {
+            self.post.look(errand.client(), now);
+            if let Some(trouble) = self.post.flush(errand.client(), now) {
                 self.screen.problem(&trouble);
             }
+            self.screen.draw(errand, now)?;
             if let Some(prompt) = errand.wants_line(now) {
                 self.lines.ask(prompt);
             }
@@ -92,7 +98,8 @@ impl Surroundings {
 
     fn wait(&mut self, errand: &mut dyn Errand) -> Option<Wake> {
         let now = Instant::now();
-        let wake_at = [errand.wake_at(now), errand.client().wake_at()].into_iter().flatten().min();
+        let times = [errand.wake_at(now), errand.client().deadline(now), Some(self.post.look_at())];
+        let wake_at = times.into_iter().flatten().min();
         let patience = wake_at.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
         self.wakes.recv_timeout(patience).ok()
     }
@@ -100,14 +107,14 @@ impl Surroundings {
     fn obey(&mut self, wake: Option<Wake>, errand: &mut dyn Errand) {
         let now = Instant::now();
         match wake {
-            Some(Wake::Datagram(datagram)) => errand.client().receive(&datagram, now),
-            Some(Wake::Unreachable) => errand.client().unreachable(),
+            Some(Wake::Key(key)) => self.screen.key(key, errand, now),
             Some(Wake::Line(line)) => {
                 self.lines.answered();
                 errand.line(line, now);
             }
             Some(Wake::End) => errand.end(now),
             Some(Wake::Signal(_)) | None => errand.client().tick(now),
+            Some(arrived) => self.post.take(arrived, errand.client(), now),
         }
     }
 }

@@ -11,6 +11,12 @@ pub enum Exit {
     Failed,
     /// Wrong arguments.
     Usage,
+    /// Nobody is called so.
+    NoSuchName,
+    /// There is no room for a message.
+    MailboxFull,
+    /// No answer in time, to what is done under a name.
+    Unanswered,
     /// `listen --timeout` passed before `--count`.
     Timeout,
     /// Ended by this signal.
@@ -23,6 +29,9 @@ impl From<Exit> for ExitCode {
             Exit::Ok => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::NoSuchName => 3,
+            Exit::MailboxFull => 4,
+            Exit::Unanswered => 5,
             Exit::Timeout => 124,
             Exit::Signal(number) => 128u8.saturating_add(u8::try_from(number).unwrap_or(0)),
         })

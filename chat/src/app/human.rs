@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use chat::{Event, HELP, Note, Request, Status, harmless};
-use wire::{GroupId, Refusal};
+use chat::{Closing, Event, Fate, HELP, Mark, Note, Person, Protocol, Request, Status, Transport, harmless};
+use wire::{GroupId, News, Refusal};
+
+use super::clock;
 
 /// Which kind of line it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +35,26 @@ impl Kind {
 pub fn words(note: &Note, server: &str) -> (Kind, String) {
     match note {
         Note::Event(event) => event_words(event, server),
-        Note::Hint(hint) => (Kind::Problem, hint.to_string()),
+        Note::Mark(mark) => mark_words(mark),
+        Note::Hint(hint) => (Kind::Problem, safe(&hint.to_string())),
         Note::Status(status) => (Kind::Answer, status_words(status, server)),
+        Note::Direct(Some(peer)) => {
+            (Kind::Answer, format!("what you type goes directly to {}: `/direct` ends that", safe(peer)))
+        }
+        Note::Direct(None) => (Kind::Answer, "what you type goes to your group again".into()),
         Note::Help => (Kind::Answer, format!("what you can type\n{HELP}")),
     }
 }
 
 fn event_words(event: &Event, server: &str) -> (Kind, String) {
     match event {
-        Event::Text { bytes, .. } => (Kind::Text, harmless(bytes)),
+        Event::Text { from: None, bytes, .. } => (Kind::Text, harmless(bytes)),
+        Event::Text { from: Some(from), bytes, .. } => {
+            (Kind::Text, format!("{}: {}", safe(from), harmless(bytes)))
+        }
+        Event::Message { from, time, bytes, .. } => {
+            (Kind::Text, format!("{}{}: {}", safe(from), message_words(*time), harmless(bytes)))
+        }
         Event::Created(group) => (Kind::Answer, format!("created {group}")),
         Event::Joined { group, again: false } => (Kind::Answer, format!("joined {group}")),
         Event::Joined { group, again: true } => (Kind::Notice, format!("joined {group} again")),
@@ -51,9 +64,9 @@ fn event_words(event: &Event, server: &str) -> (Kind, String) {
         Event::Alive { round_trip, heartbeat } => {
             (Kind::Answer, alive_words(*round_trip, *heartbeat, server))
         }
-        Event::Refused { request, refusal } => (Kind::Problem, refusal_words(*request, *refusal)),
+        Event::Refused { request, refusal } => (Kind::Problem, refusal_words(request, *refusal)),
         Event::RefusedOtherwise { request, answer } => {
-            (Kind::Problem, format!("{server} refused {request}: {}", harmless(answer)))
+            (Kind::Problem, format!("{server} refused {}: {}", safe(&request.to_string()), harmless(answer)))
         }
         Event::NoAnswer { request: Request::Create, .. } => (
             Kind::Problem,
@@ -74,10 +87,156 @@ fn event_words(event: &Event, server: &str) -> (Kind, String) {
                  leave the group and create again"
             ),
         ),
+        event => contact_words(event, server).unwrap_or_else(|| people_words(event)),
+    }
+}
+
+fn contact_words(event: &Event, server: &str) -> Option<(Kind, String)> {
+    Some(match event {
+        Event::Contact { protocol, transport } => {
+            (Kind::Notice, format!("{server} answers by {}, and {}", carrier(*transport), speaks(*protocol)))
+        }
+        Event::NoContact { refused: true } => {
+            (Kind::Problem, format!("nobody listens at {server}; still trying"))
+        }
+        Event::NoContact { refused: false } => {
+            (Kind::Problem, format!("{server} does not answer; still trying"))
+        }
+        Event::NotExtended => {
+            (Kind::Problem, format!("{server} does not speak the extended protocol; still trying"))
+        }
+        Event::Interrupted => (Kind::Notice, format!("the way to {server} is lost; looking for another")),
+        Event::Resumed { anew: false } => (Kind::Notice, "back, and nothing has changed".into()),
+        Event::Resumed { anew: true } => {
+            (Kind::Notice, "back, in a new session; what was said meanwhile is lost".into())
+        }
         Event::Silent => (Kind::Problem, format!("{server} does not answer; still trying")),
         Event::Unreachable => (Kind::Problem, format!("nobody listens at {server}; still trying")),
         Event::Answers => (Kind::Notice, format!("{server} answers again")),
+        _ => return None,
+    })
+}
+
+fn people_words(event: &Event) -> (Kind, String) {
+    match event {
+        Event::Registered { name, again: false, .. } => (Kind::Answer, format!("you are {}", safe(name))),
+        Event::Registered { name, again: true, .. } => {
+            (Kind::Notice, format!("you are {} again", safe(name)))
+        }
+        Event::NameTaken(name) => (
+            Kind::Problem,
+            format!(
+                "{} is somebody else's name: choose another, or prove that it is yours with its claim (`/reg NAME CLAIM`, \
+                 `--claim`)",
+                safe(name)
+            ),
+        ),
+        Event::NameMoved(name) => (
+            Kind::Problem,
+            format!(
+                "{} is used elsewhere now, so you have no name here: `/reg {0}` takes it back",
+                safe(name)
+            ),
+        ),
+        Event::Deregistered(name) => {
+            (Kind::Answer, format!("you are {} no longer; messages wait", safe(name)))
+        }
+        Event::Mail(1) => (Kind::Notice, "1 message waits for you".into()),
+        Event::Mail(count) => (Kind::Notice, format!("{count} messages wait for you")),
+        Event::Peers(people) => (Kind::Answer, peers_words(people)),
+        Event::Presence { name, news } => (Kind::Notice, format!("{} {}", safe(name), news_words(*news))),
+        Event::Missed { from, count: 1 } => (Kind::Problem, format!("1 message of {} was lost", safe(from))),
+        Event::Missed { from, count } => {
+            (Kind::Problem, format!("{count} messages of {} were lost", safe(from)))
+        }
+        Event::Waiting(None) => (Kind::Answer, "waiting for whoever else types `/bridge` here".into()),
+        Event::Waiting(Some(name)) => {
+            (Kind::Answer, format!("waiting until {} types `/bridge` with your name", safe(name)))
+        }
+        Event::WaitingEnded => (Kind::Answer, "not waiting for a direct talk any more".into()),
+        Event::Punching(name) => (Kind::Notice, format!("found {}; opening a direct way", safe(name))),
+        Event::DirectOpen { name, address } => {
+            (Kind::Notice, format!("direct talk with {} at {address}: `/direct TEXT`, `/hangup`", safe(name)))
+        }
+        Event::DirectClosed { name, reason } => (Kind::Notice, closing_words(&safe(name), *reason)),
+        // Whatever else there is has its own words above.
+        event => (Kind::Notice, safe(&format!("{event:?}"))),
     }
+}
+
+fn mark_words(mark: &Mark) -> (Kind, String) {
+    let (number, to) = (mark.number, safe(&mark.to));
+    let which = if number == 0 { format!("to {to}") } else { format!("#{number} to {to}") };
+    match mark.fate {
+        Fate::Sent => (Kind::Answer, format!("{which}: sent")),
+        Fate::Delivered => (Kind::Answer, format!("{which}: delivered")),
+        Fate::Stored => (Kind::Answer, format!("{which}: stored until {to} is back")),
+        Fate::NoSuchName => (Kind::Problem, format!("{which}: not sent, nobody is called so")),
+        Fate::MailboxFull => (Kind::Problem, format!("{which}: not sent, the mailbox is full")),
+        Fate::NotRegistered => {
+            (Kind::Problem, format!("{which}: not sent, you have no name any more: `/reg NAME`"))
+        }
+        Fate::Refused => (Kind::Problem, format!("{which}: not sent, this relay takes no messages")),
+        Fate::Unknown => (Kind::Problem, format!("{which}: nobody knows whether it arrived")),
+    }
+}
+
+/// Where it stands in the way, and when it was written if that is a while ago.
+fn message_words(time: Option<u64>) -> String {
+    match time {
+        None => " (directly)".into(),
+        Some(time) => match clock::if_old(time) {
+            Some(when) => format!(" (to you, {when})"),
+            None => " (to you)".into(),
+        },
+    }
+}
+
+fn peers_words(people: &[Person]) -> String {
+    let words = people.iter().map(|person| {
+        let away = if person.online { "" } else { " (away)" };
+        safe(&person.name) + away
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() { "nobody here has a name".into() } else { words.join(", ") }
+}
+
+fn news_words(news: News) -> &'static str {
+    match news {
+        News::Online => "is online",
+        News::Offline => "is offline",
+        News::Joined => "has joined",
+        News::Left => "has left",
+    }
+}
+
+fn closing_words(name: &str, reason: Closing) -> String {
+    match reason {
+        Closing::NoWay => format!("no direct way to {name}: messages go through the relay"),
+        Closing::Ours => format!("the direct talk with {name} is over"),
+        Closing::Theirs => format!("{name} has ended the direct talk"),
+        Closing::Silence => format!("the direct way to {name} is lost: messages go through the relay"),
+    }
+}
+
+/// What carries it, for people.
+pub fn carrier(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+    }
+}
+
+fn speaks(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Extended => "speaks the extended protocol",
+        Protocol::Base => "speaks the base protocol only: groups, no names",
+    }
+}
+
+/// Somebody's words in ours.
+pub fn safe(text: &str) -> String {
+    harmless(text.as_bytes())
 }
 
 fn alive_words(round_trip: Option<Duration>, heartbeat: Duration, server: &str) -> String {
@@ -91,7 +250,7 @@ fn alive_words(round_trip: Option<Duration>, heartbeat: Duration, server: &str) 
     }
 }
 
-fn refusal_words(request: Request, refusal: Refusal) -> String {
+fn refusal_words(request: &Request, refusal: Refusal) -> String {
     match (request, refusal) {
         (Request::Join(group), Refusal::NoSuchGroup) => format!("there is no group {group}"),
         (_, Refusal::GroupFull(group)) => format!("{group} is full"),
@@ -104,7 +263,15 @@ fn refusal_words(request: Request, refusal: Refusal) -> String {
             "the relay asks for a proof again and again: somebody behind your address may be trying groups' IDs; try later".into()
         }
         (_, Refusal::ServerFull) => "the relay is full: try later".into(),
-        (request, refusal) => format!("the relay refused {request}: {refusal}"),
+        (Request::Register { .. }, Refusal::BadName) => {
+            "a name has 1 to 32 letters, digits, `_`, `-` and `.`".into()
+        }
+        (_, Refusal::NotRegistered) => "you have no name: `/reg NAME` first".into(),
+        (_, Refusal::NotOverTcp) => "direct talk needs UDP, and the relay is reached by TCP".into(),
+        (Request::Register { .. } | Request::Peers | Request::Bridge(_), Refusal::UnknownCommand) => {
+            "this relay has sessions, but no names".into()
+        }
+        (request, refusal) => safe(&format!("the relay refused {request}: {refusal}")),
     }
 }
 
@@ -115,18 +282,37 @@ fn lost_words(group: GroupId, unsure: bool) -> String {
 
 fn status_words(status: &Status, server: &str) -> String {
     let mut words = format!("server {server}");
+    match status.protocol {
+        Some(Protocol::Extended) => words += &format!(" (extended, {})", carrier(status.transport)),
+        Some(Protocol::Base) => words += &format!(" (base, {})", carrier(status.transport)),
+        None => {}
+    }
     if status.silent {
         words += " (does not answer)";
+    }
+    if let Some(name) = &status.name {
+        words += &format!(", you are {}", safe(name));
     }
     match status.group {
         Some(group) => words += &format!(", in {group}"),
         None => words += ", in no group",
+    }
+    if let Some(peer) = &status.direct {
+        words += &format!(", direct talk with {}", safe(peer));
+    }
+    match status.waiting {
+        0 => {}
+        1 => words += ", 1 message on its way",
+        count => words += &format!(", {count} messages on their way"),
     }
     if let Some(heartbeat) = status.heartbeat {
         words += &format!(", heartbeat every {} s", heartbeat.as_secs_f64());
     }
     if let Some(next) = status.next_ping {
         words += &format!(", next ping in {:.0} s", next.as_secs_f64());
+    }
+    if let Some(time) = status.round_trip {
+        words += &format!(", round trip {:.1} ms", time.as_secs_f64() * 1000.0);
     }
     words
 }

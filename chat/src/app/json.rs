@@ -1,12 +1,12 @@
-//! What happened, as one JSON object a line. The fields are documented in `chat --help`.
+//! What happened, as one JSON object a line. `docs/chat.md` describes the fields.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chat::{Event, HELP, Note, harmless, is_harmful};
+use chat::{Closing, Event, Fate, HELP, Mark, Note, Protocol, Status, Transport, harmless, is_harmful};
 use serde::Serialize;
 use serde_json::{Value, json};
-use wire::GroupId;
+use wire::{GroupId, News};
 
 /// A line for a note, without its end.
 pub fn line(note: &Note, server: &str) -> String {
@@ -14,16 +14,9 @@ pub fn line(note: &Note, server: &str) -> String {
         Note::Event(event) => event_fields(event, server),
         Note::Hint(hint) => ("hint", json!({ "message": hint.to_string() })),
         Note::Help => ("help", json!({ "message": HELP })),
-        Note::Status(status) => (
-            "status",
-            json!({
-                "server": server,
-                "group": text_of(status.group),
-                "heartbeat_ms": status.heartbeat.map(millis),
-                "next_ping_ms": status.next_ping.map(millis),
-                "silent": status.silent,
-            }),
-        ),
+        Note::Mark(mark) => ("fate", mark_fields(mark)),
+        Note::Direct(peer) => ("direct", json!({ "name": peer })),
+        Note::Status(status) => ("status", status_fields(status, server)),
     };
     object(kind, fields)
 }
@@ -69,7 +62,9 @@ fn escape(json: &str) -> String {
 
 fn event_fields(event: &Event, server: &str) -> (&'static str, Value) {
     match event {
-        Event::Text { group, bytes } => ("text", text_fields(*group, bytes)),
+        Event::Text { group, from, bytes } => {
+            ("text", with_bytes(json!({ "group": text_of(*group), "from": from }), bytes))
+        }
         Event::Created(group) => ("created", json!({ "group": group.as_str() })),
         Event::Joined { group, again } => ("joined", json!({ "group": group.as_str(), "again": again })),
         Event::Left(group) => ("left", json!({ "group": group.as_str() })),
@@ -98,17 +93,141 @@ fn event_fields(event: &Event, server: &str) -> (&'static str, Value) {
         Event::Silent => ("silent", json!({ "server": server })),
         Event::Unreachable => ("unreachable", json!({ "server": server })),
         Event::Answers => ("answers", json!({ "server": server })),
+        event => contact_fields(event, server),
     }
 }
 
-fn text_fields(group: Option<GroupId>, bytes: &[u8]) -> Value {
+fn contact_fields(event: &Event, server: &str) -> (&'static str, Value) {
+    match event {
+        Event::Contact { protocol, transport } => (
+            "contact",
+            json!({
+                "server": server,
+                "protocol": protocol_word(*protocol),
+                "transport": transport_word(*transport),
+            }),
+        ),
+        Event::NoContact { refused } => ("no_contact", json!({ "server": server, "refused": refused })),
+        Event::NotExtended => ("not_extended", json!({ "server": server })),
+        Event::Interrupted => ("interrupted", json!({ "server": server })),
+        Event::Resumed { anew } => ("resumed", json!({ "anew": anew })),
+        Event::Registered { name, claim, again } => {
+            ("registered", json!({ "name": name, "claim": claim.to_string(), "again": again }))
+        }
+        Event::NameTaken(name) => ("name_taken", json!({ "name": name })),
+        Event::NameMoved(name) => ("name_moved", json!({ "name": name })),
+        Event::Deregistered(name) => ("deregistered", json!({ "name": name })),
+        event => people_fields(event),
+    }
+}
+
+fn people_fields(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::Mail(count) => ("mail", json!({ "count": count })),
+        Event::Peers(people) => {
+            let people = people.iter().map(|person| json!({ "name": person.name, "online": person.online }));
+            ("peers", json!({ "people": people.collect::<Vec<_>>() }))
+        }
+        Event::Presence { name, news } => ("presence", json!({ "name": name, "news": news_word(*news) })),
+        Event::Missed { from, count } => ("missed", json!({ "from": from, "count": count })),
+        Event::Message { from, id, time, bytes } => {
+            let fields =
+                json!({ "from": from, "id": id.as_str(), "written": time, "direct": time.is_none() });
+            ("message", with_bytes(fields, bytes))
+        }
+        Event::Waiting(name) => ("waiting", json!({ "name": name })),
+        Event::WaitingEnded => ("waiting_ended", json!({})),
+        Event::Punching(name) => ("punching", json!({ "name": name })),
+        Event::DirectOpen { name, address } => {
+            ("direct_open", json!({ "name": name, "address": address.to_string() }))
+        }
+        Event::DirectClosed { name, reason } => {
+            ("direct_closed", json!({ "name": name, "reason": closing_word(*reason) }))
+        }
+        Event::Fate { to, id, fate } => {
+            ("fate", json!({ "to": to, "id": id.as_str(), "fate": fate_word(*fate) }))
+        }
+        // All others have their fields above.
+        event => ("event", json!({ "message": format!("{event:?}") })),
+    }
+}
+
+fn mark_fields(mark: &Mark) -> Value {
+    json!({ "number": mark.number, "to": mark.to, "id": mark.id.as_str(), "fate": fate_word(mark.fate) })
+}
+
+fn status_fields(status: &Status, server: &str) -> Value {
+    json!({
+        "server": server,
+        "protocol": status.protocol.map(protocol_word),
+        "transport": transport_word(status.transport),
+        "name": status.name,
+        "group": text_of(status.group),
+        "direct": status.direct,
+        "waiting": status.waiting,
+        "heartbeat_ms": status.heartbeat.map(millis),
+        "next_ping_ms": status.next_ping.map(millis),
+        "round_trip_ms": status.round_trip.map(millis),
+        "silent": status.silent,
+    })
+}
+
+/// The word for what has become of a message.
+pub fn fate_word(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Sent => "sent",
+        Fate::Delivered => "delivered",
+        Fate::Stored => "stored",
+        Fate::NoSuchName => "no_such_name",
+        Fate::MailboxFull => "mailbox_full",
+        Fate::NotRegistered => "not_registered",
+        Fate::Refused => "refused",
+        Fate::Unknown => "unknown",
+    }
+}
+
+fn closing_word(reason: Closing) -> &'static str {
+    match reason {
+        Closing::NoWay => "no_way",
+        Closing::Ours => "ours",
+        Closing::Theirs => "theirs",
+        Closing::Silence => "silence",
+    }
+}
+
+fn news_word(news: News) -> &'static str {
+    match news {
+        News::Online => "online",
+        News::Offline => "offline",
+        News::Joined => "joined",
+        News::Left => "left",
+    }
+}
+
+fn protocol_word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Base => "base",
+        Protocol::Extended => "extended",
+    }
+}
+
+fn transport_word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+    }
+}
+
+/// Text if it is UTF-8, else its bytes in hexadecimal.
+fn with_bytes(mut fields: Value, bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
-        Ok(text) => json!({ "group": text_of(group), "text": text }),
+        Ok(text) => fields["text"] = text.into(),
         Err(_) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            json!({ "group": text_of(group), "hex": hex })
+            fields["hex"] = hex.into();
         }
     }
+    fields
 }
 
 fn text_of(group: Option<GroupId>) -> Option<String> {
@@ -136,13 +255,14 @@ mod tests {
     #[test]
     fn texts_survive_exactly() {
         let text = "a\"\\\n\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{7f} 👋";
-        let value = parsed(Event::Text { group: Some("HOME".parse().unwrap()), bytes: text.into() });
+        let value =
+            parsed(Event::Text { group: Some("HOME".parse().unwrap()), from: None, bytes: text.into() });
         assert_eq!(
             (&value["type"], &value["group"], &value["text"]),
             (&json!("text"), &json!("HOME"), &json!(text))
         );
         assert!(value["time"].as_u64().unwrap() > 1_700_000_000_000);
-        let value = parsed(Event::Text { group: None, bytes: vec![0xff, 0x0a] });
+        let value = parsed(Event::Text { group: None, from: None, bytes: vec![0xff, 0x0a] });
         assert_eq!((&value["hex"], value.get("text")), (&json!("ff0a"), None));
     }
 

@@ -42,9 +42,12 @@ impl Listen {
                     self.end(Exit::Ok, now);
                 }
             }
-            Event::Refused { .. } | Event::RefusedOtherwise { .. } | Event::NoAnswer { .. } => {
-                self.end(Exit::Failed, now);
-            }
+            Event::Refused { .. }
+            | Event::RefusedOtherwise { .. }
+            | Event::NoAnswer { .. }
+            | Event::NotExtended => self.end(Exit::Failed, now),
+            // Who has been a member waits for the relay to come back.
+            Event::NoContact { .. } if self.client.home().is_none() => self.end(Exit::Failed, now),
             _ => {}
         }
     }
@@ -57,10 +60,10 @@ impl Errand for Listen {
 
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
         if !self.asked {
-            self.asked = self.client.ask(Request::Join(self.group), now).is_ok();
+            self.asked = self.client.request(Request::Join(self.group), now).is_ok();
         }
         self.client.tick(now);
-        while let Some(event) = self.client.event() {
+        while let Some(event) = self.client.poll_event() {
             let enough = self.left == Some(0) && matches!(event, Event::Text { .. });
             if !enough {
                 self.consider(&event, now);

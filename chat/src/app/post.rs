@@ -1,29 +1,41 @@
-//! The socket's two directions, and the one queue in which everything arrives that wakes the program.
+//! What the client wants carried out, and the one queue in which everything arrives that wakes the program.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use chat::Client;
+use chat::{Client, Transmit, Transport};
+use ratatui::crossterm::event::Event as Key;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::connect;
+use super::link::{Ear, Link};
+
 /// Wakes that may wait. Beyond it the threads wait, and the kernel drops datagrams: memory stays bounded.
 const QUEUE: usize = 1024;
-/// Larger than any datagram.
-const BUFFER: usize = 65_536;
+/// How often it is looked whether the way to the relay leads through another network.
+const LOOK: Duration = Duration::from_secs(3);
 
-/// What wakes the program.
+/// What wakes the program. What comes by a way that is closed by now is ignored: each way has a number.
 #[derive(Debug)]
 pub enum Wake {
-    /// From the relay.
-    Datagram(Vec<u8>),
+    /// From the relay or a peer.
+    Datagram(u32, SocketAddr, Vec<u8>),
     /// The kernel reports that something sent earlier found nobody.
-    Unreachable,
+    Unreachable(u32),
+    /// The connection is made, or not.
+    Connected(u32, io::Result<TcpStream>),
+    /// The connection has ended.
+    Closed(u32),
     /// A line was typed or read.
     Line(Vec<u8>),
+    /// Something happened at the terminal of the full screen.
+    Key(Key),
     /// No more lines come.
     End,
     /// A signal that ends the program.
@@ -31,33 +43,30 @@ pub enum Wake {
 }
 
 /// The sending side.
-#[derive(Debug)]
 pub struct Post {
-    socket: Arc<UdpSocket>,
     server: SocketAddr,
     wakes: SyncSender<Wake>,
+    link: Link,
+    ear: Ear,
     trouble: Option<io::ErrorKind>,
+    look_at: Instant,
 }
 
 impl Post {
-    /// Starts the threads that receive datagrams and signals. They end with the process.
-    pub fn open(socket: UdpSocket) -> io::Result<(Self, Receiver<Wake>)> {
+    /// Starts the thread that receives signals. It ends with the process.
+    pub fn open(server: SocketAddr) -> io::Result<(Self, Receiver<Wake>)> {
         let (wakes, queue) = sync_channel(QUEUE);
-        let server = socket.peer_addr()?;
-        let socket = Arc::new(socket);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-        thread::spawn({
-            let (socket, wakes) = (socket.clone(), wakes.clone());
-            move || receive(&socket, &wakes)
-        });
         thread::spawn({
             let wakes = wakes.clone();
             move || signals.forever().map(Wake::Signal).try_for_each(|wake| wakes.send(wake))
         });
-        Ok((Self { socket, server, wakes, trouble: None }, queue))
+        let ear = Ear { turn: 0, wakes: wakes.clone(), open: Arc::new(AtomicBool::new(true)) };
+        let look_at = Instant::now() + LOOK;
+        Ok((Self { server, wakes, link: Link::None, ear, trouble: None, look_at }, queue))
     }
 
-    /// The address that the datagrams go to.
+    /// The relay's address.
     pub fn server(&self) -> SocketAddr {
         self.server
     }
@@ -67,46 +76,110 @@ impl Post {
         self.wakes.clone()
     }
 
-    /// Sends what the client has to send, and tells of new trouble. What cannot be sent counts as lost: the client
-    /// repeats what matters.
-    pub fn flush(&mut self, client: &mut Client) -> Option<String> {
+    /// Carries out what the client wants, and tells of new trouble. What cannot be sent counts as lost: the client repeats what
+    /// matters.
+    pub fn flush(&mut self, client: &mut Client, now: Instant) -> Option<String> {
         let mut trouble = None;
-        while let Some(datagram) = client.datagram() {
-            let mut sent = self.socket.send(&datagram);
-            if is_report(&sent) {
-                // An earlier datagram found nobody, which says nothing about this one: it was not tried.
-                client.unreachable();
-                sent = self.socket.send(&datagram);
-            }
-            trouble = self.judge(&sent).or(trouble);
+        while let Some(transmit) = client.poll_transmit() {
+            let sent = match transmit {
+                Transmit::Open(transport) => self.replace(transport, client, now),
+                Transmit::Send { to, datagram } if to == self.server => self.send(&datagram, client, now),
+                Transmit::Send { to, datagram } => self.link.send_to_peer(to, &datagram, &self.ear),
+            };
+            trouble = self.judge(&sent, client, now).or(trouble);
         }
         trouble
     }
 
+    /// Takes what arrived by a way, if that is still the one.
+    pub fn take(&mut self, wake: Wake, client: &mut Client, now: Instant) {
+        match wake {
+            Wake::Datagram(turn, from, datagram) if turn == self.ear.turn => {
+                client.receive(from, &datagram, now);
+            }
+            Wake::Unreachable(turn) if turn == self.ear.turn => client.unreachable(now),
+            Wake::Closed(turn) if turn == self.ear.turn => client.closed(now),
+            Wake::Connected(turn, Ok(stream)) if turn == self.ear.turn => {
+                match Link::tcp(stream, self.server, self.ear.clone()) {
+                    Ok(link) => {
+                        self.link = link;
+                        client.opened(now);
+                    }
+                    Err(_) => client.closed(now),
+                }
+            }
+            Wake::Connected(turn, Err(_)) if turn == self.ear.turn => client.closed(now),
+            _ => {}
+        }
+    }
+
+    /// Looks now and then whether the network has changed.
+    pub fn look(&mut self, client: &mut Client, now: Instant) {
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = now + LOOK;
+        let (Some(local), Ok(way)) = (self.link.local(), connect::way_to(self.server)) else { return };
+        if local.ip() != way.ip() {
+            client.network_changed(now);
+        }
+    }
+
+    /// When to look next.
+    pub fn look_at(&self) -> Instant {
+        self.look_at
+    }
+
+    fn replace(&mut self, transport: Transport, client: &mut Client, now: Instant) -> io::Result<()> {
+        self.link.close(&self.ear);
+        self.ear.turn += 1;
+        self.ear.open = Arc::new(AtomicBool::new(true));
+        if transport == Transport::Tcp {
+            Link::connect(self.server, self.ear.clone());
+            return Ok(());
+        }
+        match Link::udp(self.server, &self.ear) {
+            Ok(link) => {
+                self.link = link;
+                client.opened(now);
+                Ok(())
+            }
+            Err(error) => {
+                client.closed(now);
+                Err(error)
+            }
+        }
+    }
+
+    fn send(&mut self, datagram: &[u8], client: &mut Client, now: Instant) -> io::Result<()> {
+        let sent = self.link.send(datagram);
+        if !is_report(&sent) {
+            return sent;
+        }
+        // An earlier datagram found nobody, which says nothing about this one: it was not tried.
+        client.unreachable(now);
+        self.link.send(datagram)
+    }
+
     /// Each kind of trouble is worth one line, until something could be sent again.
-    fn judge(&mut self, sent: &io::Result<usize>) -> Option<String> {
+    fn judge(&mut self, sent: &io::Result<()>, client: &mut Client, now: Instant) -> Option<String> {
         let known = self.trouble;
         self.trouble = sent.as_ref().err().map(io::Error::kind);
         let error = sent.as_ref().err().filter(|error| Some(error.kind()) != known && !is_report(sent))?;
+        if matches!(self.link, Link::Tcp(_)) {
+            client.closed(now);
+        } else if is_of_network(error.kind()) {
+            client.network_changed(now);
+        }
         Some(format!("cannot send to {}: {error}", self.server))
     }
 }
 
-fn receive(socket: &UdpSocket, wakes: &SyncSender<Wake>) {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let wake = match socket.recv(&mut buffer) {
-            Ok(len) => Wake::Datagram(buffer[..len].to_vec()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Errors of a connected socket are reports about what was sent, taken away by reading them.
-            Err(_) => Wake::Unreachable,
-        };
-        if wakes.send(wake).is_err() {
-            return;
-        }
-    }
+fn is_report(sent: &io::Result<()>) -> bool {
+    matches!(sent, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-fn is_report(sent: &io::Result<usize>) -> bool {
-    matches!(sent, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+fn is_of_network(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as E;
+    matches!(kind, E::NetworkUnreachable | E::HostUnreachable | E::NetworkDown | E::AddrNotAvailable)
 }

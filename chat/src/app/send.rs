@@ -1,20 +1,20 @@
-//! `chat send`: joins a group, sends, makes sure that it was a member to the end, and leaves.
+//! `chat send --group` and `chat send-all`: joins a group, sends, makes sure that it was a member to the end, and leaves.
 
 use std::io;
 use std::time::Instant;
 
-use chat::{Client, Event, Note, Request, SendError};
-use wire::GroupId;
+use chat::{Client, Event, Note, Request, RequestError, SendError};
+use wire::{GroupId, Token};
 
 use super::errand::Errand;
 use super::exit::Exit;
 use super::screen::Screen;
-use chat::cli::SendArgs;
 
 /// Sends one message, or the lines of the input.
 pub struct Send {
     client: Client,
-    group: GroupId,
+    audience: Audience,
+    name: Option<Signature>,
     step: Step,
     /// The next message.
     text: Option<Vec<u8>>,
@@ -24,8 +24,24 @@ pub struct Send {
     exit: Exit,
 }
 
+/// Who is to have it.
+#[derive(Clone, Debug)]
+pub enum Audience {
+    /// This group.
+    Group(GroupId),
+    /// Everybody in the lobby, which whoever registers comes into.
+    Lobby,
+}
+
+/// Under which name, with what proves it.
+pub type Signature = (String, Option<Token>);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
+    Register,
+    Registering,
+    /// Whether there is a lobby.
+    Looking,
     Join,
     Joining,
     Sending,
@@ -34,12 +50,17 @@ enum Step {
 }
 
 impl Send {
-    /// Sends through this client.
-    pub fn new(client: Client, args: &SendArgs, now: Instant) -> Self {
-        let text = args.message();
+    /// Sends through this client: this message, or else the lines of the input; with a name if one is given.
+    pub fn new(
+        client: Client,
+        audience: Audience,
+        name: Option<Signature>,
+        text: Option<Vec<u8>>,
+        deadline: Option<Instant>,
+    ) -> Self {
         let more = text.is_none();
-        let deadline = args.timeout.map(|timeout| now + timeout);
-        Self { client, group: args.group, step: Step::Join, text, more, count: 0, deadline, exit: Exit::Ok }
+        let step = if name.is_some() { Step::Register } else { Step::Join };
+        Self { client, audience, name, step, text, more, count: 0, deadline, exit: Exit::Ok }
     }
 
     fn fail(&mut self, now: Instant) {
@@ -54,7 +75,18 @@ impl Send {
 
     fn consider(&mut self, event: Event, screen: &mut Screen, now: Instant) -> io::Result<()> {
         match event {
-            Event::Joined { again: false, .. } => self.step = Step::Sending,
+            Event::Registered { again: false, .. } if self.step == Step::Registering => {
+                self.step = Step::Join;
+            }
+            Event::Joined { again: false, .. } if matches!(self.step, Step::Join | Step::Joining) => {
+                self.step = Step::Sending;
+            }
+            Event::Members { .. } if self.step == Step::Looking => self.step = Step::Sending,
+            Event::Refused { .. } if self.step == Step::Looking => {
+                self.fail(now);
+                screen.problem("this relay has no lobby: say which group, with --group");
+                return Ok(());
+            }
             Event::Members { group, count } if self.step == Step::Confirming => {
                 self.leave(now);
                 return screen.sent(group, self.count, count);
@@ -62,6 +94,10 @@ impl Send {
             Event::Refused { .. }
             | Event::RefusedOtherwise { .. }
             | Event::NoAnswer { .. }
+            | Event::NoContact { .. }
+            | Event::NotExtended
+            | Event::NameTaken(_)
+            | Event::NameMoved(_)
             | Event::Lost { .. }
             | Event::Corrected(_)
                 if self.step != Step::Leaving =>
@@ -69,7 +105,7 @@ impl Send {
                 self.fail(now);
             }
             // What others say meanwhile is for `chat listen`.
-            Event::Text { .. } => return Ok(()),
+            Event::Text { .. } | Event::Message { .. } => return Ok(()),
             _ => {}
         }
         screen.show(&Note::Event(event))
@@ -80,21 +116,40 @@ impl Send {
             return;
         }
         match self.step {
-            Step::Join => {
-                self.step = Step::Joining;
-                // The client is ready, as it is below.
-                let _ = self.client.ask(Request::Join(self.group), now);
-            }
+            Step::Register => self.register(screen, now),
+            Step::Join => self.join(now),
             Step::Sending => {
                 if let Some(text) = self.text.take() {
                     self.say(&text, screen, now);
                 } else if !self.more {
                     self.step = Step::Confirming;
-                    let _ = self.client.ask(Request::Who, now);
+                    // The client is ready.
+                    let _ = self.client.request(Request::Who, now);
                 }
             }
-            Step::Joining | Step::Confirming | Step::Leaving => {}
+            Step::Registering | Step::Looking | Step::Joining | Step::Confirming | Step::Leaving => {}
         }
+    }
+
+    fn register(&mut self, screen: &mut Screen, now: Instant) {
+        let Some((name, claim)) = self.name.take() else { return };
+        self.step = Step::Registering;
+        if let Err(error @ RequestError::BaseOnly) =
+            self.client.request(Request::Register { name, claim }, now)
+        {
+            screen.problem(&error.to_string());
+            self.fail(now);
+        }
+    }
+
+    fn join(&mut self, now: Instant) {
+        let (step, request) = match self.audience {
+            Audience::Group(group) => (Step::Joining, Request::Join(group)),
+            Audience::Lobby => (Step::Looking, Request::Who),
+        };
+        self.step = step;
+        // The client is ready.
+        let _ = self.client.request(request, now);
     }
 
     fn say(&mut self, text: &[u8], screen: &mut Screen, now: Instant) {
@@ -117,7 +172,7 @@ impl Errand for Send {
 
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
         self.client.tick(now);
-        while let Some(event) = self.client.event() {
+        while let Some(event) = self.client.poll_event() {
             self.consider(event, screen, now)?;
         }
         if self.step != Step::Leaving && self.deadline.is_some_and(|deadline| deadline <= now) {

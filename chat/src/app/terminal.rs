@@ -9,7 +9,6 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use chat::Helper;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use rustyline::completion::Completer;
 use rustyline::config::{BellStyle, ColorMode};
@@ -23,7 +22,9 @@ use rustyline::{Cmd, Config, Context, Editor, ExternalPrinter, KeyEvent, Movemen
 use super::human::Kind;
 use super::lines::Lines;
 use super::post::Wake;
+use super::screen::time;
 use super::stage::{Order, Stage};
+use super::words::Words;
 
 /// How long the end of the program may wait for the last messages to be printed.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -32,10 +33,11 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub struct Printer {
     stage: Arc<Stage>,
     colour: bool,
+    timestamps: bool,
 }
 
 /// Takes the terminal, unless it cannot do line editing.
-pub fn open(wakes: SyncSender<Wake>) -> Option<(Printer, Lines)> {
+pub fn open(wakes: SyncSender<Wake>, words: Words, timestamps: bool) -> Option<(Printer, Lines)> {
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let config = Config::builder()
         .auto_add_history(true)
@@ -45,11 +47,11 @@ pub fn open(wakes: SyncSender<Wake>) -> Option<(Printer, Lines)> {
     let before = tcgetattr(io::stdin()).ok()?;
     let stage = Arc::new(Stage::default());
     let mut editor = Editor::with_config(config).ok()?;
-    editor.set_helper(Some(Help { stage: stage.clone() }));
+    editor.set_helper(Some(Help { stage: stage.clone(), words }));
     // Ends no prompt: what was typed ahead of a new one would be lost.
     editor.bind_sequence(KeyEvent::ctrl('C'), Cmd::Kill(Movement::WholeBuffer));
     let above = editor.create_external_printer().ok()?;
-    let printer = Printer { stage: stage.clone(), colour };
+    let printer = Printer { stage: stage.clone(), colour, timestamps };
     thread::spawn({
         let stage = stage.clone();
         move || print(above, &before, &stage)
@@ -74,7 +76,7 @@ impl Printer {
     }
 
     fn line(&self, kind: Kind, words: &str) -> String {
-        let sign = kind.sign();
+        let sign = time(self.timestamps) + &kind.sign().to_string();
         match kind {
             _ if !self.colour => format!("{sign} {words}\n"),
             Kind::Text => format!("\x1b[1;36m{sign}\x1b[0m {words}\n"),
@@ -172,9 +174,10 @@ impl Prompt for Ask<'_> {
     }
 }
 
-/// Completes the words of the helpers, and tells when a line is finished.
+/// Completes the words of the helpers and names, and tells when a line is finished.
 struct Help {
     stage: Arc<Stage>,
+    words: Words,
 }
 
 impl rustyline::Helper for Help {}
@@ -195,9 +198,6 @@ impl Completer for Help {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        let typed = &line[..pos];
-        let start = usize::from(typed.starts_with('/'));
-        let fits = |word: &&str| word.starts_with(&typed[start..]) && (start == 1 || *word != "text");
-        Ok((start, Helper::words().filter(fits).map(str::to_owned).collect()))
+        Ok(self.words.complete(&line[..pos]))
     }
 }

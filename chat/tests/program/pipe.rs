@@ -27,10 +27,11 @@ fn what_cannot_be_sent_is_told() {
     assert_eq!(output.status.code(), Some(0));
     let problems = String::from_utf8(output.stderr).unwrap();
     let problems: Vec<&str> = problems.lines().collect();
-    assert_eq!(problems.len(), 3, "{problems:?}");
-    assert!(problems[0].contains("in no group") && problems[1].contains("`join GROUP`"), "{problems:?}");
-    assert!(problems[2].contains("4097 bytes"), "{problems:?}");
-    assert_eq!(server.received()[3..], ["fine", "!LEAVE HOME"]);
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(problems[0].starts_with("* ") && problems[0].contains("base protocol only"), "{problems:?}");
+    assert!(problems[1].contains("in no group") && problems[2].contains("`join GROUP`"), "{problems:?}");
+    assert!(problems[3].contains("4097 bytes"), "{problems:?}");
+    assert_eq!(server.received()[4..], ["fine", "!LEAVE HOME"]);
 }
 
 #[test]
@@ -41,7 +42,7 @@ fn create_and_join_in_one() {
         String::from_utf8(output.stdout).unwrap(),
         "* created NEW11111\n* joined NEW11111\n* left NEW11111\n"
     );
-    assert_eq!(server.received()[4..], ["hello", "!LEAVE NEW11111"]);
+    assert_eq!(server.received()[5..], ["hello", "!LEAVE NEW11111"]);
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn json_for_bots() {
             serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].as_str().unwrap().to_owned()
         })
         .collect();
-    assert_eq!(types, ["joined", "status", "help", "hint", "left"]);
+    assert_eq!(types, ["contact", "joined", "status", "help", "hint", "left"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whatever is lost, delayed or forged: once it ends, the client knows again where it is.
 
 use super::world::{Way, World, id, secs};
-use crate::client::{Event, Request};
+use crate::base::{Event, Request};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ proptest! {
             world.hear("anybody?");
         }
         world.exchange();
-        world.pass(*crate::HEARTBEAT_RANGE.end() * 3);
+        world.pass(*crate::base::HEARTBEAT_RANGE.end() * 3);
         prop_assert_eq!(world.client.group(), world.member);
         prop_assert!(world.client.is_ready(world.now));
         world.events();

@@ -1,7 +1,7 @@
 //! A member of the group who sends replies as payloads.
 
 use super::world::{World, id, secs};
-use crate::client::{Event, HEARTBEAT_RANGE, Request};
+use crate::base::{Event, HEARTBEAT_RANGE, Request};
 use wire::{GroupId, Refusal, Reply};
 
 const REPLIES: [&str; 10] = [

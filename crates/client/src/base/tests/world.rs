@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use wire::{Command, Cookie, GroupId, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode};
 
-use crate::client::{Client, Event};
+use crate::base::{Client, Event};
 
 pub(super) fn id(text: &str) -> GroupId {
     text.parse().unwrap()

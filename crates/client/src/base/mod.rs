@@ -146,6 +146,20 @@ impl Client {
         }
     }
 
+    /// Joins the group that was the home of an earlier client.
+    pub fn go_home(&mut self, home: Option<GroupId>, now: Instant) {
+        self.home = home;
+        self.rejoin_at = home.map(|_| now);
+        self.tick(now);
+    }
+
+    /// The client speaks from another address now: finds out what the relay thinks.
+    pub fn moved(&mut self, now: Instant) {
+        if self.group.is_some() {
+            self.verify(None, now);
+        }
+    }
+
     /// Whether [`Client::ask`] and [`Client::send`] would take something now.
     pub fn is_ready(&self, now: Instant) -> bool {
         let rejoining = self.rejoin_at.is_some_and(|at| at <= now);

@@ -1,7 +1,7 @@
 //! Lost datagrams, lost memberships and a relay that goes away.
 
 use super::world::{Losses, Way, World, id, secs};
-use crate::client::{Event, PATIENCE, REJOIN_PAUSE, Request, TRIES};
+use crate::base::{Event, PATIENCE, REJOIN_PAUSE, Request, TRIES};
 use wire::Refusal;
 
 fn lose_first(count: u32, way: Way) -> Losses {

@@ -1,7 +1,7 @@
 //! What happens when nothing goes wrong.
 
 use super::world::{World, id, secs};
-use crate::client::{Busy, Event, MAX_UNCONFIRMED, PATIENCE, Request, SendError, TRIES};
+use crate::base::{Busy, Event, MAX_UNCONFIRMED, PATIENCE, Request, SendError, TRIES};
 use wire::{Cookie, Heartbeat, Refusal};
 
 #[test]

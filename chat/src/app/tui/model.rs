@@ -1,0 +1,219 @@
+//! What the full screen shows: the group and people one writes with, each with its lines.
+
+use std::collections::VecDeque;
+
+use chat::{Event, Fate, Helper, Input, Mark, Note, fold, parse};
+
+use crate::app::human::{Kind, safe, words};
+
+/// Lines of one room that are kept.
+const MAX_LINES: usize = 2000;
+/// Rooms at most; further people are shown in the first one.
+const MAX_ROOMS: usize = 200;
+
+/// The rooms; the first is the group's.
+#[derive(Debug)]
+pub struct Model {
+    pub rooms: Vec<Room>,
+    pub current: usize,
+    /// Texts to people, in the order of typing, whose fate is not told yet.
+    unsent: VecDeque<(String, String)>,
+    server: String,
+}
+
+/// One conversation.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// With whom; nothing: the group.
+    pub peer: Option<String>,
+    pub lines: VecDeque<Line>,
+    pub unread: usize,
+    /// Lines above the end at which one looks.
+    pub scrolled: usize,
+}
+
+/// One line, safe to print.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    pub time: String,
+    pub kind: Kind,
+    pub text: String,
+    /// The number of a message that we sent, and its fate.
+    pub mark: Option<(u64, Fate)>,
+}
+
+impl Model {
+    pub fn new(server: String) -> Self {
+        Self { rooms: vec![Room::default()], current: 0, unsent: VecDeque::new(), server }
+    }
+
+    /// Shows a note.
+    pub fn show(&mut self, note: &Note, time: &str) {
+        let (kind, text) = words(note, &self.server);
+        match note {
+            Note::Event(Event::Message { from, .. }) => {
+                let room = self.room_of(from);
+                self.push(room, kind, text, None, time);
+            }
+            Note::Event(Event::Text { .. } | Event::Missed { .. }) => self.push(0, kind, text, None, time),
+            Note::Mark(mark) => self.mark(mark, text, time),
+            Note::Hint(_) => {
+                self.unsent.pop_back();
+                self.say(kind, &text, time);
+            }
+            Note::Event(Event::Peers(_) | Event::Presence { .. }) => self.push(0, kind, text, None, time),
+            _ => self.say(kind, &text, time),
+        }
+    }
+
+    /// Says something of our own where one looks.
+    pub fn say(&mut self, kind: Kind, text: &str, time: &str) {
+        for text in text.lines() {
+            self.push(self.current, kind, text.to_owned(), None, time);
+        }
+    }
+
+    /// What is to be done with a line typed here; `echoes` if a text to the group will be sent.
+    pub fn typed(&mut self, line: String, echoes: bool, direct: Option<&str>, time: &str) -> String {
+        let peer = self.rooms[self.current].peer.clone();
+        let line = match (parse(line.as_bytes()), peer) {
+            (Input::Text(text), Some(peer)) => format!("/msg {peer} {}", String::from_utf8_lossy(text)),
+            _ => line,
+        };
+        let echo = match (parse(line.as_bytes()), direct) {
+            (Input::Helper(Helper::Message { to, text }), _) => Some((to, text)),
+            (Input::Helper(Helper::Direct(Some(text))), Some(peer)) => Some((peer.to_owned(), text)),
+            (Input::Text(text), _) if echoes => {
+                self.push(0, Kind::Answer, format!("you: {}", chat::harmless(text)), None, time);
+                None
+            }
+            _ => None,
+        };
+        if let Some((to, text)) = echo {
+            self.unsent.push_back((to, chat::harmless(&text)));
+        }
+        line
+    }
+
+    /// Looks at another room.
+    pub fn turn(&mut self, forward: bool) {
+        let count = self.rooms.len();
+        self.current = (self.current + if forward { 1 } else { count - 1 }) % count;
+        let room = &mut self.rooms[self.current];
+        (room.unread, room.scrolled) = (0, 0);
+    }
+
+    /// Looks so many lines further up, or down.
+    pub fn scroll(&mut self, lines: isize) {
+        let room = &mut self.rooms[self.current];
+        room.scrolled = room.scrolled.saturating_add_signed(lines).min(room.lines.len().saturating_sub(1));
+    }
+
+    fn mark(&mut self, mark: &Mark, text: String, time: &str) {
+        let room = self.room_of(&mark.to);
+        let number = (mark.number > 0).then_some(mark.number);
+        if mark.fate == Fate::Sent {
+            let place = self.unsent.iter().position(|(to, _)| fold(to) == fold(&mark.to));
+            let said = place.and_then(|place| self.unsent.remove(place)).map_or(text, |(_, said)| said);
+            let line = number.map(|number| (number, Fate::Sent));
+            return self.push(room, Kind::Answer, format!("you: {said}"), line, time);
+        }
+        let marked = |line: &&mut Line| number.is_some() && line.mark.map(|(number, _)| number) == number;
+        match self.rooms[room].lines.iter_mut().rev().find(marked) {
+            Some(line) => line.mark = Some((mark.number, mark.fate)),
+            None => self.push(room, Kind::Notice, text, None, time),
+        }
+    }
+
+    fn push(&mut self, room: usize, kind: Kind, text: String, mark: Option<(u64, Fate)>, time: &str) {
+        let is_elsewhere = room != self.current;
+        let room = &mut self.rooms[room];
+        room.lines.push_back(Line { time: time.to_owned(), kind, text, mark });
+        if room.lines.len() > MAX_LINES {
+            room.lines.pop_front();
+        }
+        if room.scrolled > 0 {
+            room.scrolled += 1;
+        }
+        room.unread += usize::from(is_elsewhere && kind == Kind::Text);
+    }
+
+    fn room_of(&mut self, name: &str) -> usize {
+        let key = fold(name);
+        let is_theirs = |room: &Room| room.peer.as_ref().is_some_and(|peer| fold(peer) == key);
+        match self.rooms.iter().position(is_theirs) {
+            Some(room) => room,
+            None if self.rooms.len() >= MAX_ROOMS => 0,
+            None => {
+                self.rooms.push(Room { peer: Some(safe(name)), ..Room::default() });
+                self.rooms.len() - 1
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::MessageId;
+
+    fn message(from: &str, text: &str) -> Note {
+        let (from, id, bytes) = (from.to_owned(), MessageId::parse(b"1").unwrap(), text.into());
+        Note::Event(Event::Message { from, id, time: None, bytes })
+    }
+
+    fn mark(to: &str, number: u64, fate: Fate) -> Note {
+        Note::Mark(Mark { number, to: to.into(), id: MessageId::parse(b"1").unwrap(), fate })
+    }
+
+    #[test]
+    fn who_writes_gets_a_room_and_what_is_not_seen_is_counted() {
+        let mut model = Model::new("server".into());
+        model.show(&message("bob", "one"), "");
+        model.show(&message("Bob", "two \x1b"), "");
+        assert_eq!((model.rooms.len(), model.rooms[1].unread), (2, 2));
+        assert_eq!(model.rooms[1].lines[1].text, "Bob (directly): two \\x1b");
+        model.turn(true);
+        assert_eq!((model.current, model.rooms[1].unread), (1, 0));
+        let text = Event::Text { group: None, from: Some("eve".into()), bytes: b"hi".to_vec() };
+        model.show(&Note::Event(text), "");
+        assert_eq!(model.rooms[0].unread, 1);
+        model.turn(false);
+        assert_eq!((model.current, model.rooms[0].unread), (0, 0));
+    }
+
+    #[test]
+    fn what_is_typed_in_a_room_goes_to_its_person_and_bears_its_fate() {
+        let mut model = Model::new("server".into());
+        assert_eq!(model.typed("hello all".into(), true, None, ""), "hello all");
+        assert_eq!(model.rooms[0].lines[0].text, "you: hello all");
+        model.show(&message("bob", "one"), "");
+        model.turn(true);
+        assert_eq!(model.typed("hello bob".into(), true, None, ""), "/msg bob hello bob");
+        assert_eq!(model.typed("/who".into(), true, None, ""), "/who");
+        model.show(&mark("bob", 1, Fate::Sent), "");
+        model.show(&mark("bob", 1, Fate::Delivered), "");
+        let last = model.rooms[1].lines.back().unwrap();
+        assert_eq!((last.text.as_str(), last.mark), ("you: hello bob", Some((1, Fate::Delivered))));
+    }
+
+    #[test]
+    fn a_line_that_was_not_sent_waits_for_no_fate() {
+        let mut model = Model::new("server".into());
+        model.typed("/msg bob one".into(), true, None, "");
+        model.show(&Note::Hint(chat::Hint::Deregistered), "");
+        assert!(model.unsent.is_empty());
+    }
+
+    #[test]
+    fn lines_are_bounded() {
+        let mut model = Model::new("server".into());
+        (0..MAX_LINES + 5).for_each(|_| model.say(Kind::Notice, "x", ""));
+        assert_eq!(model.rooms[0].lines.len(), MAX_LINES);
+        model.scroll(5);
+        model.say(Kind::Notice, "y", "");
+        assert_eq!(model.rooms[0].scrolled, 6);
+        model.scroll(-100);
+        assert_eq!(model.rooms[0].scrolled, 0);
+    }
+}

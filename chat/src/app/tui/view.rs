@@ -1,0 +1,185 @@
+//! Drawing the full screen.
+
+use chat::{Fate, Person, Protocol, Status};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Paragraph};
+
+use super::model::{self, Model, Room};
+use crate::app::human::{Kind, carrier, safe};
+
+/// Narrower screens show no people.
+const WIDE: u16 = 70;
+const SIDE: u16 = 20;
+
+/// All that is shown.
+pub struct View<'a> {
+    pub model: &'a Model,
+    pub people: &'a [Person],
+    pub status: &'a Status,
+    pub server: &'a str,
+    /// The line that is typed, and what of it stands before the cursor.
+    pub typed: (&'a str, &'a str),
+    pub is_coloured: bool,
+}
+
+impl View<'_> {
+    /// Draws it.
+    pub fn draw(&self, frame: &mut Frame<'_>) {
+        let rows = [Constraint::Length(1), Constraint::Min(1), Constraint::Length(1), Constraint::Length(1)];
+        let [top, middle, bottom, input] = Layout::vertical(rows).areas(frame.area());
+        let side = if frame.area().width >= WIDE { SIDE } else { 0 };
+        let [messages, people] =
+            Layout::horizontal([Constraint::Min(1), Constraint::Length(side)]).areas(middle);
+        frame.render_widget(self.rooms(), top);
+        self.messages(frame, messages);
+        if side > 0 {
+            frame.render_widget(self.people(people.height), people);
+        }
+        frame.render_widget(
+            Paragraph::new(self.status()).style(self.style(Color::Gray, Modifier::REVERSED)),
+            bottom,
+        );
+        self.input(frame, input);
+    }
+
+    fn rooms(&self) -> Line<'static> {
+        let rooms = self.model.rooms.iter().enumerate().flat_map(|(place, room)| {
+            let name = match &room.peer {
+                Some(peer) => peer.clone(),
+                None => self.status.group.map_or("(no group)".into(), |group| group.to_string()),
+            };
+            let unread = if room.unread > 0 { format!(" ({})", room.unread) } else { String::new() };
+            let style = match () {
+                () if place == self.model.current => {
+                    Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+                }
+                () if room.unread > 0 => self.style(Color::Cyan, Modifier::BOLD),
+                () => Style::new(),
+            };
+            [Span::styled(format!("{name}{unread}"), style), Span::raw("  ")]
+        });
+        rooms.collect()
+    }
+
+    fn messages(&self, frame: &mut Frame<'_>, area: Rect) {
+        let room = &self.model.rooms[self.model.current];
+        let lines = self.last_lines(room, area.width, area.height);
+        let above = area.height.saturating_sub(lines.len() as u16);
+        let area = Rect { y: area.y + above, height: area.height - above, ..area };
+        frame.render_widget(Paragraph::new(lines), area);
+    }
+
+    /// As many lines of the room's end as fit.
+    fn last_lines(&self, room: &Room, width: u16, height: u16) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
+        for line in room.lines.iter().rev().skip(room.scrolled) {
+            let mut rows = wrap(&shown(line), usize::from(width.max(1)));
+            while let Some(row) = rows.pop() {
+                lines.push(Line::styled(row, self.style_of(line)));
+                if lines.len() >= usize::from(height) {
+                    lines.reverse();
+                    return lines;
+                }
+            }
+        }
+        lines.reverse();
+        lines
+    }
+
+    fn people(&self, height: u16) -> Paragraph<'static> {
+        let (present, away): (Vec<_>, Vec<_>) = self.people.iter().partition(|person| person.online);
+        let line = |person: &&Person| {
+            let style =
+                if person.online { self.style(Color::Green, Modifier::empty()) } else { Style::new() };
+            let sign = if person.online { '\u{25cf}' } else { '\u{25cb}' };
+            Line::styled(format!("{sign} {}", safe(&person.name)), style)
+        };
+        let lines: Vec<Line<'static>> =
+            present.iter().chain(&away).take(usize::from(height)).map(line).collect();
+        Paragraph::new(lines)
+            .block(Block::new().borders(Borders::LEFT).title(format!(" {} here", present.len())))
+    }
+
+    fn status(&self) -> String {
+        let Status { protocol, transport, name, round_trip, waiting, direct, silent, .. } = self.status;
+        let way = match protocol {
+            Some(Protocol::Extended) => format!("extended, {}", carrier(*transport)),
+            Some(Protocol::Base) => format!("base, {}", carrier(*transport)),
+            None => "looking for it".into(),
+        };
+        let mut words = vec![format!(" {} ({way})", self.server)];
+        words.push(name.as_ref().map_or("no name".into(), |name| safe(name)));
+        words.extend(round_trip.map(|time| format!("{:.0} ms", time.as_secs_f64() * 1000.0)));
+        words.extend((*waiting > 0).then(|| format!("{waiting} on their way")));
+        words.extend(direct.as_ref().map(|peer| format!("direct: {}", safe(peer))));
+        words.extend(silent.then(|| "NO ANSWER".to_owned()));
+        words.join(" | ")
+    }
+
+    fn input(&self, frame: &mut Frame<'_>, area: Rect) {
+        let (line, before) = (safe(self.typed.0), safe(self.typed.1));
+        let cursor = 2 + Span::raw(before).width();
+        // A long line moves to the left, so that the cursor stays in sight.
+        let hidden = cursor.saturating_sub(usize::from(area.width.saturating_sub(1)));
+        let text = Paragraph::new(format!("> {line}")).scroll((0, u16::try_from(hidden).unwrap_or(u16::MAX)));
+        frame.render_widget(text, area);
+        let column = u16::try_from(cursor - hidden).unwrap_or(u16::MAX);
+        frame.set_cursor_position(Position {
+            x: area.x + column.min(area.width.saturating_sub(1)),
+            y: area.y,
+        });
+    }
+
+    fn style_of(&self, line: &model::Line) -> Style {
+        match line.kind {
+            Kind::Text => Style::new(),
+            Kind::Answer if line.text.starts_with("you: ") => self.style(Color::Cyan, Modifier::empty()),
+            Kind::Answer | Kind::Notice => self.style(Color::DarkGray, Modifier::empty()),
+            Kind::Problem => self.style(Color::Red, Modifier::empty()),
+        }
+    }
+
+    fn style(&self, colour: Color, modifier: Modifier) -> Style {
+        let style = Style::new().add_modifier(modifier);
+        if self.is_coloured { style.fg(colour) } else { style }
+    }
+}
+
+fn shown(line: &model::Line) -> String {
+    let mark = match line.mark {
+        None => "",
+        Some((_, Fate::Sent)) => "  [sent]",
+        Some((_, Fate::Delivered)) => "  [delivered]",
+        Some((_, Fate::Stored)) => "  [stored]",
+        Some((_, Fate::NoSuchName)) => "  [not sent: nobody is called so]",
+        Some((_, Fate::MailboxFull)) => "  [not sent: the mailbox is full]",
+        Some((_, Fate::NotRegistered)) => "  [not sent: no name]",
+        Some((_, Fate::Refused)) => "  [not sent: refused]",
+        Some((_, Fate::Unknown)) => "  [unknown]",
+    };
+    format!("{} {} {}{mark}", line.time, line.kind.sign(), line.text)
+}
+
+/// Cuts a line where the width ends.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    let mut used = 0;
+    for letter in text.chars() {
+        let wide = Span::raw(letter.to_string()).width();
+        if used + wide > width {
+            rows.push(String::new());
+            used = 0;
+        }
+        used += wide;
+        if let Some(row) = rows.last_mut() {
+            row.push(letter);
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Screens, letter by letter.
+
+use std::time::Duration;
+
+use chat::{Event, Note, Transport};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use wire::MessageId;
+
+use super::*;
+
+fn status() -> Status {
+    Status {
+        group: "HOME".parse().ok(),
+        name: Some("anna".into()),
+        protocol: Some(Protocol::Extended),
+        transport: Transport::Udp,
+        heartbeat: None,
+        next_ping: None,
+        round_trip: Some(Duration::from_millis(12)),
+        waiting: 0,
+        direct: None,
+        silent: false,
+    }
+}
+
+fn person(name: &str, online: bool) -> Person {
+    Person { name: name.into(), online }
+}
+
+fn drawn(view: &View<'_>, width: u16, height: u16) -> Vec<String> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| view.draw(frame)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+    (0..height).map(row).collect()
+}
+
+fn message(from: &str, text: &[u8]) -> Note {
+    let (from, id, bytes) = (from.to_owned(), MessageId::parse(b"1").unwrap(), text.to_vec());
+    Note::Event(Event::Message { from, id, time: None, bytes })
+}
+
+#[test]
+fn everything_has_its_place() {
+    let mut model = Model::new("server".into());
+    let text = |from: &str, bytes: &[u8]| {
+        Note::Event(Event::Text { group: None, from: Some(from.into()), bytes: bytes.to_vec() })
+    };
+    model.show(&text("bob", b"hello\x1b[2J"), "09:00");
+    model.typed("hi bob".into(), true, None, "09:01");
+    model.show(&message("eve", b"psst"), "09:02");
+    let (people, status) = ([person("anna", true), person("bob", true), person("carl", false)], status());
+    let view = View {
+        model: &model,
+        people: &people,
+        status: &status,
+        server: "192.0.2.1:5000",
+        typed: ("half a line", "half"),
+        is_coloured: false,
+    };
+    assert_eq!(
+        drawn(&view, 72, 8),
+        [
+            "HOME  eve (1)",
+            "                                                    \u{2502} 2 here",
+            "                                                    \u{2502}\u{25cf} anna",
+            "                                                    \u{2502}\u{25cf} bob",
+            "09:00 < bob: hello\\x1b[2J                           \u{2502}\u{25cb} carl",
+            "09:01 * you: hi bob                                 \u{2502}",
+            " 192.0.2.1:5000 (extended, UDP) | anna | 12 ms",
+            "> half a line",
+        ]
+    );
+}
+
+#[test]
+fn a_narrow_screen_shows_messages_wrapped_and_the_end_of_a_long_line() {
+    let mut model = Model::new("server".into());
+    model.show(&message("eve", "grüße, 世界 und so weiter".as_bytes()), "09:02");
+    model.turn(true);
+    let status = Status { silent: true, round_trip: None, name: None, protocol: None, ..status() };
+    let typed = "a line that is longer than the screen is wide";
+    let view = View {
+        model: &model,
+        people: &[],
+        status: &status,
+        server: "s",
+        typed: (typed, typed),
+        is_coloured: true,
+    };
+    assert_eq!(
+        drawn(&view, 30, 7),
+        [
+            "HOME  eve",
+            "",
+            "",
+            "09:02 < eve (directly): grüße,",
+            // A wide letter takes two cells.
+            " 世 界  und so weiter",
+            " s (looking for it) | no name",
+            "onger than the screen is wide",
+        ]
+    );
+}
+
+#[test]
+fn no_screen_is_too_small() {
+    let model = Model::new("server".into());
+    let status = status();
+    let view = View {
+        model: &model,
+        people: &[],
+        status: &status,
+        server: "s",
+        typed: ("x", "x"),
+        is_coloured: true,
+    };
+    for width in 1..5 {
+        for height in 1..6 {
+            assert_eq!(drawn(&view, width, height).len(), usize::from(height));
+        }
+    }
+}

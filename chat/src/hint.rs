@@ -1,0 +1,43 @@
+//! Why a line was not sent, and what to do instead.
+
+use client::MessageError;
+
+/// Why a line was not sent, and what to do instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Hint {
+    /// A command of the protocol.
+    #[error("a line cannot begin with `!`: type `{0}` instead")]
+    Bang(&'static str),
+    /// A helper with the wrong arguments.
+    #[error("usage: {0}")]
+    Usage(&'static str),
+    /// Not a group id.
+    #[error("a group id has 1 to 32 characters of A-Z, 0-9, _ and -")]
+    BadGroup,
+    /// Not a claim.
+    #[error("that is no claim: it has 26 letters and digits, as `chat reg` prints it")]
+    BadClaim,
+    /// Nobody to send it to.
+    #[error("you are in no group, nothing was sent: type `join GROUP`, or `create --join` for a new one")]
+    NoGroup,
+    /// The name was given up, or taken over.
+    #[error("you are not registered, nothing was sent: type `/reg NAME`")]
+    Deregistered,
+    /// Too long.
+    #[error("not sent: {0} bytes are more than the 4096 that one message may have")]
+    TooLarge(usize),
+    /// A message to one person was not taken.
+    #[error("not sent: {0}")]
+    Message(MessageError),
+    /// The relay has no names.
+    #[error("this relay has no names, messages or direct talk: it speaks the base protocol only")]
+    BaseOnly,
+    /// Nobody to talk to directly.
+    #[error(
+        "there is no direct talk, nothing was sent: type `/bridge NAME`, and let NAME do the same with yours"
+    )]
+    NoPeer,
+    /// The input ended while the relay did not answer.
+    #[error("{0} lines were not sent: the relay does not answer")]
+    Unsent(usize),
+}

@@ -1,0 +1,197 @@
+//! Talks with a relay that is played by hand.
+
+use std::net::SocketAddr;
+
+use client::{Config, Transmit, Transport};
+
+use super::*;
+
+fn server() -> SocketAddr {
+    "192.0.2.1:5000".parse().unwrap()
+}
+
+/// What was sent until now.
+fn sent(talk: &mut Talk) -> Vec<String> {
+    let datagram = |transmit| match transmit {
+        Transmit::Send { datagram, .. } => Some(String::from_utf8(datagram).unwrap()),
+        Transmit::Open(_) => None,
+    };
+    std::iter::from_fn(|| talk.client().poll_transmit()).filter_map(datagram).collect()
+}
+
+fn answer(talk: &mut Talk, reply: &str, now: Instant) {
+    talk.client().receive(server(), reply.as_bytes(), now);
+    talk.advance(now);
+}
+
+fn notes(talk: &mut Talk) -> Vec<Note> {
+    std::iter::from_fn(|| talk.note()).collect()
+}
+
+/// A talk whose relay has answered HELLO so.
+fn greeted(hello: &str, lines: &[&str]) -> (Talk, Instant) {
+    let now = Instant::now();
+    let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Claims::new());
+    for line in lines {
+        talk.line(line.as_bytes().to_vec(), now);
+    }
+    talk.client().opened(now);
+    assert_eq!(sent(&mut talk), ["!HELLO 2"]);
+    answer(&mut talk, hello, now);
+    (talk, now)
+}
+
+fn talk(lines: &[&str]) -> (Talk, Instant) {
+    greeted("ERR BAD_CMD UnknownCommand", lines)
+}
+
+fn extended(lines: &[&str]) -> (Talk, Instant) {
+    let (mut talk, now) = greeted(&format!("!OK HELLO 2 {} 60.0", Token::of(7)), &[]);
+    notes(&mut talk);
+    for line in lines {
+        talk.line(line.as_bytes().to_vec(), now);
+    }
+    (talk, now)
+}
+
+#[test]
+fn each_line_waits_for_the_answer_before_it() {
+    let (mut talk, now) = talk(&["join home", "hello", "leave", "hello?"]);
+    talk.end(now);
+    assert_eq!(sent(&mut talk), ["!JOIN HOME AAAAAAAAAAAAAAAA"]);
+    assert!(!talk.is_settled(now));
+    answer(&mut talk, "OK JOINED HOME", now);
+    assert_eq!(sent(&mut talk), ["!PING", "hello", "!LEAVE HOME"]);
+    answer(&mut talk, "OK LEFT HOME", now);
+    assert!(sent(&mut talk).is_empty() && talk.client().is_finished());
+    assert_eq!(notes(&mut talk).last(), Some(&Note::Hint(Hint::NoGroup)));
+}
+
+#[test]
+fn create_and_join_joins_what_was_created() {
+    let (mut talk, now) = talk(&["create --join", "hello"]);
+    answer(&mut talk, "OK CREATED ABCD1234", now);
+    assert_eq!(sent(&mut talk), ["!CREATE AAAAAAAAAAAAAAAA", "!JOIN ABCD1234 AAAAAAAAAAAAAAAA"]);
+    answer(&mut talk, "OK JOINED ABCD1234", now);
+    assert_eq!(sent(&mut talk).last().unwrap(), "hello");
+}
+
+#[test]
+fn a_refused_create_joins_nothing_later() {
+    let (mut talk, now) = talk(&["create --join", "create"]);
+    answer(&mut talk, "ERR CLIENT_LIMIT 3/3", now);
+    answer(&mut talk, "OK CREATED ABCD1234", now);
+    assert_eq!(sent(&mut talk), ["!CREATE AAAAAAAAAAAAAAAA"; 2]);
+}
+
+#[test]
+fn quit_forgets_the_rest() {
+    let (mut talk, _) = talk(&["quit", "create"]);
+    assert!(talk.client().is_finished() && sent(&mut talk).is_empty());
+}
+
+#[test]
+fn a_text_that_begins_like_a_command_is_none() {
+    let (mut base, now) = talk(&["join home"]);
+    answer(&mut base, "OK JOINED HOME", now);
+    sent(&mut base);
+    notes(&mut base);
+    base.line(b"/text !JOIN X".to_vec(), now);
+    assert_eq!((sent(&mut base), notes(&mut base)), (vec![], vec![Note::Hint(Hint::Bang("join GROUP"))]));
+    let (mut talk, now) = extended(&["join home"]);
+    answer(&mut talk, "!OK JOINED HOME", now);
+    sent(&mut talk);
+    talk.line(b"/text !JOIN X".to_vec(), now);
+    assert_eq!(sent(&mut talk), ["!RAW !JOIN X"]);
+}
+
+#[test]
+fn names_are_not_for_base_relays() {
+    let (mut talk, _) = talk(&["/reg anna", "/msg bob hello", "/bridge", "/peers"]);
+    assert_eq!(notes(&mut talk)[1..], [const { Note::Hint(Hint::BaseOnly) }; 4]);
+    assert!(sent(&mut talk).is_empty());
+}
+
+#[test]
+fn messages_are_numbered_and_marked() {
+    let (mut talk, now) = extended(&["/reg anna"]);
+    answer(&mut talk, &format!("!OK REG anna {}", Token::of(8)), now);
+    answer(&mut talk, "!ERR NOT_IN_GROUP JoinFirstUseJOIN", now);
+    notes(&mut talk);
+    talk.line(b"/msg bob one".to_vec(), now);
+    let first = sent(&mut talk).pop().unwrap();
+    let id = first.split(' ').nth(2).unwrap().to_owned();
+    assert_eq!(first, format!("!SEND bob {id} one"));
+    answer(&mut talk, &format!("!STORED bob {id}"), now);
+    answer(&mut talk, &format!("!DELIVERED bob {id}"), now);
+    let marks: Vec<_> = notes(&mut talk)
+        .into_iter()
+        .map(|note| match note {
+            Note::Mark(mark) => (mark.number, mark.to, mark.fate),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let bob = || "bob".to_owned();
+    use client::Fate::{Delivered, Sent, Stored};
+    assert_eq!(marks, [(1, bob(), Sent), (1, bob(), Stored), (1, bob(), Delivered)]);
+    assert_eq!(talk.names(), ["bob"]);
+}
+
+#[test]
+fn who_has_given_the_name_up_is_warned_and_sends_nothing() {
+    let (mut talk, now) = extended(&["join home", "/reg anna"]);
+    answer(&mut talk, "!OK JOINED HOME", now);
+    answer(&mut talk, &format!("!OK REG anna {}", Token::of(8)), now);
+    answer(&mut talk, "!OK WATCH", now);
+    answer(&mut talk, "!OK PEERS . anna=ONLINE", now);
+    talk.line(b"/dereg".to_vec(), now);
+    answer(&mut talk, "!OK DEREG anna", now);
+    sent(&mut talk);
+    notes(&mut talk);
+    talk.line(b"hello".to_vec(), now);
+    talk.line(b"/msg bob hello".to_vec(), now);
+    assert_eq!(notes(&mut talk), [const { Note::Hint(Hint::Deregistered) }; 2]);
+    assert_eq!(sent(&mut talk), [] as [String; 0]);
+}
+
+#[test]
+fn the_claim_is_shown_when_the_name_is_wanted_again() {
+    let (mut talk, now) = extended(&["/reg Anna"]);
+    let claim = Token::of(8);
+    answer(&mut talk, &format!("!OK REG Anna {claim}"), now);
+    answer(&mut talk, "!ERR NOT_IN_GROUP JoinFirstUseJOIN", now);
+    sent(&mut talk);
+    talk.line(b"/reg anna".to_vec(), now);
+    assert_eq!(sent(&mut talk), [format!("!REG anna {claim}")]);
+}
+
+#[test]
+fn the_end_of_the_input_waits_for_the_fate_of_messages() {
+    let (mut talk, now) = extended(&["/reg anna"]);
+    answer(&mut talk, &format!("!OK REG anna {}", Token::of(8)), now);
+    answer(&mut talk, "!ERR NOT_IN_GROUP JoinFirstUseJOIN", now);
+    talk.line(b"/msg bob one".to_vec(), now);
+    talk.end(now);
+    assert!(!sent(&mut talk).contains(&"!DEREG".to_owned()));
+    answer(&mut talk, "!ERR NO_SUCH_NAME bob", now);
+    assert_eq!(sent(&mut talk), ["!DEREG"]);
+    answer(&mut talk, "!OK DEREG anna", now);
+    assert!(talk.client().is_finished());
+}
+
+#[test]
+fn the_end_of_the_input_does_not_wait_for_a_relay_that_is_not_there() {
+    let now = Instant::now();
+    let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Claims::new());
+    talk.line(b"join home".to_vec(), now);
+    talk.line(b"hello".to_vec(), now);
+    talk.end(now);
+    talk.client().opened(now);
+    assert!(!talk.client().is_finished());
+    talk.client().unreachable(now);
+    talk.advance(now);
+    assert!(talk.client().is_finished());
+    assert_eq!(notes(&mut talk).last(), Some(&Note::Hint(Hint::Unsent(2))));
+}

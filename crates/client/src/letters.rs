@@ -1,0 +1,263 @@
+//! Messages to people: each is repeated until its fate is known, and one at a time is on its way to each person, so that they
+//! arrive in order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use wire::MessageId;
+
+use crate::limits::{DIRECT_PAUSES, MAX_LETTERS, MAX_LETTERS_TO_ONE, MAX_STORED, PAUSES, pause};
+use crate::people::fold;
+
+/// What waits, and what is on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    /// By the recipient's folded name.
+    queues: BTreeMap<String, Queue>,
+    waiting: usize,
+    /// Messages that the relay keeps, of which it tells once they are delivered.
+    stored: VecDeque<(MessageId, String)>,
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Relay,
+    Direct,
+}
+
+/// A message that is to be sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) to: String,
+    pub(crate) id: MessageId,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) way: Way,
+    pub(crate) first: bool,
+}
+
+/// No room for one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+#[derive(Debug, Default)]
+struct Queue {
+    letters: VecDeque<Letter>,
+    way: Option<Way>,
+    /// How often the first one was sent in this way.
+    sent: u32,
+    again_at: Option<Instant>,
+    /// The first one has been told as sent.
+    told: bool,
+    /// Refusals that name no message, and may still come for one that is settled.
+    strays: u32,
+}
+
+#[derive(Debug)]
+struct Letter {
+    to: String,
+    id: MessageId,
+    bytes: Vec<u8>,
+}
+
+impl Letters {
+    pub(crate) fn push(&mut self, to: &str, id: MessageId, bytes: &[u8]) -> Result<(), Full> {
+        let queue = self.queues.entry(fold(to)).or_default();
+        if self.waiting >= MAX_LETTERS || queue.letters.len() >= MAX_LETTERS_TO_ONE {
+            return Err(Full);
+        }
+        queue.letters.push_back(Letter { to: to.to_owned(), id, bytes: bytes.to_vec() });
+        self.waiting += 1;
+        Ok(())
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// What is to be sent now. Messages to this peer go directly.
+    pub(crate) fn due(&mut self, direct: Option<&str>, now: Instant) -> Vec<Due> {
+        let direct = direct.map(fold);
+        let queues = self.queues.iter_mut();
+        queues
+            .filter_map(|(name, queue)| {
+                queue.due(if direct.as_ref() == Some(name) { Way::Direct } else { Way::Relay }, now)
+            })
+            .collect()
+    }
+
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let waiting = self.queues.values().filter(|queue| !queue.letters.is_empty());
+        waiting.map(|queue| queue.again_at.unwrap_or(now)).min()
+    }
+
+    /// A direct message to this peer has been sent as often as it may: the way does not carry.
+    pub(crate) fn is_stuck(&self, peer: &str, now: Instant) -> bool {
+        self.queues.get(&fold(peer)).is_some_and(|queue| {
+            queue.way == Some(Way::Direct)
+                && queue.sent as usize >= DIRECT_PAUSES.len()
+                && queue.again_at.is_some_and(|at| at <= now)
+        })
+    }
+
+    /// Sends everything again at once: the way to the relay is a new one.
+    pub(crate) fn hurry(&mut self) {
+        for queue in self.queues.values_mut() {
+            queue.again_at = None;
+            queue.sent = 0;
+        }
+    }
+
+    /// The message is with its recipient; to whom it went, if that is news.
+    pub(crate) fn delivered(&mut self, id: MessageId) -> Option<String> {
+        if let Some(place) = self.stored.iter().position(|(stored, _)| *stored == id) {
+            return self.stored.remove(place).map(|(_, to)| to);
+        }
+        self.settle(id)
+    }
+
+    /// The relay keeps the message; to whom it goes, if that is news.
+    pub(crate) fn stored(&mut self, id: MessageId) -> Option<String> {
+        let to = self.settle(id)?;
+        if self.stored.len() >= MAX_STORED {
+            self.stored.pop_front();
+        }
+        self.stored.push_back((id, to.clone()));
+        Some(to)
+    }
+
+    /// A refusal for this name: the message that it settles.
+    pub(crate) fn refused(&mut self, name: &str) -> Option<(String, MessageId)> {
+        let key = fold(name);
+        let on_its_way = |queue: &Queue| queue.way == Some(Way::Relay) && queue.sent > 0;
+        // However the relay spells it, if there is only one that can be meant.
+        let mut others =
+            self.queues.iter().filter(|(_, queue)| on_its_way(queue)).map(|(name, _)| name.clone());
+        let key = match (self.queues.contains_key(&key), others.next(), others.next()) {
+            (false, Some(only), None) => only,
+            _ => key,
+        };
+        let queue = self.queues.get_mut(&key).filter(|queue| on_its_way(queue))?;
+        if queue.strays > 0 {
+            queue.strays -= 1;
+            return None;
+        }
+        let strays = queue.sent - 1;
+        let id = queue.letters.front()?.id;
+        let to = self.settle(id)?;
+        if let Some(queue) = self.queues.get_mut(&key) {
+            queue.strays = strays;
+        }
+        Some((to, id))
+    }
+
+    /// Gives everything up.
+    pub(crate) fn drain(&mut self) -> Vec<(String, MessageId)> {
+        self.waiting = 0;
+        let queues = std::mem::take(&mut self.queues).into_values();
+        queues.flat_map(|queue| queue.letters).map(|letter| (letter.to, letter.id)).collect()
+    }
+
+    /// Takes a message out that is the first of its queue.
+    fn settle(&mut self, id: MessageId) -> Option<String> {
+        let is_first = |queue: &Queue| queue.letters.front().is_some_and(|letter| letter.id == id);
+        let (key, queue) = self.queues.iter_mut().find(|(_, queue)| is_first(queue))?;
+        let letter = queue.letters.pop_front()?;
+        *queue = Queue { letters: std::mem::take(&mut queue.letters), ..Queue::default() };
+        if queue.letters.is_empty() {
+            let key = key.clone();
+            self.queues.remove(&key);
+        }
+        self.waiting -= 1;
+        Some(letter.to)
+    }
+}
+
+impl Queue {
+    fn due(&mut self, way: Way, now: Instant) -> Option<Due> {
+        if self.way != Some(way) {
+            self.way = Some(way);
+            self.sent = 0;
+            self.again_at = None;
+        }
+        let letter = self.letters.front().filter(|_| self.again_at.is_none_or(|at| at <= now))?;
+        let pauses = if way == Way::Direct { &DIRECT_PAUSES } else { &PAUSES };
+        self.again_at = Some(now + pause(pauses, self.sent));
+        self.sent += 1;
+        let first = !std::mem::replace(&mut self.told, true);
+        Some(Due { to: letter.to.clone(), id: letter.id, bytes: letter.bytes.clone(), way, first })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    fn ids() -> impl FnMut() -> MessageId {
+        let mut random = Random::seeded(3);
+        move || random.message_id()
+    }
+
+    #[test]
+    fn one_at_a_time_for_each_person() {
+        let (mut letters, mut id, now) = (Letters::default(), ids(), Instant::now());
+        let (first, second, other) = (id(), id(), id());
+        letters.push("bob", first, b"1").unwrap();
+        letters.push("Bob", second, b"2").unwrap();
+        letters.push("eve", other, b"3").unwrap();
+        let due: Vec<_> = letters.due(None, now).into_iter().map(|due| (due.id, due.first)).collect();
+        assert_eq!(due, [(first, true), (other, true)]);
+        assert_eq!(letters.due(None, now), []);
+        let again: Vec<_> = letters.due(None, now + PAUSES[0]).into_iter().map(|due| due.first).collect();
+        assert_eq!(again, [false, false]);
+        assert_eq!(letters.delivered(second), None, "it is not on its way");
+        assert_eq!(letters.stored(first), Some("bob".into()));
+        assert_eq!(letters.stored(first), None);
+        assert_eq!(letters.delivered(first), Some("bob".into()));
+        assert_eq!(letters.delivered(first), None);
+        assert_eq!(letters.due(None, now)[0].id, second);
+        assert_eq!(letters.waiting(), 2);
+    }
+
+    #[test]
+    fn a_refusal_counts_once_however_often_it_was_asked_for() {
+        let (mut letters, mut id, now) = (Letters::default(), ids(), Instant::now());
+        let (first, second) = (id(), id());
+        letters.push("bob", first, b"1").unwrap();
+        letters.push("bob", second, b"2").unwrap();
+        letters.due(None, now);
+        letters.due(None, now + PAUSES[0]);
+        assert_eq!(letters.refused("BOB"), Some(("bob".into(), first)));
+        letters.due(None, now);
+        assert_eq!(letters.refused("bob"), None, "the answer to the repeat");
+        assert_eq!(letters.refused("bob"), Some(("bob".into(), second)));
+        assert_eq!(letters.refused("bob"), None);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let (mut letters, mut id) = (Letters::default(), ids());
+        let taken = |letters: &mut Letters, id: &mut dyn FnMut() -> MessageId, name: String| {
+            (0..MAX_LETTERS).take_while(|_| letters.push(&name, id(), b"").is_ok()).count()
+        };
+        assert_eq!(taken(&mut letters, &mut id, "bob".into()), MAX_LETTERS_TO_ONE);
+        let more: usize = (0..100).map(|number| taken(&mut letters, &mut id, number.to_string())).sum();
+        assert_eq!(more, MAX_LETTERS - MAX_LETTERS_TO_ONE);
+        assert_eq!(letters.drain().len(), MAX_LETTERS);
+        assert_eq!(letters.waiting(), 0);
+    }
+
+    #[test]
+    fn a_direct_way_that_does_not_carry_is_noticed_and_left() {
+        let (mut letters, mut id, mut now) = (Letters::default(), ids(), Instant::now());
+        letters.push("bob", id(), b"1").unwrap();
+        for pause in DIRECT_PAUSES {
+            assert!(!letters.is_stuck("bob", now));
+            assert_eq!(letters.due(Some("Bob"), now)[0].way, Way::Direct);
+            now += pause;
+        }
+        assert!(letters.is_stuck("bob", now));
+        assert_eq!(letters.due(None, now)[0].way, Way::Relay);
+    }
+}

@@ -1,0 +1,113 @@
+//! Who is in the group, as far as the relay has told.
+
+use std::collections::BTreeMap;
+
+use wire::News;
+
+use crate::limits::MAX_PEOPLE;
+
+/// The people of one group, in the order of their names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct People {
+    known: BTreeMap<String, Person>,
+    /// Of the list that is being asked for: who is not on it is gone.
+    listed: Option<BTreeMap<String, Person>>,
+}
+
+/// Somebody with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// As its owner writes it.
+    pub name: String,
+    /// Here, and reached at once.
+    pub online: bool,
+}
+
+/// Two spellings of one name give the same text: letters in lower case, as the relay compares them.
+pub fn fold(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
+}
+
+impl People {
+    /// A list begins.
+    pub(crate) fn begin(&mut self) {
+        self.listed = Some(BTreeMap::new());
+    }
+
+    /// One more entry of the list.
+    pub(crate) fn list(&mut self, name: &str, news: News) {
+        let listed = self.listed.get_or_insert_default();
+        put(listed, name, news == News::Online);
+    }
+
+    /// The list is complete.
+    pub(crate) fn end(&mut self) {
+        if let Some(listed) = self.listed.take() {
+            self.known = listed;
+        }
+    }
+
+    /// Something has become of somebody.
+    pub(crate) fn hear(&mut self, name: &str, news: News) {
+        match news {
+            News::Online | News::Joined => put(&mut self.known, name, true),
+            News::Offline => put(&mut self.known, name, false),
+            News::Left => drop(self.known.remove(&fold(name))),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Person> {
+        self.known.values()
+    }
+
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn put(people: &mut BTreeMap<String, Person>, name: &str, online: bool) {
+    let key = fold(name);
+    if people.len() < MAX_PEOPLE || people.contains_key(&key) {
+        people.insert(key, Person { name: name.to_owned(), online });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(people: &People) -> Vec<(String, bool)> {
+        people.iter().map(|person| (person.name.clone(), person.online)).collect()
+    }
+
+    #[test]
+    fn a_list_replaces_what_was_known_once_it_is_complete() {
+        let mut people = People::default();
+        people.hear("Old", News::Joined);
+        people.begin();
+        people.list("bob", News::Offline);
+        people.list("Anna", News::Online);
+        assert_eq!(names(&people), [("Old".into(), true)]);
+        people.end();
+        assert_eq!(names(&people), [("Anna".into(), true), ("bob".into(), false)]);
+    }
+
+    #[test]
+    fn news_change_one_person_however_the_name_is_written() {
+        let mut people = People::default();
+        people.hear("\u{c9}va", News::Joined);
+        people.hear("\u{e9}VA", News::Offline);
+        assert_eq!(names(&people), [("\u{e9}VA".into(), false)]);
+        people.hear("\u{c9}va", News::Left);
+        assert_eq!(names(&people), []);
+    }
+
+    #[test]
+    fn so_many_are_known() {
+        let mut people = People::default();
+        for number in 0..MAX_PEOPLE + 5 {
+            people.hear(&format!("n{number}"), News::Joined);
+        }
+        assert_eq!(people.iter().count(), MAX_PEOPLE);
+    }
+}

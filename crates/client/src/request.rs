@@ -1,0 +1,88 @@
+//! What can be asked of a relay.
+
+use std::fmt;
+
+use wire::{GroupId, Token};
+
+use crate::base;
+
+/// What can be asked of a relay. What stands behind [`Request::Who`] only an extended relay can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Make a group.
+    Create,
+    /// Become a member, and leave the group one is in.
+    Join(GroupId),
+    /// Stop being a member.
+    Leave(GroupId),
+    /// Give a sign of life, and learn the suggested heartbeat.
+    Ping,
+    /// Count the members.
+    Who,
+    /// Have a name.
+    Register {
+        /// The name.
+        name: String,
+        /// What proves that it is one's own, if it is.
+        claim: Option<Token>,
+    },
+    /// Have no name any more: messages wait for its owner.
+    Deregister,
+    /// List the people of the group.
+    Peers,
+    /// Hear who comes and goes.
+    Watch,
+    /// Hear no more of it.
+    Unwatch,
+    /// Wait for somebody to talk to directly: for this person, or for whoever waits in the same group.
+    Bridge(Option<String>),
+    /// Wait no more.
+    Unbridge,
+}
+
+impl Request {
+    /// The same for a base client, if it can ask for it.
+    pub(crate) fn base(&self) -> Option<base::Request> {
+        match *self {
+            Self::Create => Some(base::Request::Create),
+            Self::Join(group) => Some(base::Request::Join(group)),
+            Self::Leave(group) => Some(base::Request::Leave(group)),
+            Self::Ping => Some(base::Request::Ping),
+            Self::Who => Some(base::Request::Who),
+            _ => None,
+        }
+    }
+}
+
+impl From<base::Request> for Request {
+    fn from(request: base::Request) -> Self {
+        match request {
+            base::Request::Create => Self::Create,
+            base::Request::Join(group) => Self::Join(group),
+            base::Request::Leave(group) => Self::Leave(group),
+            base::Request::Ping => Self::Ping,
+            base::Request::Who => Self::Who,
+        }
+    }
+}
+
+/// The command for people to read, without its `!` and without the claim, which is a secret.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create => f.write_str("CREATE"),
+            Self::Join(group) => write!(f, "JOIN {group}"),
+            Self::Leave(group) => write!(f, "LEAVE {group}"),
+            Self::Ping => f.write_str("PING"),
+            Self::Who => f.write_str("WHO"),
+            Self::Register { name, .. } => write!(f, "REG {name}"),
+            Self::Deregister => f.write_str("DEREG"),
+            Self::Peers => f.write_str("PEERS"),
+            Self::Watch => f.write_str("WATCH"),
+            Self::Unwatch => f.write_str("UNWATCH"),
+            Self::Bridge(None) => f.write_str("BRIDGE"),
+            Self::Bridge(Some(name)) => write!(f, "BRIDGE {name}"),
+            Self::Unbridge => f.write_str("UNBRIDGE"),
+        }
+    }
+}

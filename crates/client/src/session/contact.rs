@@ -1,0 +1,212 @@
+//! The way to the relay: lost, looked for, found again.
+
+use std::time::Instant;
+
+use wire::{Cookie, GroupId, Heartbeat, Token};
+
+use super::ask::{Cause, group_of};
+use super::{Request, Session};
+use crate::event::{Closing, Event, Protocol};
+use crate::greeting::Greeting;
+use crate::limits::{CONNECTING, PAUSES, pause};
+use crate::people::fold;
+
+/// How the session stands with its relay.
+#[derive(Debug)]
+pub(super) enum Link {
+    Live,
+    /// A socket is being opened.
+    Opening {
+        round: u32,
+        since: Instant,
+    },
+    /// The relay is greeted, to go on or to begin anew.
+    Greeting {
+        round: u32,
+        greeting: Greeting,
+    },
+    /// Nobody answered: tried again then.
+    Pausing {
+        round: u32,
+        until: Instant,
+    },
+}
+
+impl Session {
+    /// The way is lost: looks for another one, from another port.
+    pub(crate) fn lose(&mut self, now: Instant) {
+        if self.leaving {
+            self.queue.clear();
+            self.asked = None;
+            return;
+        }
+        if matches!(self.link, Link::Live) {
+            self.out.event(Event::Interrupted);
+            self.open(0, now);
+        }
+    }
+
+    /// The socket that was asked for is there.
+    pub(crate) fn opened(&mut self, now: Instant) {
+        if let Link::Opening { round, .. } = self.link {
+            self.greet(round, Some(self.token), now);
+        }
+    }
+
+    /// The socket that was asked for cannot be had, or is of no use any more.
+    pub(crate) fn closed(&mut self, now: Instant) {
+        match self.link {
+            Link::Live => self.lose(now),
+            Link::Opening { round, .. } | Link::Greeting { round, .. } => self.wait(round, now),
+            Link::Pausing { .. } => {}
+        }
+    }
+
+    /// The relay does not know this session: begins another, in the same way.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        match self.link {
+            Link::Live if self.leaving => self.lose(now),
+            Link::Live => {
+                self.out.event(Event::Interrupted);
+                self.greet(0, None, now);
+            }
+            Link::Greeting { round, .. } => self.greet(round, None, now),
+            _ => {}
+        }
+    }
+
+    pub(super) fn prove(&mut self, cookie: Cookie, now: Instant) {
+        if let Link::Greeting { greeting, .. } = &mut self.link
+            && greeting.prove(cookie, now)
+        {
+            let again = greeting.encode();
+            self.transmit(again);
+        }
+    }
+
+    /// What answers a greeting in the base protocol: there are no sessions any more.
+    pub(super) fn is_unknown(&mut self) {
+        self.is_void |= matches!(self.link, Link::Greeting { .. });
+    }
+
+    /// `!OK RESUMED`: the session goes on here.
+    pub(super) fn resumed(&mut self, group: Option<GroupId>, name: Option<&str>, token: Token, now: Instant) {
+        if !matches!(&self.link, Link::Greeting { greeting, .. } if greeting.is_resume()) {
+            return;
+        }
+        self.token = token;
+        self.name = name.map(str::to_owned);
+        self.come_back(false, now);
+        if group.is_some() {
+            self.group = group;
+            self.home = group;
+        }
+        self.want_back(group, now);
+    }
+
+    /// `!OK HELLO`: another session has begun.
+    pub(super) fn greeted(&mut self, token: Token, heartbeat: Heartbeat, now: Instant) {
+        if !matches!(&self.link, Link::Greeting { greeting, .. } if !greeting.is_resume()) {
+            return;
+        }
+        self.token = token;
+        self.heartbeat = heartbeat;
+        self.name = None;
+        self.group = None;
+        self.order.forget();
+        self.come_back(true, now);
+        self.want_back(None, now);
+    }
+
+    fn come_back(&mut self, anew: bool, now: Instant) {
+        self.link = Link::Live;
+        self.unconfirmed = 0;
+        self.rest(now);
+        self.out.event(Event::Contact { protocol: Protocol::Extended, transport: self.transport });
+        self.out.event(Event::Resumed { anew });
+        self.letters.hurry();
+    }
+
+    /// Asks for what the relay does not know any more, before what was asked when the way was lost.
+    fn want_back(&mut self, group: Option<GroupId>, now: Instant) {
+        let asked = self.asked.take();
+        self.queue.retain(|(_, cause)| *cause != Cause::Again);
+        // The later ones come before the earlier ones.
+        if let Some(asked) = asked {
+            self.queue.push_front((asked.request, asked.cause));
+        }
+        let is_asked = |request: &Request| group_of(request).is_some();
+        let moves = self.queue.iter().any(|(request, cause)| *cause == Cause::Person && is_asked(request));
+        if let Some(home) = self.home.filter(|home| group != Some(*home) && !moves) {
+            self.queue.push_front((Request::Join(home), Cause::Again));
+        }
+        if let Some((name, claim)) = &self.own
+            && self.name.as_ref().is_none_or(|held| fold(held) != fold(name))
+        {
+            let request = Request::Register { name: name.clone(), claim: Some(*claim) };
+            self.queue.push_front((request, Cause::Again));
+        }
+        if group.is_some() && self.name.is_some() {
+            self.ask_own(Request::Watch);
+            self.ask_own(Request::Peers);
+        }
+        self.tick(now);
+    }
+
+    pub(super) fn tick_link(&mut self, now: Instant) {
+        match &mut self.link {
+            Link::Live => {}
+            Link::Opening { round, since } => {
+                let round = *round;
+                if now >= *since + CONNECTING {
+                    self.wait(round, now);
+                }
+            }
+            Link::Greeting { round, greeting } if greeting.deadline() <= now => {
+                let round = *round;
+                if greeting.repeat(now) {
+                    let again = greeting.encode();
+                    self.transmit(again);
+                } else {
+                    self.wait(round, now);
+                }
+            }
+            Link::Greeting { .. } => {}
+            Link::Pausing { round, until } if *until <= now => {
+                let round = *round;
+                self.open(round, now);
+            }
+            Link::Pausing { .. } => {}
+        }
+    }
+
+    pub(super) fn link_deadline(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Live => None,
+            Link::Opening { since, .. } => Some(*since + CONNECTING),
+            Link::Greeting { greeting, .. } => Some(greeting.deadline()),
+            Link::Pausing { until, .. } => Some(*until),
+        }
+    }
+
+    fn open(&mut self, round: u32, now: Instant) {
+        self.close_direct(Closing::Silence);
+        let transports = &self.config.transports;
+        self.transport = transports[round as usize % transports.len()];
+        self.out.open(self.transport);
+        self.link = Link::Opening { round, since: now };
+    }
+
+    fn greet(&mut self, round: u32, resume: Option<Token>, now: Instant) {
+        let greeting = Greeting::new(resume, self.transport, now);
+        self.transmit(greeting.encode());
+        self.link = Link::Greeting { round, greeting };
+    }
+
+    fn wait(&mut self, round: u32, now: Instant) {
+        if round == 0 {
+            self.out.event(Event::NoContact { refused: false });
+        }
+        self.link = Link::Pausing { round: round + 1, until: now + pause(&PAUSES, round) };
+    }
+}

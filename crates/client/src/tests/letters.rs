@@ -1,0 +1,212 @@
+//! Messages to people, whatever the network does: once each, and in order.
+
+use super::network::{STORM, Weather};
+use super::world::World;
+use crate::{Closing, Event, Fate, Request};
+
+fn texts(events: &[Event], sender: &str) -> Vec<String> {
+    let text = |event: &Event| match event {
+        Event::Message { from, bytes, .. } if from == sender => {
+            Some(String::from_utf8(bytes.clone()).unwrap())
+        }
+        _ => None,
+    };
+    events.iter().filter_map(text).collect()
+}
+
+fn fates(events: &[Event]) -> Vec<Fate> {
+    let fate = |event: &Event| match event {
+        Event::Fate { fate, .. } => Some(*fate),
+        _ => None,
+    };
+    events.iter().filter_map(fate).collect()
+}
+
+fn write(world: &mut World, member: usize, to: &str, text: &str) {
+    let now = world.now;
+    world.client(member).message(to, text.as_bytes(), now).unwrap();
+}
+
+#[test]
+fn a_message_is_sent_and_delivered() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    write(&mut world, 0, "bob", "!hello  bob");
+    world.pass(2.0);
+    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::Delivered]);
+    assert_eq!(texts(&world.events(1), "anna"), ["!hello  bob"]);
+}
+
+#[test]
+fn each_arrives_once_and_in_order_in_a_storm() {
+    for seed in 0..25 {
+        let names = ["anna", "bob", "eve"];
+        let mut world = World::of(&names, seed);
+        world.network.weather = STORM;
+        for number in 0..12 {
+            for member in 0..3 {
+                for other in (0..3).filter(|other| *other != member) {
+                    write(&mut world, member, names[other], &number.to_string());
+                }
+            }
+            world.pass(0.7);
+        }
+        world.pass_until(|world| world.clients.iter().all(|member| member.client.waiting() == 0));
+        // What is stored is delivered when its recipient is heard next.
+        world.network.weather = super::network::FAIR;
+        world.pass(300.0);
+        let all: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+        for member in 0..3 {
+            let events = world.events(member);
+            for other in (0..3).filter(|other| *other != member) {
+                assert_eq!(texts(&events, names[other]), all, "seed {seed}: {}", names[member]);
+            }
+            let sent = fates(&events).iter().filter(|fate| **fate == Fate::Sent).count();
+            let delivered = fates(&events).iter().filter(|fate| **fate == Fate::Delivered).count();
+            assert_eq!(sent, 24, "seed {seed}");
+            // The news of a late delivery may be lost: what is stored is told once.
+            let stored = fates(&events).iter().filter(|fate| **fate == Fate::Stored).count();
+            assert!(delivered <= 24 && delivered + stored >= 24, "seed {seed}: {delivered} and {stored}");
+        }
+    }
+}
+
+#[test]
+fn each_arrives_once_and_in_order_while_networks_change() {
+    for seed in 100..115 {
+        let mut world = World::of(&["anna", "bob"], seed);
+        world.network.weather = Weather { lost: 15, ..STORM };
+        for number in 0..20 {
+            write(&mut world, 0, "bob", &number.to_string());
+            let member = world.network.pick(8) as usize;
+            if member < 2 {
+                let now = world.now;
+                world.client(member).network_changed(now);
+            }
+            world.pass(1.0);
+        }
+        world.network.weather = super::network::FAIR;
+        world.pass_until(|world| world.client(0).waiting() == 0);
+        world.pass(30.0);
+        let all: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+        assert_eq!(texts(&world.events(1), "anna"), all, "seed {seed}");
+    }
+}
+
+#[test]
+fn mail_waits_for_who_is_away() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    world.ask(1, Request::Deregister);
+    world.pass(1.0);
+    write(&mut world, 0, "bob", "one");
+    write(&mut world, 0, "bob", "two");
+    world.pass(5.0);
+    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::Stored, Fate::Sent, Fate::Stored]);
+    world.events(1);
+    let claim = world.clients[1].client.name();
+    assert_eq!(claim, None);
+    assert!(world.clients[1].client.message("anna", b"x", world.now).is_err(), "deregistered");
+}
+
+#[test]
+fn a_name_that_nobody_has_and_a_full_box_are_told() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    write(&mut world, 0, "nobody", "x");
+    world.pass(1.0);
+    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::NoSuchName]);
+    world.relay.quota = 0;
+    write(&mut world, 0, "bob", "x");
+    world.pass(1.0);
+    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::MailboxFull]);
+}
+
+/// Both ask for each other, and the way opens.
+fn bridged() -> World {
+    let mut world = World::of(&["anna", "bob"], 1);
+    world.ask(0, Request::Bridge(Some("bob".into())));
+    world.pass(1.0);
+    assert_eq!(world.events(0), [Event::Waiting(Some("bob".into()))]);
+    world.ask(1, Request::Bridge(Some("anna".into())));
+    world.pass(1.0);
+    for (member, name) in [(0, "bob"), (1, "anna")] {
+        let events = world.events(member);
+        assert!(matches!(&events[..], [Event::Punching(_), Event::DirectOpen { .. }]), "{events:?}");
+        assert_eq!(world.clients[member].client.direct_peer(), Some(name));
+    }
+    world
+}
+
+#[test]
+fn direct_messages_go_straight_and_strangers_are_never_shown() {
+    let mut world = bridged();
+    world.pass(4.0);
+    world.relay.received.clear();
+    write(&mut world, 0, "Bob", "between us");
+    world.pass(1.0);
+    assert_eq!(texts(&world.events(1), "anna"), ["between us"]);
+    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::Delivered]);
+    assert!(!world.relay.received.iter().any(|text| text.contains("between us")));
+    let now = world.now;
+    let spied = world.arrived.iter().rfind(|letter| letter.datagram.starts_with(b"!D ")).unwrap().clone();
+    for from in ["203.0.113.9:5000", "192.0.2.1:5001"] {
+        let from = from.parse().unwrap();
+        world.client(1).receive(from, &spied.datagram, now);
+        world.client(1).receive(from, b"!MSG eve 1 17 hello", now);
+        world.client(1).receive(from, b"hello", now);
+    }
+    let peer = world.clients[0].address.unwrap();
+    world.client(1).receive(peer, b"hello", now);
+    world.client(1).receive(peer, b"!FROM eve 0000000000 hello", now);
+    world.pass(1.0);
+    assert_eq!(world.events(1), []);
+}
+
+#[test]
+fn direct_messages_are_in_order_in_a_storm() {
+    let mut world = bridged();
+    world.network.weather = STORM;
+    for number in 0..20 {
+        write(&mut world, 0, "bob", &number.to_string());
+    }
+    world.pass_until(|world| world.client(0).waiting() == 0);
+    world.pass(20.0);
+    let all: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    assert_eq!(texts(&world.events(1), "anna"), all);
+}
+
+#[test]
+fn a_direct_way_that_breaks_is_replaced_by_the_relay() {
+    let mut world = bridged();
+    world.pass(4.0);
+    // Only between the two: the relay is still reached.
+    let (anna, bob) = (world.clients[0].address.unwrap(), world.clients[1].address.unwrap());
+    world.break_between = Some((anna, bob));
+    write(&mut world, 0, "bob", "anyway");
+    world.pass(10.0);
+    let events = world.events(0);
+    assert!(
+        events.contains(&Event::DirectClosed { name: "bob".into(), reason: Closing::Silence }),
+        "{events:?}"
+    );
+    assert_eq!(fates(&events).last(), Some(&Fate::Delivered));
+    assert_eq!(texts(&world.events(1), "anna"), ["anyway"]);
+}
+
+#[test]
+fn hanging_up_is_told_to_both() {
+    let mut world = bridged();
+    let now = world.now;
+    assert!(world.client(0).hang_up(now));
+    world.pass(1.0);
+    let closed = |name: &str, reason| Event::DirectClosed { name: name.into(), reason };
+    assert_eq!(world.events(0), [closed("bob", Closing::Ours)]);
+    assert_eq!(world.events(1), [closed("anna", Closing::Theirs)]);
+    assert!(!world.client(0).hang_up(now));
+}
+
+#[test]
+fn nobody_comes() {
+    let mut world = World::of(&["anna"], 1);
+    world.ask(0, Request::Bridge(None));
+    world.pass(70.0);
+    assert_eq!(world.events(0), [Event::Waiting(None), Event::WaitingEnded]);
+}

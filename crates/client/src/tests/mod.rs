@@ -1,0 +1,8 @@
+//! Tests of whole clients, in a world of their own.
+
+mod letters;
+mod network;
+mod relay;
+mod sessions;
+mod ways;
+mod world;

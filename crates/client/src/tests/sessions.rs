@@ -1,0 +1,218 @@
+//! Sessions: found, kept, lost and found again.
+
+use super::network::STORM;
+use super::world::{World, addresses};
+use crate::{Event, Fate, Protocol, Request, Transport};
+use wire::{GroupId, News, Refusal};
+
+fn home() -> GroupId {
+    "HOME".parse().unwrap()
+}
+
+#[test]
+fn a_session_begins_and_its_requests_are_answered() {
+    let mut world = World::new(1);
+    let anna = world.enter();
+    world.pass(1.0);
+    let contact = Event::Contact { protocol: Protocol::Extended, transport: Transport::Udp };
+    assert_eq!(world.events(anna), [contact]);
+    world.ask(anna, Request::Join(home()));
+    world.pass(1.0);
+    assert_eq!(world.events(anna), [Event::Joined { group: home(), again: false }]);
+    world.ask(anna, Request::Who);
+    world.pass(1.0);
+    assert_eq!(world.events(anna), [Event::Members { group: home(), count: 1 }]);
+    world.ask(anna, Request::Ping);
+    world.pass(1.0);
+    assert!(matches!(world.events(anna)[..], [Event::Alive { round_trip: Some(_), .. }]));
+    world.ask(anna, Request::Join("NOWHERE".parse().unwrap()));
+    world.pass(1.0);
+    assert!(
+        matches!(world.events(anna)[..], [Event::Refused { refusal: Refusal::NoSuchGroup, .. }]),
+        "and the group stays"
+    );
+    assert_eq!(world.client(anna).group(), Some(home()));
+    world.ask(anna, Request::Leave(home()));
+    world.pass(1.0);
+    assert_eq!(world.events(anna), [Event::Left(home())]);
+}
+
+#[test]
+fn a_name_is_kept_by_its_claim() {
+    let mut world = World::of(&["anna"], 1);
+    let other = world.enter();
+    world.pass(1.0);
+    world.events(other);
+    world.ask(other, Request::Register { name: "anna".into(), claim: None });
+    world.pass(1.0);
+    assert_eq!(world.events(other), [Event::NameTaken("anna".into())]);
+
+    world.ask(0, Request::Register { name: "anna".into(), claim: None });
+    world.pass(1.0);
+    let events = world.events(0);
+    let Some(Event::Registered { claim, .. }) = events.first() else { panic!("{events:?}") };
+    world.ask(other, Request::Register { name: "anna".into(), claim: Some(*claim) });
+    world.pass(1.0);
+    assert!(matches!(&world.events(other)[..], [Event::Registered { name, .. }] if name == "anna"));
+    assert_eq!(world.events(0), [Event::NameMoved("anna".into())]);
+    assert_eq!(world.client(0).name(), None);
+    assert!(world.clients[0].client.message("bob", b"x", world.now).is_err());
+}
+
+#[test]
+fn who_is_there_is_listed_page_by_page() {
+    let mut world = World::of(&["anna", "bob", "carl", "dora", "eve"], 1);
+    world.ask(0, Request::Peers);
+    world.pass(1.0);
+    let events = world.events(0);
+    let [Event::Peers(people)] = &events[..] else { panic!("{events:?}") };
+    let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
+    assert_eq!(names, ["anna", "bob", "carl", "dora", "eve"]);
+    let known: Vec<String> = world.client(4).people().map(|person| person.name.clone()).collect();
+    assert_eq!(known.len(), 5);
+}
+
+#[test]
+fn news_of_people_are_told() {
+    let mut world = World::of(&["anna"], 1);
+    let (address, now) = (super::relay::address(), world.now);
+    world.client(0).receive(address, b"!PEER bob JOINED eve LEFT", now);
+    world.pass(0.1);
+    let news = |name: &str, news| Event::Presence { name: name.into(), news };
+    assert_eq!(world.events(0), [news("bob", News::Joined), news("eve", News::Left)]);
+}
+
+#[test]
+fn payloads_say_who_speaks_and_what_was_lost() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    let say = |world: &mut World, text: &[u8]| {
+        let now = world.now;
+        world.client(1).send(text, now).unwrap();
+        world.pass(0.5);
+    };
+    say(&mut world, b"one");
+    say(&mut world, b"!two");
+    let address = world.clients[0].address.unwrap();
+    world.cut.push(address);
+    say(&mut world, b"lost");
+    say(&mut world, b"lost, too");
+    world.cut.clear();
+    say(&mut world, b"three");
+    let text =
+        |bytes: &[u8]| Event::Text { group: Some(home()), from: Some("bob".into()), bytes: bytes.to_vec() };
+    let missed = Event::Missed { from: "bob".into(), count: 2 };
+    assert_eq!(world.events(0), [text(b"one"), text(b"!two"), missed, text(b"three")]);
+}
+
+#[test]
+fn a_dead_way_is_noticed_and_another_port_goes_on() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    let old = world.clients[0].address.unwrap();
+    world.cut.push(old);
+    world.pass(30.0);
+    let events = world.events(0);
+    assert_eq!(events[0], Event::Interrupted);
+    assert!(events.contains(&Event::Resumed { anew: false }), "{events:?}");
+    let client = &world.clients[0].client;
+    assert_eq!((client.group(), client.name()), (Some(home()), Some("anna")));
+    assert_ne!(world.clients[0].address, Some(old));
+    assert_eq!(addresses(&world)["anna"], world.clients[0].address.unwrap());
+}
+
+#[test]
+fn a_changed_network_resumes_at_once() {
+    let mut world = World::of(&["anna"], 1);
+    let now = world.now;
+    world.client(0).network_changed(now);
+    world.pass(1.0);
+    assert_eq!(world.events(0)[0], Event::Interrupted);
+    assert_eq!(world.clients[0].client.name(), Some("anna"));
+    assert!(world.client(0).is_ready(now));
+}
+
+#[test]
+fn a_relay_that_forgot_the_session_gets_the_name_and_the_group_again() {
+    let mut world = World::of(&["anna"], 1);
+    world.relay.restart();
+    world.pass(30.0);
+    let events = world.events(0);
+    assert!(events.contains(&Event::Resumed { anew: true }), "{events:?}");
+    assert!(events.iter().any(|event| matches!(event, Event::Registered { again: true, .. })), "{events:?}");
+    assert!(events.contains(&Event::Joined { group: home(), again: true }), "{events:?}");
+}
+
+#[test]
+fn a_token_that_is_used_up_begins_anew() {
+    let mut world = World::of(&["anna"], 1);
+    world.relay.restart();
+    let now = world.now;
+    world.client(0).network_changed(now);
+    world.pass(3.0);
+    assert!(world.events(0).contains(&Event::Resumed { anew: true }));
+    assert_eq!(
+        (world.clients[0].client.group(), world.clients[0].client.name()),
+        (Some(home()), Some("anna"))
+    );
+}
+
+#[test]
+fn what_was_asked_when_the_way_was_lost_is_answered_after_it() {
+    let mut world = World::of(&["anna"], 1);
+    world.cut.push(world.clients[0].address.unwrap());
+    world.ask(0, Request::Who);
+    let now = world.now;
+    world.client(0).message("anna", b"to myself", now).unwrap();
+    world.pass(10.0);
+    let events = world.events(0);
+    assert!(events.contains(&Event::Members { group: home(), count: 1 }), "{events:?}");
+    let delivered = |event: &Event| matches!(event, Event::Fate { fate: Fate::Delivered, .. });
+    assert!(events.iter().any(delivered), "{events:?}");
+}
+
+#[test]
+fn who_leaves_is_offline_and_out_of_the_group() {
+    let mut world = World::of(&["anna"], 1);
+    let now = world.now;
+    world.client(0).goodbye(now);
+    world.pass(1.0);
+    assert!(world.client(0).is_finished());
+    assert!(addresses(&world).is_empty());
+    assert!(world.relay.sessions.values().all(|session| session.group.is_none()));
+}
+
+#[test]
+fn a_storm_ends_with_the_truth() {
+    for seed in 0..20 {
+        let mut world = World::of(&["anna", "bob"], seed);
+        world.network.weather = STORM;
+        for round in 0..30 {
+            let member = world.network.pick(2) as usize;
+            let request = match world.network.pick(5) {
+                0 => Request::Join("OTHER".parse().unwrap()),
+                1 => Request::Join(home()),
+                2 => Request::Who,
+                3 => Request::Peers,
+                _ => Request::Ping,
+            };
+            let now = world.now;
+            let _ = world.client(member).request(request, now);
+            if round == 15 {
+                world.relay.restart();
+            }
+            if world.network.pick(10) == 0 {
+                world.client(member).network_changed(now);
+            }
+            world.pass(2.0);
+        }
+        world.network.weather = super::network::FAIR;
+        world.pass(120.0);
+        for (member, name) in ["anna", "bob"].into_iter().enumerate() {
+            let now = world.now;
+            assert!(world.client(member).is_ready(now), "seed {seed}: {:?}", world.clients[member].client);
+            let client = &world.clients[member].client;
+            let session = &world.relay.sessions[&world.clients[member].address.unwrap()];
+            assert_eq!((client.name(), client.group()), (Some(name), session.group), "seed {seed}");
+            assert_eq!(session.name.as_deref(), Some(name), "seed {seed}");
+        }
+    }
+}
