@@ -243,31 +243,4 @@ fn millis_whole(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(event: Event) -> Value {
-        let line = line(&Note::Event(event), "server");
-        assert!(!line.chars().any(is_harmful), "{line}");
-        serde_json::from_str(&line).unwrap()
-    }
-
-    #[test]
-    fn texts_survive_exactly() {
-        let text = "a\"\\\n\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{7f} 👋";
-        let value =
-            parsed(Event::Text { group: Some("HOME".parse().unwrap()), from: None, bytes: text.into() });
-        assert_eq!(
-            (&value["type"], &value["group"], &value["text"]),
-            (&json!("text"), &json!("HOME"), &json!(text))
-        );
-        assert!(value["time"].as_u64().unwrap() > 1_700_000_000_000);
-        let value = parsed(Event::Text { group: None, from: None, bytes: vec![0xff, 0x0a] });
-        assert_eq!((&value["hex"], value.get("text")), (&json!("ff0a"), None));
-    }
-
-    #[test]
-    fn the_type_comes_first() {
-        assert!(line(&Note::Help, "server").starts_with(r#"{"type":"help","time":"#));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! `chat send --group` and `chat send-all`: joins a group, sends, makes sure that it was a member to the end, and leaves.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chat::{Client, Event, Note, Request, RequestError, SendError};
 use wire::{GroupId, Token};
@@ -20,9 +20,16 @@ pub struct Send {
     text: Option<Vec<u8>>,
     more: bool,
     count: u64,
+    /// How often it was looked for a lobby, and when again.
+    looks: u32,
+    look_at: Option<Instant>,
     deadline: Option<Instant>,
     exit: Exit,
 }
+
+/// How often it is looked for a lobby, and how long between.
+const LOOKS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Who is to have it.
 #[derive(Clone, Debug)]
@@ -60,7 +67,19 @@ impl Send {
     ) -> Self {
         let more = text.is_none();
         let step = if name.is_some() { Step::Register } else { Step::Join };
-        Self { client, audience, name, step, text, more, count: 0, deadline, exit: Exit::Ok }
+        Self {
+            client,
+            audience,
+            name,
+            step,
+            text,
+            more,
+            count: 0,
+            looks: 0,
+            look_at: None,
+            deadline,
+            exit: Exit::Ok,
+        }
     }
 
     fn fail(&mut self, now: Instant) {
@@ -82,9 +101,9 @@ impl Send {
                 self.step = Step::Sending;
             }
             Event::Members { .. } if self.step == Step::Looking => self.step = Step::Sending,
+            Event::Joined { .. } if self.step == Step::Looking => self.step = Step::Sending,
             Event::Refused { .. } if self.step == Step::Looking => {
-                self.fail(now);
-                screen.problem("this relay has no lobby: say which group, with --group");
+                self.look_again(screen, now);
                 return Ok(());
             }
             Event::Members { group, count } if self.step == Step::Confirming => {
@@ -112,7 +131,7 @@ impl Send {
     }
 
     fn go_on(&mut self, screen: &mut Screen, now: Instant) {
-        if !self.client.is_ready(now) {
+        if !self.client.is_ready(now) || self.look_at.is_some_and(|at| at > now) {
             return;
         }
         match self.step {
@@ -150,6 +169,17 @@ impl Send {
         self.step = step;
         // The client is ready.
         let _ = self.client.request(request, now);
+    }
+
+    /// The relay brings whoever registers into its lobby, a moment after it has said so.
+    fn look_again(&mut self, screen: &mut Screen, now: Instant) {
+        self.looks += 1;
+        if self.looks < LOOKS {
+            (self.step, self.look_at) = (Step::Join, Some(now + PAUSE));
+            return;
+        }
+        self.fail(now);
+        screen.problem("this relay has no lobby: say which group, with --group");
     }
 
     fn say(&mut self, text: &[u8], screen: &mut Screen, now: Instant) {
@@ -205,6 +235,6 @@ impl Errand for Send {
     }
 
     fn wake_at(&self, now: Instant) -> Option<Instant> {
-        self.deadline.filter(|&deadline| deadline > now)
+        [self.deadline, self.look_at].into_iter().flatten().filter(|&at| at > now).min()
     }
 }

@@ -33,7 +33,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `examples/talk.rs` is a whole program. [`base`] has the base protocol's client alone.
+//! `examples/echo.rs` is a whole program. [`base`] has the base protocol's client alone.
 
 pub mod base;
 mod client;

@@ -136,7 +136,7 @@ impl Session {
                 self.home = self.home.filter(|home| home != group);
             }
             (Request::Deregister | Request::Bridge(_), Refusal::NotRegistered) => self.name = None,
-            (Request::Who, Refusal::NotJoined) => self.lose_group(),
+            (Request::Who, Refusal::NotJoined) if asked.group == self.group => self.lose_group(),
             _ => {}
         }
         if matches!(asked.cause, Cause::Person | Cause::Again) {

@@ -33,6 +33,8 @@ pub(super) enum Said<'a> {
 pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) cause: Cause,
+    /// The group in which it was asked.
+    pub(super) group: Option<GroupId>,
     pub(super) sent: u32,
     pub(super) last_sent: Instant,
     pub(super) deadline: Instant,
@@ -51,10 +53,11 @@ impl<'a> Said<'a> {
 }
 
 impl Asked {
-    pub(super) fn new(request: Request, cause: Cause, now: Instant) -> Self {
+    pub(super) fn new(request: Request, cause: Cause, group: Option<GroupId>, now: Instant) -> Self {
         let mut asked = Self {
             request,
             cause,
+            group,
             sent: 1,
             last_sent: now,
             deadline: now,

@@ -306,7 +306,7 @@ impl Session {
         if request == Request::Peers {
             self.people.begin();
         }
-        let asked = Asked::new(request, cause, now);
+        let asked = Asked::new(request, cause, self.group, now);
         self.transmit(asked.encode());
         self.asked = Some(asked);
     }

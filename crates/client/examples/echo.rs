@@ -1,0 +1,81 @@
+//! A client that has a name, and sends back whatever anybody writes to it.
+//!
+//! `cargo run -p client --example echo -- 127.0.0.1:5000 echo`
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use client::{Client, Config, Event, Request, Transmit, Transport, harmless};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let server: SocketAddr = arguments.next().as_deref().unwrap_or("127.0.0.1:5000").parse()?;
+    let name = arguments.next().unwrap_or_else(|| "echo".into());
+
+    let config = Config { transports: vec![Transport::Udp], ..Config::new(server) };
+    let mut client = Client::new(config, Instant::now())?;
+    let mut socket = None;
+    let mut is_named = false;
+    loop {
+        if !is_named && client.is_ready(Instant::now()) {
+            is_named = true;
+            client.request(Request::Register { name: name.clone(), claim: None }, Instant::now())?;
+        }
+        while let Some(event) = client.poll_event() {
+            answer(&mut client, event);
+        }
+        while let Some(transmit) = client.poll_transmit() {
+            match transmit {
+                Transmit::Open(_) => {
+                    socket = Some(open(server)?);
+                    client.opened(Instant::now());
+                }
+                // What cannot be sent is repeated if it matters.
+                Transmit::Send { to, datagram } => {
+                    drop(socket.as_ref().map(|socket| socket.send_to(&datagram, to)));
+                }
+            }
+        }
+        if let Some(socket) = &socket {
+            wait(&mut client, socket)?;
+        }
+    }
+}
+
+fn answer(client: &mut Client, event: Event) {
+    match event {
+        Event::Message { from, bytes, .. } => {
+            println!("{}: {}", harmless(from.as_bytes()), harmless(&bytes));
+            if let Err(error) = client.message(&from, &bytes, Instant::now()) {
+                println!("not sent: {error}");
+            }
+        }
+        // Keep the claim: it proves that the name is yours when you come back.
+        Event::Registered { name, claim, .. } => println!("registered {name}, by the claim {claim}"),
+        event => println!("{event:?}"),
+    }
+}
+
+/// Until something arrives, or the client wants time to pass.
+fn wait(client: &mut Client, socket: &UdpSocket) -> io::Result<()> {
+    let now = Instant::now();
+    let patience =
+        client.deadline(now).map_or(Duration::from_secs(1), |at| at.saturating_duration_since(now));
+    // Nothing would mean for ever.
+    socket.set_read_timeout(Some(patience.max(Duration::from_millis(1))))?;
+    let mut buffer = [0; 8192];
+    match socket.recv_from(&mut buffer) {
+        Ok((len, from)) => client.receive(from, &buffer[..len], Instant::now()),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            client.tick(Instant::now());
+        }
+        Err(_) => client.unreachable(Instant::now()),
+    }
+    Ok(())
+}
+
+fn open(server: SocketAddr) -> io::Result<UdpSocket> {
+    UdpSocket::bind(if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })
+}
