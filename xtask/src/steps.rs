@@ -22,10 +22,12 @@ const STEPS: [Step; 15] = [
     }),
     ("instruction counts of the hot path", gate::check),
     ("unit, property and contract tests", |shell| {
-        Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay --exclude loadgen").run()?)
+        Ok(cmd!(shell, "cargo test --locked --workspace --exclude relay --exclude loadgen --exclude chat")
+            .run()?)
     }),
-    ("unit tests of the relay and the load generator", |shell| {
+    ("unit tests of the programs", |shell| {
         cmd!(shell, "cargo test --locked -p relay --lib --bins --test turns --test allocations").run()?;
+        cmd!(shell, "cargo test --locked -p chat --lib --bins --test program").run()?;
         Ok(cmd!(shell, "cargo test --locked -p loadgen --lib --bins").run()?)
     }),
     ("loom", loom),
@@ -93,6 +95,7 @@ fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
             "cargo test --locked --release -p relay --test e2e -- --skip watched:: --skip container::"
         )
         .run()?;
+        cmd!(shell, "cargo test --locked --release -p chat --test e2e").run()?;
         Ok(cmd!(shell, "cargo test --locked --release -p loadgen --test *").run()?)
     })?;
     Ok(())

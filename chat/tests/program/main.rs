@@ -4,3 +4,6 @@ mod original;
 mod pipe;
 mod scripts;
 mod terminal;
+
+#[path = "../common/mod.rs"]
+mod common;

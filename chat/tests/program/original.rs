@@ -43,7 +43,14 @@ impl Original {
     /// The program, told to use this server.
     pub fn chat(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
-        command.args(["--server", &self.address.to_string()]).args(arguments).env_remove("CHAT_SERVER");
+        command
+            .args(["--server", &self.address.to_string()])
+            .args(arguments)
+            .env_remove("CHAT_SERVER")
+            .env_remove("CHAT_NAME")
+            .env_remove("CHAT_CLAIM");
+        // Nothing is kept there: the original server has no names.
+        command.env("XDG_STATE_HOME", "/nonexistent");
         command
     }
 

@@ -1,87 +1,19 @@
 //! `chat` at a terminal, seen through a terminal emulator.
 
-use std::io::Read;
-use std::num::NonZero;
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
-
+use crate::common::window::{CTRL_C, CTRL_D, UP, Window};
 use crate::original::{Original, PATIENCE};
-use expectrl::session::OsSession;
 use expectrl::{Expect, Session};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{LocalFlags, tcgetattr};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-const COLUMNS: NonZero<u16> = NonZero::new(60).unwrap();
-const ROWS: NonZero<u16> = NonZero::new(16).unwrap();
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
-const UP: &str = "\x1b[A";
-
-/// The program in a pseudo-terminal.
-struct Window {
-    session: OsSession,
-    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
-}
-
-impl Window {
-    fn open(server: &Original, arguments: &[&str]) -> Self {
-        let mut command = server.chat(arguments);
-        command.env("TERM", "xterm").env_remove("NO_COLOR");
-        let mut session = Session::spawn(command).unwrap();
-        session.get_process_mut().set_window_size(COLUMNS.get(), ROWS.get()).unwrap();
-        let screen = Arc::new((Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)), Condvar::new()));
-        let mut output = session.get_process().get_raw_handle().unwrap();
-        let feed = screen.clone();
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // Reading fails once the program has gone.
-            while let Ok(len @ 1..) = output.read(&mut bytes) {
-                feed.0.lock().unwrap().process(&bytes[..len]);
-                feed.1.notify_all();
-            }
-        });
-        Self { session, screen }
-    }
-
-    fn type_keys(&mut self, keys: &str) {
-        self.session.send(keys).unwrap();
-    }
-
-    /// Waits until the last rows that are not empty are these.
-    fn wait_for(&self, rows: &[&str]) {
-        let (parser, changed) = &*self.screen;
-        let last = |parser: &vt100::Parser| {
-            let shown = parser.screen().rows(0, COLUMNS.get());
-            let mut lines: Vec<String> = shown.map(|row| row.trim_end().to_owned()).collect();
-            while lines.pop_if(|line| line.is_empty()).is_some() {}
-            lines[lines.len().saturating_sub(rows.len())..].to_vec()
-        };
-        let (parser, waited) = changed
-            .wait_timeout_while(parser.lock().unwrap(), PATIENCE, |parser| last(parser) != rows)
-            .unwrap();
-        assert!(!waited.timed_out(), "waited for {rows:#?}, saw\n{}", parser.screen().contents());
-    }
-
-    /// Whether the terminal is in the mode in which the shell left it.
-    fn edits_lines_itself(&self) -> bool {
-        let terminal = self.session.get_process().get_raw_handle().unwrap();
-        tcgetattr(terminal).unwrap().local_flags.contains(LocalFlags::ICANON)
-    }
-
-    fn exit_code(&self) -> i32 {
-        match self.session.get_process().wait().unwrap() {
-            expectrl::process::unix::WaitStatus::Exited(_, code) => code,
-            status => panic!("{status:?}"),
-        }
-    }
+fn open(server: &Original, arguments: &[&str]) -> Window {
+    Window::open(server.chat(arguments))
 }
 
 #[test]
 fn messages_appear_above_the_half_typed_line() {
     let server = Original::start();
     let peer = server.peer();
-    let mut window = Window::open(&server, &[]);
+    let mut window = open(&server, &[]);
     window.wait_for(&[">"]);
     window.type_keys("join home\r");
     window.wait_for(&["> join home", "* joined HOME", "HOME>"]);
@@ -121,7 +53,7 @@ fn messages_appear_above_the_half_typed_line() {
 fn lines_typed_ahead_are_not_lost() {
     let server = Original::start();
     let peer = server.peer();
-    let mut window = Window::open(&server, &[]);
+    let mut window = open(&server, &[]);
     window.wait_for(&[">"]);
     window.type_keys("/join home\rone\rtwo\r/text who\rthr");
     for text in ["one", "two", "who"] {
@@ -137,7 +69,7 @@ fn lines_typed_ahead_are_not_lost() {
 fn a_burst_of_messages_does_not_disturb_the_typing() {
     let server = Original::start();
     let peer = server.peer();
-    let mut window = Window::open(&server, &["--join", "HOME"]);
+    let mut window = open(&server, &["--join", "HOME"]);
     window.wait_for(&["HOME>"]);
     for round in 0..20 {
         for number in 0..20 {
@@ -156,12 +88,12 @@ fn a_burst_of_messages_does_not_disturb_the_typing() {
 #[test]
 fn a_signal_gives_the_terminal_back() {
     let server = Original::start();
-    let mut window = Window::open(&server, &["--join", "HOME"]);
+    let mut window = open(&server, &["--join", "HOME"]);
     window.wait_for(&["HOME>"]);
     window.type_keys("half");
     window.wait_for(&["* joined HOME", "HOME> half"]);
     assert!(!window.edits_lines_itself());
-    kill(Pid::from_raw(window.session.get_process().pid().as_raw()), Signal::SIGTERM).unwrap();
+    window.kill(Signal::SIGTERM);
     window.wait_for(&["HOME> half", "* left HOME"]);
     assert!(window.edits_lines_itself());
     assert_eq!(window.exit_code(), 143);

@@ -33,13 +33,21 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The notes of `chat` with its other name, except where a file is called after it.
+fn renamed(notes: &str) -> String {
+    let files = [("relay-relay-chat", "relay-chat"), ("docs/relay-chat.md", "docs/chat.md")];
+    files
+        .into_iter()
+        .fold(notes.replace("chat", "relay-chat"), |notes, (wrong, right)| notes.replace(wrong, right))
+}
+
 /// Debian has another program called `chat`, and `loadgen` says too little among a machine's commands.
 fn programs() -> [Program; 3] {
     let relay = relay::config::command();
     let loadgen = loadgen::args::Args::command().name("relay-loadgen").bin_name("relay-loadgen");
     let chat = chat::cli::Args::command().name("relay-chat").bin_name("relay-chat");
     // Its notes name it as it is called where it was built.
-    let notes = chat.get_after_help().map(|notes| notes.to_string().replace("chat", "relay-chat"));
+    let notes = chat.get_after_help().map(|notes| renamed(&notes.to_string()));
     let chat = chat.after_help(notes.unwrap_or_default());
     [
         Program { command: relay, section: "8", more: include_str!("relay.roff") },

@@ -13,7 +13,7 @@ use super::names;
 const PROGRAMS: [(&str, &[&str]); 4] = [
     ("relay", &["", "doctor"]),
     ("loadgen", &["", "run", "capacity", "worker", "merge"]),
-    ("chat", &["", "send", "listen"]),
+    ("chat", &["", "send", "send-all", "reg", "dereg", "listen"]),
     (
         "xtask",
         &["", "test", "bench", "gate", "fuzz", "mutants", "sim", "soak", "faults", "reference", "tidy"],

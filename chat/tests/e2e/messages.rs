@@ -1,0 +1,81 @@
+//! Names, presence, the group's talk, messages and mail.
+
+use serde_json::json;
+
+use crate::talker::{Home, relay};
+
+#[test]
+fn people_talk_in_a_group_and_to_each_other() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut anna = here.talk(relay.address(), &["--name", "anna"]);
+    anna.expect(&json!({ "type": "contact", "protocol": "extended", "transport": "udp" }));
+    anna.expect(&json!({ "type": "registered", "name": "anna" }));
+    anna.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let mut bob = there.talk(relay.address(), &["--name", "Bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    anna.expect(&json!({ "type": "presence", "name": "Bob", "news": "joined" }));
+    bob.line("/peers");
+    let people = bob.expect(&json!({ "type": "peers" }));
+    assert_eq!(
+        people["people"],
+        json!([{ "name": "anna", "online": true }, { "name": "Bob", "online": true }])
+    );
+    bob.line("hello all");
+    anna.expect(&json!({ "type": "text", "from": "Bob", "group": "LOBBY", "text": "hello all" }));
+    bob.line("/text !not a command");
+    anna.expect(&json!({ "type": "text", "from": "Bob", "text": "!not a command" }));
+    anna.line("/msg bob  two  words");
+    bob.expect(&json!({ "type": "message", "from": "anna", "text": " two  words", "direct": false }));
+    anna.expect(&json!({ "type": "fate", "number": 1, "fate": "sent" }));
+    anna.expect(&json!({ "type": "fate", "number": 1, "fate": "delivered" }));
+    anna.line("/msg nobody hello");
+    anna.expect(&json!({ "type": "fate", "number": 2, "fate": "no_such_name" }));
+    anna.line("/dereg");
+    anna.expect(&json!({ "type": "deregistered", "name": "anna" }));
+    anna.line("is anybody there?");
+    anna.expect(&json!({ "type": "hint" }));
+    bob.expect(&json!({ "type": "presence", "name": "anna", "news": "offline" }));
+}
+
+#[test]
+fn mail_waits_for_who_is_away_and_comes_with_the_name() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut anna = here.talk(relay.address(), &["--name", "anna"]);
+    anna.expect(&json!({ "type": "registered" }));
+    let mut bob = there.talk(relay.address(), &["--name", "bob"]);
+    bob.expect(&json!({ "type": "registered", "name": "bob" }));
+    assert_eq!(bob.end(), 0);
+    for number in 1..=20 {
+        anna.line(&format!("/msg bob {number}"));
+    }
+    for number in 1..=20 {
+        anna.expect(&json!({ "type": "fate", "number": number, "fate": "stored" }));
+    }
+    let mut bob = there.talk(relay.address(), &["--name", "bob"]);
+    bob.expect(&json!({ "type": "mail", "count": 20 }));
+    for number in 1..=20 {
+        bob.expect(&json!({ "type": "message", "from": "anna", "text": number.to_string() }));
+    }
+    anna.expect(&json!({ "type": "fate", "number": 20, "fate": "delivered" }));
+}
+
+#[test]
+fn a_name_is_its_owners_and_moves_with_the_claim() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut anna = here.talk(relay.address(), &["--name", "anna"]);
+    let claim = anna.expect(&json!({ "type": "registered" }))["claim"].as_str().unwrap().to_owned();
+    let mut other = there.talk(relay.address(), &["--name", "Anna"]);
+    other.expect(&json!({ "type": "name_taken" }));
+    other.line(&format!("/reg Anna {claim}"));
+    other.expect(&json!({ "type": "registered", "claim": claim.as_str() }));
+    anna.expect(&json!({ "type": "name_moved" }));
+    anna.line("/msg bob hello");
+    anna.expect(&json!({ "type": "hint" }));
+    // The claim was kept on the other machine, too.
+    assert_eq!(other.end(), 0);
+    let mut other = there.talk(relay.address(), &["--name", "anna"]);
+    other.expect(&json!({ "type": "registered" }));
+}

@@ -1,0 +1,58 @@
+//! The prompt and the full screen, as people see them.
+
+use serde_json::json;
+
+use crate::common::window::{CTRL_D, Window};
+use crate::talker::{Home, relay};
+
+#[test]
+fn names_are_completed_at_the_prompt() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut bob = there.talk(relay.address(), &["--name", "bobby"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let mut command = here.chat(relay.address(), &["--name", "anna"]);
+    command.env("TERM", "xterm").env("NO_COLOR", "1");
+    let mut window = Window::open(command);
+    window.wait_for_screen("the lobby", |screen| screen.contains("joined LOBBY"));
+    bob.expect(&json!({ "type": "presence", "name": "anna" }));
+    bob.line("/msg anna hello");
+    window.wait_for_screen("the message", |screen| screen.contains("< bobby (to you): hello"));
+    window.type_keys("/msg bo\t");
+    window.wait_for_screen("the name", |screen| screen.contains("/msg bobby"));
+    window.type_keys(" hi\r");
+    bob.expect(&json!({ "type": "message", "from": "anna" }));
+    window.wait_for_screen("the mark", |screen| screen.contains("#1 to bobby: delivered"));
+    window.type_keys(CTRL_D);
+    assert_eq!(window.exit_code(), 0);
+}
+
+#[test]
+fn the_full_screen_shows_people_rooms_and_marks() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut bob = there.talk(relay.address(), &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let mut command = here.chat(relay.address(), &["--name", "anna", "--tui"]);
+    command.env("TERM", "xterm");
+    let mut window = Window::open(command);
+    window.wait_for_screen("the status", |screen| {
+        screen.contains("LOBBY") && screen.contains("extended, UDP") && screen.contains("| anna")
+    });
+    bob.line("hello all");
+    window.wait_for_screen("the group's talk", |screen| screen.contains("< bob: hello all"));
+    bob.line("/msg anna psst");
+    window.wait_for_screen("what is not seen", |screen| screen.contains("bob (1)"));
+    // Ctrl-N: the room of bob.
+    window.type_keys("\x0e");
+    window.wait_for_screen("the room", |screen| {
+        screen.contains("bob (to you): psst") && !screen.contains("bob (1)")
+    });
+    window.type_keys("hello b\x08bob\r");
+    bob.expect(&json!({ "type": "message", "from": "anna", "text": "hello bob" }));
+    window.wait_for_screen("the mark", |screen| screen.contains("you: hello bob  [delivered]"));
+    assert!(!window.edits_lines_itself());
+    window.type_keys(CTRL_D);
+    assert_eq!(window.exit_code(), 0);
+    assert!(window.edits_lines_itself());
+}

@@ -1,0 +1,69 @@
+//! What is done under a name in scripts.
+
+use serde_json::json;
+
+use crate::talker::{Home, relay};
+
+#[test]
+fn a_name_is_registered_used_and_given_up() {
+    let relay = relay("none", "0");
+    let (here, there, server) = (Home::new(), Home::new(), relay.address());
+    let (code, claim, _) = here.run(server, &["reg", "anna"]);
+    assert_eq!((code, claim.trim().len()), (0, 26));
+    assert_eq!(here.run(server, &["reg", "anna"]).1, claim, "the same claim as ever");
+    let (code, _, problem) = there.run(server, &["reg", "anna"]);
+    assert_eq!(code, 1);
+    assert!(problem.contains("somebody else's name"), "{problem}");
+    assert_eq!(there.run(server, &["reg", "anna", "--claim", claim.trim()]).0, 0);
+    let (code, _, problem) = here.run(server, &["reg", "no name"]);
+    assert_eq!(code, 1, "{problem}");
+    let (code, output, _) = here.run(server, &["dereg", "anna"]);
+    assert_eq!((code, output.as_str()), (0, ""));
+}
+
+#[test]
+fn a_message_is_delivered_stored_or_neither() {
+    let relay = relay("none", "0");
+    let (here, there, server) = (Home::new(), Home::new(), relay.address());
+    assert_eq!(here.run(server, &["send", "bob", "hello"]).0, 1, "who sends has to have a name");
+    assert_eq!(here.run(server, &["reg", "anna"]).0, 0);
+    let (code, output, problem) = here.run(server, &["send", "bob", "hello"]);
+    assert_eq!((code, output.as_str()), (3, ""));
+    assert!(problem.contains("nobody is called so"), "{problem}");
+    let mut bob = there.talk(server, &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let sent = here.run(server, &["send", "bob", "hello", "there"]);
+    assert_eq!((sent.0, sent.1.as_str()), (0, "delivered\n"), "{}", sent.2);
+    bob.expect(&json!({ "type": "message", "from": "anna", "text": "hello there" }));
+    let sent = here.run(server, &["send-all", "hello all"]);
+    assert_eq!(sent.0, 0, "{}", sent.2);
+    bob.expect(&json!({ "type": "text", "from": "anna", "text": "hello all" }));
+    assert_eq!(bob.end(), 0);
+    let sent = here.run(server, &["send", "bob", "later"]);
+    assert_eq!((sent.0, sent.1.as_str()), (0, "stored\n"), "{}", sent.2);
+    // A script takes no mail away.
+    assert_eq!(there.run(server, &["send", "--name", "bob", "anna", "x"]).0, 0);
+    let mut bob = there.talk(server, &["--name", "bob"]);
+    bob.expect(&json!({ "type": "message", "from": "anna", "text": "later" }));
+}
+
+#[test]
+fn nobody_there_is_told_in_time() {
+    let relay = relay("none", "0");
+    let (home, server) = (Home::new(), relay.address());
+    assert_eq!(home.run(server, &["reg", "anna"]).0, 0);
+    drop(relay);
+    let (code, _, problem) = home.run(server, &["send", "bob", "hello", "--timeout", "5s"]);
+    assert_eq!(code, 5);
+    assert!(problem.contains("nobody listens at"), "{problem}");
+}
+
+#[test]
+fn a_relay_without_a_lobby_is_asked_for_a_group() {
+    use crate::common::process::{Backend, RelayOptions};
+    let relay = RelayOptions::new(Backend::Mmsg).with(["--data-dir", "none"]).start();
+    let (home, server) = (Home::new(), relay.address());
+    let (code, _, problem) = home.run(server, &["send-all", "--name", "anna", "hello"]);
+    assert_eq!(code, 1);
+    assert!(problem.contains("no lobby"), "{problem}");
+}

@@ -1,0 +1,109 @@
+//! A relay with names in memory, and people who use the program.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::PATIENCE;
+use crate::common::process::{Backend, Relay, RelayOptions};
+
+/// A relay with a lobby, that keeps names there.
+pub fn relay(data: &str, port: &str) -> Relay {
+    let options = RelayOptions::new(Backend::Mmsg).env("RELAY_PORT", port);
+    options.with(["--lobby", "LOBBY", "--data-dir", data, "--heartbeat", "2s"]).start()
+}
+
+/// A machine with a user, whose claims are kept.
+pub struct Home(TempDir);
+
+impl Home {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// The program, told to use this relay.
+    pub fn chat(&self, server: SocketAddr, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
+        command.args(["--server", &server.to_string()]).args(arguments);
+        for name in ["CHAT_SERVER", "CHAT_NAME", "CHAT_CLAIM"] {
+            command.env_remove(name);
+        }
+        command.env("XDG_STATE_HOME", self.0.path());
+        command
+    }
+
+    /// Runs the program to its end: its exit code and output.
+    pub fn run(&self, server: SocketAddr, arguments: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } =
+            self.chat(server, arguments).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    /// Somebody who talks.
+    pub fn talk(&self, server: SocketAddr, arguments: &[&str]) -> Talker {
+        let mut command = self.chat(server, arguments);
+        command.arg("--json").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let input = child.stdin.take();
+        Talker { child, input, lines, heard: Vec::new() }
+    }
+}
+
+/// The program, led by lines and read by its JSON.
+pub struct Talker {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    heard: Vec<Value>,
+}
+
+impl Talker {
+    pub fn line(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Waits for an object with these fields; what was heard before it is forgotten.
+    #[track_caller]
+    pub fn expect(&mut self, fields: &Value) -> Value {
+        let fits = |value: &Value| {
+            fields.as_object().unwrap().iter().all(|(name, field)| value.get(name) == Some(field))
+        };
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let patience = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(patience);
+            let line =
+                line.unwrap_or_else(|error| panic!("{error}: waited for {fields}, heard {:#?}", self.heard));
+            let value: Value = serde_json::from_str(&line).unwrap();
+            self.heard.push(value.clone());
+            if fits(&value) {
+                self.heard.clear();
+                return value;
+            }
+        }
+    }
+
+    /// The end of its input; its exit code.
+    pub fn end(mut self) -> i32 {
+        self.input = None;
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
