@@ -14,6 +14,9 @@ pub enum Hint {
     /// Not a group id.
     #[error("a group id has 1 to 32 characters of A-Z, 0-9, _ and -")]
     BadGroup,
+    /// Not a name.
+    #[error("a name has 1 to 32 letters, digits, `_`, `-` and `.`")]
+    BadName,
     /// Not a claim.
     #[error("that is no claim: it has 26 letters and digits, as `chat reg` prints it")]
     BadClaim,

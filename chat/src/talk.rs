@@ -228,8 +228,10 @@ impl Talk {
             helper => return self.help_alone(helper, now),
         };
         // Lines are obeyed only when the client is ready.
-        if self.client.request(request, now) == Err(RequestError::BaseOnly) {
-            self.hint(Hint::BaseOnly);
+        match self.client.request(request, now) {
+            Err(RequestError::BaseOnly) => self.hint(Hint::BaseOnly),
+            Err(RequestError::BadName) => self.hint(Hint::BadName),
+            Ok(()) | Err(RequestError::Busy) => {}
         }
     }
 

@@ -69,7 +69,8 @@ impl Personal {
         }
         self.step = Step::Registering;
         let request = Request::Register { name: self.name.clone(), claim: self.claim };
-        if let Err(error @ RequestError::BaseOnly) = self.client.request(request, now) {
+        // It is ready.
+        if let Err(error) = self.client.request(request, now) {
             screen.problem(&error.to_string());
             self.leave(Exit::Failed, now);
         }
@@ -79,6 +80,9 @@ impl Personal {
         match &event {
             Event::Registered { claim, again: false, .. } if self.step == Step::Registering => {
                 self.registered(*claim, screen, now);
+                if self.task != Task::Register {
+                    return Ok(());
+                }
             }
             Event::Deregistered(_) => self.leave(Exit::Ok, now),
             Event::Fate { fate, .. } => {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use chat::{Client, Event, Note, Request, RequestError, SendError};
+use chat::{Client, Event, Note, Request, SendError};
 use wire::{GroupId, Token};
 
 use super::errand::Errand;
@@ -153,9 +153,7 @@ impl Send {
     fn register(&mut self, screen: &mut Screen, now: Instant) {
         let Some((name, claim)) = self.name.take() else { return };
         self.step = Step::Registering;
-        if let Err(error @ RequestError::BaseOnly) =
-            self.client.request(Request::Register { name, claim }, now)
-        {
+        if let Err(error) = self.client.request(Request::Register { name, claim }, now) {
             screen.problem(&error.to_string());
             self.fail(now);
         }

@@ -35,6 +35,9 @@ pub enum RequestError {
     /// The relay has no names, messages or presence.
     #[error("this relay has no names: it speaks the base protocol only")]
     BaseOnly,
+    /// Nobody can be called so: a name is one word.
+    #[error("a name has 1 to 32 letters, digits, `_`, `-` and `.`")]
+    BadName,
 }
 
 /// Why a message was not taken.
@@ -232,6 +235,7 @@ impl Client {
             return Err(RequestError::Busy);
         }
         let done = match &mut self.stage {
+            _ if !request.is_sound() => Err(RequestError::BadName),
             Stage::Base { client, .. } => match request.base() {
                 Some(request) => client.ask(request, now).map_err(|_| RequestError::Busy),
                 None => Err(RequestError::BaseOnly),

@@ -3,6 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// Characters of a name at most, as the protocol has it.
+pub const MAX_NAME: usize = 32;
+
 /// How often a request is sent before the way to the relay counts as lost.
 pub const TRIES: u32 = 3;
 

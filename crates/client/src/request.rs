@@ -5,6 +5,7 @@ use std::fmt;
 use wire::{GroupId, Token};
 
 use crate::base;
+use crate::limits::MAX_NAME;
 
 /// What can be asked of a relay. What stands behind [`Request::Who`] only an extended relay can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,14 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether its name, if there is one, is one word, so that the relay reads it as it is meant.
+    pub(crate) fn is_sound(&self) -> bool {
+        match self {
+            Self::Register { name, .. } | Self::Bridge(Some(name)) => is_name(name),
+            _ => true,
+        }
+    }
+
     /// The same for a base client, if it can ask for it.
     pub(crate) fn base(&self) -> Option<base::Request> {
         match *self {
@@ -85,4 +94,10 @@ impl fmt::Display for Request {
             Self::Unbridge => f.write_str("UNBRIDGE"),
         }
     }
+}
+
+/// Whether somebody may be called so. The relay looks closer.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_good = |letter: char| !letter.is_whitespace() && !letter.is_control();
+    (1..=MAX_NAME).contains(&name.chars().count()) && name.chars().all(is_good)
 }

@@ -40,10 +40,7 @@ impl Edit {
             KeyCode::Char(letter) if is_control => self.control(letter),
             KeyCode::Char(letter) => self.insert(letter),
             KeyCode::Enter => return self.finish(),
-            KeyCode::Backspace if self.place > 0 => {
-                self.place -= 1;
-                self.line.remove(self.place);
-            }
+            KeyCode::Backspace => self.rub_out(),
             KeyCode::Delete if self.place < self.line.len() => drop(self.line.remove(self.place)),
             KeyCode::Left => self.place = self.place.saturating_sub(1),
             KeyCode::Right => self.place = (self.place + 1).min(self.line.len()),
@@ -70,6 +67,7 @@ impl Edit {
 
     fn control(&mut self, letter: char) {
         match letter {
+            'h' => self.rub_out(),
             'a' => self.place = 0,
             'e' => self.place = self.line.len(),
             'c' => self.set(""),
@@ -89,6 +87,13 @@ impl Edit {
                 self.line.drain(self.place..end);
             }
             _ => {}
+        }
+    }
+
+    fn rub_out(&mut self) {
+        if self.place > 0 {
+            self.place -= 1;
+            self.line.remove(self.place);
         }
     }
 

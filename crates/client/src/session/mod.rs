@@ -22,6 +22,7 @@ use crate::limits::{HEARTBEATS, MAX_UNCONFIRMED};
 use crate::order::Order;
 use crate::people::{People, Person};
 use crate::random::Random;
+use crate::request::is_name;
 use crate::seen::Seen;
 use crate::{Config, MessageError, Output, Request, Transport};
 
@@ -151,7 +152,7 @@ impl Session {
         // "!SEND ", the name, a space, the id and a space stand before it.
         let room = MAX_DATAGRAM.saturating_sub(8 + to.len() + MessageId::MAX);
         match () {
-            () if to.is_empty() || to.contains(char::is_whitespace) => return Err(MessageError::BadName),
+            () if !is_name(to) => return Err(MessageError::BadName),
             () if bytes.is_empty() => return Err(MessageError::Empty),
             () if bytes.len() > room => return Err(MessageError::TooLarge { len: bytes.len(), room }),
             () if self.own.is_none() => return Err(MessageError::NotRegistered),

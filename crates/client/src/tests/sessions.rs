@@ -2,7 +2,7 @@
 
 use super::network::STORM;
 use super::world::{World, addresses};
-use crate::{Event, Fate, Protocol, Request, Transport};
+use crate::{Event, Fate, MessageError, Protocol, Request, RequestError, Transport};
 use wire::{GroupId, News, Refusal};
 
 fn home() -> GroupId {
@@ -57,6 +57,20 @@ fn a_name_is_kept_by_its_claim() {
     assert_eq!(world.events(0), [Event::NameMoved("anna".into())]);
     assert_eq!(world.client(0).name(), None);
     assert!(world.clients[0].client.message("bob", b"x", world.now).is_err());
+}
+
+#[test]
+fn what_can_be_no_name_is_not_asked_for() {
+    let mut world = World::of(&["anna"], 1);
+    let now = world.now;
+    for name in ["", "two words", "a\nb", &"x".repeat(33)] {
+        for request in
+            [Request::Register { name: name.into(), claim: None }, Request::Bridge(Some(name.into()))]
+        {
+            assert_eq!(world.client(0).request(request, now), Err(RequestError::BadName), "{name}");
+        }
+        assert_eq!(world.client(0).message(name, b"x", now), Err(MessageError::BadName), "{name}");
+    }
 }
 
 #[test]
