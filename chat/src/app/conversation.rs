@@ -19,6 +19,8 @@ pub struct Conversation {
     talk: Talk,
     keeper: Option<Keeper>,
     words: Words,
+    /// So many people were known when the words were told last.
+    known: usize,
     /// Somebody is typing: do not let them wait for long.
     at_terminal: bool,
     last_line: Instant,
@@ -28,7 +30,7 @@ pub struct Conversation {
 impl Conversation {
     /// Leads this talk, keeps claims there, and tells the words for completion.
     pub fn new(talk: Talk, keeper: Option<Keeper>, words: Words, at_terminal: bool, now: Instant) -> Self {
-        Self { talk, keeper, words, at_terminal, last_line: now, ended: false }
+        Self { talk, keeper, words, known: 0, at_terminal, last_line: now, ended: false }
     }
 
     /// Keeps what proves that a name is ours.
@@ -52,7 +54,9 @@ impl Errand for Conversation {
 
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
         self.talk.advance(now);
-        let mut changed = false;
+        // A list of people comes without a note.
+        let known = self.talk.client().people().count();
+        let mut changed = std::mem::replace(&mut self.known, known) != known;
         while let Some(note) = self.talk.note() {
             changed = true;
             self.keep(&note, screen);

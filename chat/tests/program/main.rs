@@ -3,6 +3,7 @@
 mod original;
 mod pipe;
 mod scripts;
+mod tcp;
 mod terminal;
 
 #[path = "../common/mod.rs"]

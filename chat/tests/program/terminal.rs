@@ -14,7 +14,7 @@ fn messages_appear_above_the_half_typed_line() {
     let server = Original::start();
     let peer = server.peer();
     let mut window = open(&server, &[]);
-    window.wait_for(&[">"]);
+    window.wait_for_screen("the way", |screen| screen.contains("base protocol only"));
     window.type_keys("join home\r");
     window.wait_for(&["> join home", "* joined HOME", "HOME>"]);
     window.type_keys("half a li");

@@ -345,7 +345,8 @@ impl Client {
         match &mut self.stage {
             Stage::Probing(probe) => probe.closed(true, now, &mut self.out),
             Stage::Base { client, .. } => client.unreachable(),
-            Stage::Extended(_) | Stage::Gone => {}
+            Stage::Extended(session) => session.doubt(now),
+            Stage::Gone => {}
         }
         self.settle(now);
     }

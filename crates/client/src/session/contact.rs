@@ -46,6 +46,12 @@ impl Session {
         }
     }
 
+    /// Perhaps nobody listens any more: asks at once whether the relay answers.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        self.beat_at = self.beat_at.min(now);
+        self.tick(now);
+    }
+
     /// The socket that was asked for is there.
     pub(crate) fn opened(&mut self, now: Instant) {
         if let Link::Opening { round, .. } = self.link {

@@ -1,5 +1,6 @@
 //! Tests of whole clients, in a world of their own.
 
+mod bytes;
 mod letters;
 mod network;
 mod relay;

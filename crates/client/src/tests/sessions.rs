@@ -134,6 +134,20 @@ fn a_dead_way_is_noticed_and_another_port_goes_on() {
 }
 
 #[test]
+fn a_hint_that_nobody_listens_is_looked_into() {
+    let mut world = World::of(&["anna"], 1);
+    let now = world.now;
+    world.client(0).unreachable(now);
+    world.pass(5.0);
+    assert_eq!(world.events(0), [], "a forged one changes nothing");
+    world.cut.push(world.clients[0].address.unwrap());
+    let now = world.now;
+    world.client(0).unreachable(now);
+    world.pass(4.0);
+    assert_eq!(world.events(0)[0], Event::Interrupted);
+}
+
+#[test]
 fn a_changed_network_resumes_at_once() {
     let mut world = World::of(&["anna"], 1);
     let now = world.now;
