@@ -8,6 +8,9 @@ use super::ask::{Asked, Cause, Said};
 use super::{Request, Session};
 use crate::event::{Event, Fate};
 
+/// What a relay says to a stranger's payload.
+const NOBODY: &[u8] = b"ERR NOT_IN_GROUP JoinFirstUseJOIN";
+
 impl Session {
     /// Takes a datagram from the relay.
     pub(crate) fn receive(&mut self, datagram: &[u8], now: Instant) {
@@ -19,6 +22,8 @@ impl Session {
                 None => {}
             },
             b"ERR BAD_CMD UnknownCommand" => self.is_unknown(),
+            // Every payload says who has sent it, so this is a relay that knows no session: it has started anew.
+            NOBODY if self.is_live() => self.doubt(now),
             payload if self.is_live() => {
                 let bytes = payload.to_vec();
                 self.out.event(Event::Text { group: self.group, from: None, bytes });

@@ -244,3 +244,20 @@ fn a_storm_ends_with_the_truth() {
         }
     }
 }
+
+/// What is typed is what first hears of it, long before a heartbeat.
+#[test]
+fn a_relay_that_has_started_anew_is_noticed_at_the_first_payload() {
+    let mut world = World::of(&["anna"], 1);
+    world.ask(0, Request::Join(home()));
+    world.pass(1.0);
+    world.events(0);
+    world.relay.restart();
+    let now = world.now;
+    world.client(0).send(b"hello", now).unwrap();
+    world.pass(3.0);
+    let events = world.events(0);
+    assert!(!events.iter().any(|event| matches!(event, Event::Text { .. })), "{events:?}");
+    assert!(events.contains(&Event::Interrupted), "{events:?}");
+    assert!(events.contains(&Event::Joined { group: home(), again: true }), "{events:?}");
+}

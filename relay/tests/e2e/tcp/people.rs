@@ -32,7 +32,11 @@ fn messages_come_by_either_transport_from_either() {
             assert!(by_udp.ask(format!("!HELLO 2 {cookie}")).starts_with("!OK HELLO 2 "));
             let name = format!("bob{number}");
             assert!(by_udp.ask(format!("!REG {name}")).starts_with(&format!("!OK REG {name} ")));
-            assert_eq!(by_tcp.ask(format!("!BRIDGE {name}")), "!ERR UDP_ONLY", "it has no address for others");
+            assert_eq!(
+                by_tcp.ask(format!("!BRIDGE {name}")),
+                "!ERR UDP_ONLY",
+                "it has no address for others"
+            );
             let (tcp_says, tcp_hears) = (|text: String| by_tcp.send(text), || by_tcp.hear());
             let (udp_says, udp_hears) = (|text: String| by_udp.send(text), || by_udp.hear());
             write((&name, &udp_says), ("ada", &tcp_says), [&udp_hears, &tcp_hears]);
