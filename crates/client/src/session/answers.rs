@@ -8,9 +8,6 @@ use super::ask::{Asked, Cause, Said};
 use super::{Request, Session};
 use crate::event::{Event, Fate};
 
-/// What a relay says to a stranger's payload.
-const NOBODY: &[u8] = b"ERR NOT_IN_GROUP JoinFirstUseJOIN";
-
 impl Session {
     /// Takes a datagram from the relay.
     pub(crate) fn receive(&mut self, datagram: &[u8], now: Instant) {
@@ -23,7 +20,7 @@ impl Session {
             },
             b"ERR BAD_CMD UnknownCommand" => self.is_unknown(),
             // Every payload says who has sent it, so this is a relay that knows no session: it has started anew.
-            NOBODY if self.is_live() => self.doubt(now),
+            other if self.is_live() && Reply::parse(other).is_some() => self.doubt(now),
             payload if self.is_live() => {
                 let bytes = payload.to_vec();
                 self.out.event(Event::Text { group: self.group, from: None, bytes });

@@ -74,6 +74,9 @@ impl Relay {
                 let resume = fields.resume();
                 self.resume(from, resume.token, resume.cookie);
             }
+            Message::Payload(_) if !self.sessions.contains_key(&from) => {
+                self.say(from, "ERR NOT_IN_GROUP JoinFirstUseJOIN");
+            }
             _ if !self.sessions.contains_key(&from) => self.say(from, "!ERR NO_SESSION SendHELLO"),
             Message::Command(command) => self.command(from, command, now),
             Message::Payload(bytes) => self.payload(from, bytes),
