@@ -108,6 +108,11 @@ impl Throttle {
         self.shelter.take(self.site(client.ip()), now)
     }
 
+    /// The client's /24 or /64, for what one of them may have of something.
+    pub fn site(&self, client: &ClientAddr) -> u64 {
+        self.prefix(client.ip())
+    }
+
     fn client(&self, client: &ClientAddr) -> u64 {
         self.hasher.hash_one(client)
     }

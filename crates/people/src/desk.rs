@@ -23,7 +23,7 @@ pub trait Desk: Send {
 /// What an answer is for.
 pub(crate) enum Question {
     /// Somebody wants this name.
-    Claim { session: SessionId, name: Name },
+    Claim { session: SessionId, name: Name, site: Option<u64> },
     /// A message is to be kept.
     Put { mark: Mark, to: Name, is_acknowledged: bool },
     /// Mail for somebody, who had been away so often.

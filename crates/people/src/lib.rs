@@ -16,6 +16,7 @@ mod outcomes;
 mod parties;
 mod people;
 mod presence;
+mod quota;
 mod registry;
 mod rendezvous;
 mod rooms;

@@ -53,6 +53,16 @@ pub const BRIDGE_MS: u64 = 60_000;
 /// When a peer's address is sent, after the match, in milliseconds. (`protocol.md`)
 pub const PEER_AT_MS: [u64; 4] = [0, 200, 600, 1400];
 
+/// New names that a /24 or /64 may take at once: an office that comes to know the relay.
+pub const NAMES_AT_ONCE: u64 = 64;
+
+/// How long it takes until it may take one more, in milliseconds: in the 30 days that a name lives without use 86,400, so that one
+/// site never has all of the usual 100,000.
+pub const NAME_MS: u64 = 30_000;
+
+/// Sites that are remembered, at most: 2 MB.
+pub const SITES: usize = 65_536;
+
 /// How often what has become old is looked for, in milliseconds.
 pub const SWEEP_MS: u64 = 60_000;
 

@@ -58,8 +58,13 @@ impl Outcomes {
         }
         self.fates.insert(mark.clone(), (fate, now));
         self.order.push_back((mark.clone(), now));
-        if self.order.len() > OUTCOMES {
+        while self.fates.len() > OUTCOMES {
             self.forget_eldest();
+        }
+        // What was forgotten before its time pushes nobody else out.
+        if self.order.len() > 2 * OUTCOMES {
+            let Self { fates, order, .. } = self;
+            order.retain(|(mark, since)| fates.get(mark).is_some_and(|(_, at)| at == since));
         }
     }
 
@@ -128,6 +133,19 @@ mod tests {
         outcomes.sweep(OUTCOME_MS + 6);
         assert_eq!(outcomes.get(&mark("a", 1)), None);
         assert!(outcomes.fates.is_empty() && outcomes.order.is_empty() && outcomes.senders.is_empty());
+    }
+
+    #[test]
+    fn what_is_forgotten_pushes_nobody_out() {
+        let mut outcomes = Outcomes::default();
+        outcomes.set(&mark("honest", 1), Fate::Delivered, 0);
+        for number in 0..3 * OUTCOMES {
+            let mark = mark("eve", number);
+            outcomes.set(&mark, Fate::Asked(0), 1);
+            outcomes.forget(&mark);
+        }
+        assert_eq!(outcomes.get(&mark("honest", 1)), Some(Fate::Delivered));
+        assert!(outcomes.order.len() <= 2 * OUTCOMES + 1, "{}", outcomes.order.len());
     }
 
     #[test]

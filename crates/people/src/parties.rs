@@ -49,6 +49,8 @@ pub struct Caller<A, G> {
     pub group: Option<G>,
     /// The shard that serves it.
     pub shard: usize,
+    /// Where it comes from, for what one site may have of something; none if that does not matter.
+    pub site: Option<u64>,
     /// Where its name is to be written.
     pub badge: Arc<Badge>,
 }

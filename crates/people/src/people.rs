@@ -12,6 +12,7 @@ use crate::inbox::Inbox;
 use crate::limits::{SEEN_AT_ONCE, SEEN_MS, STORE_SWEEP_MS, SWEEP_MS};
 use crate::outcomes::Outcomes;
 use crate::parties::{Address, Badge, Caller, Nobody, Now, Place, SessionId, Turn};
+use crate::quota::Quota;
 use crate::rendezvous::{Meetings, Wait};
 use crate::rooms::Rooms;
 use crate::signals::Signals;
@@ -43,6 +44,7 @@ pub struct People<A, G> {
     pub(crate) arrivals: Vec<(usize, A)>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) figures: Figures,
+    pub(crate) quota: Quota,
     /// Names of which the store is to hear that they are in use; those of the last round that have not come yet.
     pub(crate) unseen: Vec<Key>,
     seen: u64,
@@ -64,6 +66,8 @@ pub(crate) struct Session<A, G> {
     pub former: Option<Arc<str>>,
     pub watches: bool,
     pub wait: Option<Wait>,
+    /// There is a timer for its waits.
+    pub is_timed: bool,
 }
 
 /// A name that is online.
@@ -90,6 +94,7 @@ impl<A: Address, G: Place> People<A, G> {
             arrivals: Vec::new(),
             signals,
             figures: Figures::default(),
+            quota: Quota::default(),
             unseen: Vec::new(),
             seen: 0,
             store_swept: 0,
@@ -110,12 +115,13 @@ impl<A: Address, G: Place> People<A, G> {
         fresh: u128,
         turn: &mut Turn<'_, A>,
     ) -> Result<(), Refusal> {
+        let site = caller.site;
         let id = self.meet(caller, turn);
         let address = self.sessions[&id].address;
         match *request {
             Request::Reg(fields) => {
                 let register = fields.register().ok_or(Refusal::MissingArgument(Usage::Reg))?;
-                self.register(id, register, Token::of(fresh), turn)
+                self.register((id, site), register, Token::of(fresh), turn)
             }
             Request::Dereg => self.deregister(id, turn),
             Request::Peers(fields) => self.peers(id, fields.only(), turn),
@@ -187,7 +193,7 @@ impl<A: Address, G: Place> People<A, G> {
                 Job::Try { to, serial } => self.try_again(&to, serial, turn),
                 Job::News { room } => self.tell_news(room, turn),
                 Job::Meet { nonce, number } => self.introduce(nonce, number, turn),
-                Job::Wait { session, serial } => self.end_wait(session, serial),
+                Job::Wait { session } => self.end_wait(session, turn),
                 Job::Sweep => self.sweep(turn),
             }
         }
@@ -237,13 +243,14 @@ impl<A: Address, G: Place> People<A, G> {
             self.is_swept = true;
             self.timers.add(turn.shard, turn.now.tick + SWEEP_MS, Job::Sweep);
         }
-        let Caller { session: id, address, group, shard, badge } = caller;
+        let Caller { session: id, address, group, shard, badge, .. } = caller;
         if let Some(session) = self.sessions.get_mut(&id) {
             (session.address, session.shard) = (address, shard);
             self.enter(id, group, turn);
         } else {
-            let (name, former, watches, wait) = (None, None, false, None);
-            self.sessions.insert(id, Session { address, group, shard, badge, name, former, watches, wait });
+            let (name, former, watches, wait, is_timed) = (None, None, false, None, false);
+            self.sessions
+                .insert(id, Session { address, group, shard, badge, name, former, watches, wait, is_timed });
         }
         id
     }
@@ -252,6 +259,7 @@ impl<A: Address, G: Place> People<A, G> {
         let now = turn.now.tick;
         self.timers.add(turn.shard, now + SWEEP_MS, Job::Sweep);
         self.outcomes.sweep(now);
+        self.quota.sweep(now);
         self.rooms.sweep();
         if now >= self.store_swept + STORE_SWEEP_MS {
             self.store_swept = now;

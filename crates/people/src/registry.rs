@@ -25,7 +25,7 @@ impl<A: Address, G: Place> People<A, G> {
 
     pub(crate) fn register(
         &mut self,
-        id: SessionId,
+        (id, site): (SessionId, Option<u64>),
         Register { name, claim }: Register<'_>,
         fresh: Token,
         turn: &mut Turn<'_, A>,
@@ -36,6 +36,9 @@ impl<A: Address, G: Place> People<A, G> {
             turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
             return Ok(());
         }
+        if site.is_some_and(|site| !self.quota.take(site, turn.now.tick)) {
+            return Err(Refusal::ServerFull);
+        }
         // A free name takes the claim that is shown for it: who has chosen one has it whatever answer is lost.
         let fresh = claim.unwrap_or(fresh);
         let request = Request::Claim {
@@ -44,7 +47,10 @@ impl<A: Address, G: Place> People<A, G> {
             fresh: fresh.to_string().into(),
             now: turn.now.unix,
         };
-        let asked = self.desk.ask(Question::Claim { session: id, name }, request);
+        let asked = self.desk.ask(Question::Claim { session: id, name, site }, request);
+        if asked.is_err() {
+            site.into_iter().for_each(|site| self.quota.give_back(site));
+        }
         asked.map(drop).map_err(|_| Refusal::ServerFull)
     }
 
@@ -65,7 +71,12 @@ impl<A: Address, G: Place> People<A, G> {
     /// What has been asked of the store is answered.
     pub(crate) fn hear_of(&mut self, question: Question, answer: Answer, turn: &mut Turn<'_, A>) {
         match question {
-            Question::Claim { session, name } => self.hear_of_claim(session, &name, &answer, turn),
+            Question::Claim { session, name, site } => {
+                if !matches!(answer, Answer::Claimed { is_new: true, .. }) {
+                    site.into_iter().for_each(|site| self.quota.give_back(site));
+                }
+                self.hear_of_claim(session, &name, &answer, turn);
+            }
             Question::Put { mark, to, is_acknowledged } => {
                 self.hear_of_put(&mark, &to, is_acknowledged, &answer, turn);
             }
@@ -86,7 +97,7 @@ impl<A: Address, G: Place> People<A, G> {
         let Some(session) = self.sessions.get(&id) else { return };
         let address = session.address;
         let (claim, mails) = match answer {
-            Answer::Claimed { claim, mails } => (Token::parse(claim.as_bytes()), *mails),
+            Answer::Claimed { claim, mails, .. } => (Token::parse(claim.as_bytes()), *mails),
             // It has asked twice before the first answer.
             Answer::Taken if session.name.as_ref() == Some(&name.key) => {
                 let Some(person) = self.persons.get(&name.key) else { return };

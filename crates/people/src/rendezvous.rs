@@ -16,8 +16,8 @@ use crate::timers::Job;
 pub(crate) struct Wait {
     /// Whom it wants; anybody of its group who wants anybody, if nobody.
     pub wanted: Option<Key>,
-    /// Tells this wait from earlier ones.
-    pub serial: u64,
+    /// When it ends, in ticks.
+    pub until: u64,
 }
 
 /// Two who were matched.
@@ -87,14 +87,17 @@ impl<A: Address, G: Place> People<A, G> {
     }
 
     fn wait(&mut self, id: SessionId, wanted: Option<Key>, turn: &mut Turn<'_, A>) {
-        let serial = self.serial();
+        let until = turn.now.tick + BRIDGE_MS;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if wanted.is_none() {
             self.meetings.unnamed.insert(session.group.clone(), id);
         }
-        session.wait = Some(Wait { wanted, serial });
+        session.wait = Some(Wait { wanted, until });
         self.meetings.waiting += 1;
-        self.timers.add(turn.shard, turn.now.tick + BRIDGE_MS, Job::Wait { session: id, serial });
+        // One at a time for each session, however often it begins to wait.
+        if !std::mem::replace(&mut session.is_timed, true) {
+            self.timers.add(turn.shard, until, Job::Wait { session: id });
+        }
     }
 
     pub(crate) fn stop_waiting(&mut self, id: SessionId) {
@@ -114,10 +117,16 @@ impl<A: Address, G: Place> People<A, G> {
         }
     }
 
-    pub(crate) fn end_wait(&mut self, id: SessionId, serial: u64) {
-        let wait = self.sessions.get(&id).and_then(|session| session.wait.as_ref());
-        if wait.is_some_and(|wait| wait.serial == serial) {
-            self.stop_waiting(id);
+    pub(crate) fn end_wait(&mut self, id: SessionId, turn: &mut Turn<'_, A>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match session.wait.as_ref().map(|wait| wait.until) {
+            Some(until) if until > turn.now.tick => {
+                self.timers.add(turn.shard, until, Job::Wait { session: id });
+            }
+            _ => {
+                session.is_timed = false;
+                self.stop_waiting(id);
+            }
         }
     }
 

@@ -16,8 +16,8 @@ pub(crate) enum Job {
     News { room: u64 },
     /// A peer's address may have to be sent again.
     Meet { nonce: Token, number: usize },
-    /// A BRIDGE of this serial number has waited long enough.
-    Wait { session: SessionId, serial: u64 },
+    /// A session may have waited long enough for a peer.
+    Wait { session: SessionId },
     /// What is old is looked for.
     Sweep,
 }
@@ -32,6 +32,12 @@ impl Timers {
             self.0.resize_with(shard + 1, BinaryHeap::new);
         }
         self.0[shard].push(Reverse((tick, job)));
+    }
+
+    /// How many jobs there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(BinaryHeap::len).sum()
     }
 
     pub fn due(&self, shard: usize) -> Option<u64> {

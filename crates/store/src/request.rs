@@ -138,6 +138,8 @@ pub enum Answer {
         claim: Box<str>,
         /// Mails that wait.
         mails: u32,
+        /// Nobody had it before.
+        is_new: bool,
     },
     /// It is somebody else's.
     Taken,

@@ -65,7 +65,8 @@ impl<'t> Turn<'t> {
         }
         let is_news = entry.shown != name.shown;
         entry.shown = name.shown.clone();
-        let answer = Answer::Claimed { claim: entry.claim.clone(), mails: entry.slips.len() as u32 };
+        let answer =
+            Answer::Claimed { claim: entry.claim.clone(), mails: entry.slips.len() as u32, is_new: false };
         self.note_seen(&name.key, now, is_news)?;
         Ok(answer)
     }
@@ -77,7 +78,7 @@ impl<'t> Turn<'t> {
         self.names.insert(&*name.key, (&*name.shown, fresh, now))?;
         self.changed = true;
         self.book.names.insert(name.key.clone(), Entry::new(&name.shown, fresh, now));
-        Ok(Answer::Claimed { claim: fresh.into(), mails: 0 })
+        Ok(Answer::Claimed { claim: fresh.into(), mails: 0, is_new: true })
     }
 
     fn seen(&mut self, name: &str, now: u64) -> Result<()> {

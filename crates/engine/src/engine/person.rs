@@ -66,10 +66,11 @@ impl Engine {
         let fresh = self.entropy.token().number();
         let group = self.room_of(key);
         let (shard, address) = (self.shard, from.as_member(true));
+        let site = (!from.is_trusted).then(|| self.admission.throttle.site(from.client));
         let Some(person) = self.people.get_mut(&(key as u32)) else { return Ok(()) };
         person.is_known = true;
         let (session, badge) = (person.id, Arc::clone(&person.badge));
-        let caller = Caller { session, address, group, shard, badge };
+        let caller = Caller { session, address, group, shard, badge, site };
         self.with_people(outbox, |people, turn| people.request(request, caller, fresh, turn))
     }
 

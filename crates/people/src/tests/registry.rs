@@ -48,6 +48,29 @@ fn a_request_that_is_repeated_too_early_gets_the_same_answer() {
     assert_eq!(told[2], (1, "!ERR NAME_TAKEN anna".to_owned()));
 }
 
+#[test]
+fn a_site_takes_no_more_new_names_than_so_many() {
+    let mut world = World::new(2);
+    let claim = world.register(1, "bob");
+    world.site = Some(7);
+    let full = "!ERR SERVER_FULL TryLater";
+    let taken = (0..200).filter(|number| world.ask(0, &format!("!REG n{number}")) != [full]).count();
+    assert_eq!(taken as u64, crate::limits::NAMES_AT_ONCE);
+    world.pass(crate::limits::NAME_MS);
+    for _ in 0..100 {
+        assert_eq!(world.ask(0, "!REG bob"), ["!ERR NAME_TAKEN bob"], "which is not new");
+    }
+    for _ in 0..100 {
+        assert_eq!(
+            world.ask(0, &format!("!REG bob {claim}"))[0],
+            format!("!OK REG bob {claim}"),
+            "nor is one's own"
+        );
+        world.ask(0, "!DEREG");
+    }
+    assert_ne!(world.ask(0, "!REG new"), [full]);
+}
+
 /// Who chooses its claim has the name even if the relay ends before it answers.
 #[test]
 fn a_free_name_takes_the_claim_that_is_shown() {

@@ -74,6 +74,21 @@ fn a_wait_ends() {
     assert_eq!(world.people.figures().waiting, 0);
 }
 
+/// However often somebody begins to wait, there is one timer for it.
+#[test]
+fn waiting_again_and_again_leaves_nothing() {
+    let mut world = three();
+    for _ in 0..10_000 {
+        world.say(0, "!BRIDGE bob");
+    }
+    assert!(world.people.timers.len() < 10, "{}", world.people.timers.len());
+    world.pass(60_000);
+    assert_eq!(world.people.figures().waiting, 0);
+    world.say(0, "!BRIDGE bob");
+    world.pass(60_000);
+    assert_eq!(world.people.figures().waiting, 0, "and the next wait ends, too");
+}
+
 #[test]
 fn only_who_is_reached_by_udp_can_be_met() {
     let mut world = three();

@@ -92,6 +92,8 @@ pub struct World {
     fresh: u128,
     pub groups: Vec<Option<Group>>,
     pub badges: Vec<Arc<Badge>>,
+    /// Where all of them come from.
+    pub site: Option<u64>,
 }
 
 /// A moment in 2026.
@@ -120,6 +122,7 @@ impl World {
             now: 0,
             fresh: 0,
             groups: vec![None; sessions],
+            site: None,
             badges: (0..sessions).map(|_| Arc::default()).collect(),
         }
     }
@@ -142,7 +145,14 @@ impl World {
         self.fresh += 1;
         let id = SessionId(session as u64);
         let (shard, badge) = (session % SHARDS, Arc::clone(&self.badges[session]));
-        let caller = Caller { session: id, address: at, group: self.groups[session].clone(), shard, badge };
+        let caller = Caller {
+            session: id,
+            address: at,
+            group: self.groups[session].clone(),
+            shard,
+            badge,
+            site: self.site,
+        };
         let (now, fresh) = (self.moment(), self.fresh);
         let mut turn = Turn { now, shard, post: &mut self.said };
         if self.people.signals.is_anybody_silent() {

@@ -13,12 +13,16 @@ fn small() -> Bounds {
 
 fn desk() -> Desk {
     let mut desk = Desk::open(&Place::Memory, small()).unwrap();
-    assert_eq!(desk.ask(claim("bob", None, "B", 1)), claimed("B", 0));
+    assert_eq!(desk.ask(claim("bob", None, "B", 1)), new("B"));
     desk
 }
 
 fn claimed(claim: &str, mails: u32) -> Answer {
-    Answer::Claimed { claim: claim.into(), mails }
+    Answer::Claimed { claim: claim.into(), mails, is_new: false }
+}
+
+fn new(claim: &str) -> Answer {
+    Answer::Claimed { claim: claim.into(), mails: 0, is_new: true }
 }
 
 fn number(answer: &Answer) -> u64 {
@@ -36,13 +40,13 @@ fn a_name_is_its_first_owners_and_the_claim_never_changes() {
     assert_eq!(desk.ask(claim("bob", Some("B"), "X", 2)), claimed("B", 0));
     assert_eq!(
         desk.ask(claim("eve", Some("B"), "E", 2)),
-        claimed("E", 0),
+        new("E"),
         "a free name takes no claim that is shown"
     );
     let known = |key: &str| Request::Has { name: key.into() };
     assert_eq!(desk.ask(known("bob")), Answer::Known(true));
     assert_eq!(desk.ask(known("BOB")), Answer::Known(false));
-    assert_eq!(desk.ask(claim("cat", None, "C", 2)), claimed("C", 0));
+    assert_eq!(desk.ask(claim("cat", None, "C", 2)), new("C"));
     assert_eq!(desk.ask(claim("dan", None, "D", 2)), Answer::NamesFull);
     assert_eq!(desk.ask(claim("cat", Some("C"), "X", 2)), claimed("C", 0), "not full for those who have one");
     assert_eq!(desk.store.figures().names, 3);
@@ -157,7 +161,7 @@ fn old_mail_and_names_go_when_swept_and_are_counted() {
     assert_eq!(desk.ask(Request::Sweep { now: 30 * DAY }), swept(1, 1));
     assert_eq!(
         desk.ask(claim("bob", Some("C"), "N", 30 * DAY)),
-        claimed("N", 0),
+        new("N"),
         "a new name, without old mail"
     );
     assert_eq!(desk.ask(claim("eve", Some("C"), "N", 30 * DAY)), claimed("C", 0));
@@ -171,7 +175,7 @@ fn a_sweep_stops_in_time_for_others() {
     let mut desk = Desk::open(&Place::Memory, bounds).unwrap();
     let tags: Vec<_> = (0..15_000).map(|i| desk.post(claim(&i.to_string(), None, "C", 0))).collect();
     for tag in tags {
-        assert_eq!(desk.wait(tag), claimed("C", 0));
+        assert_eq!(desk.wait(tag), new("C"));
     }
     let swept = |names, more| Answer::Swept { names, mails: 0, more };
     assert_eq!(desk.ask(Request::Sweep { now: 100 * DAY }), swept(10_000, true));

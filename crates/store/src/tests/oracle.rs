@@ -84,7 +84,7 @@ impl Oracle {
                 let is_news = known.shown != name.shown;
                 known.shown = name.shown.clone();
                 known.seen(now, is_news);
-                Answer::Claimed { claim: known.claim.clone(), mails: known.mails.len() as u32 }
+                Answer::Claimed { claim: known.claim.clone(), mails: known.mails.len() as u32, is_new: false }
             }
             Some(_) => Answer::Taken,
             None if is_full => Answer::NamesFull,
@@ -97,7 +97,7 @@ impl Oracle {
                     mails: Vec::new(),
                 };
                 self.names.insert(name.key.clone(), known);
-                Answer::Claimed { claim: fresh.into(), mails: 0 }
+                Answer::Claimed { claim: fresh.into(), mails: 0, is_new: true }
             }
         }
     }
