@@ -108,9 +108,9 @@ impl Throttle {
         self.shelter.take(self.site(client.ip()), now)
     }
 
-    /// The client's /24 or /64, for what one of them may have of something.
-    pub fn site(&self, client: &ClientAddr) -> u64 {
-        self.prefix(client.ip())
+    /// The client's /24 or /48, for what one of them may have of something.
+    pub fn site_of(&self, client: &ClientAddr) -> u64 {
+        self.site(client.ip())
     }
 
     fn client(&self, client: &ClientAddr) -> u64 {

@@ -53,7 +53,7 @@ pub const BRIDGE_MS: u64 = 60_000;
 /// When a peer's address is sent, after the match, in milliseconds. (`protocol.md`)
 pub const PEER_AT_MS: [u64; 4] = [0, 200, 600, 1400];
 
-/// New names that a /24 or /64 may take at once: an office that comes to know the relay.
+/// New names that a /24 or /48 may take at once: an office that comes to know the relay.
 pub const NAMES_AT_ONCE: u64 = 64;
 
 /// How long it takes until it may take one more, in milliseconds: in the 30 days that a name lives without use 86,400, so that one

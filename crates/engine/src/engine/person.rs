@@ -66,7 +66,7 @@ impl Engine {
         let fresh = self.entropy.token().number();
         let group = self.room_of(key);
         let (shard, address) = (self.shard, from.as_member(true));
-        let site = (!from.is_trusted).then(|| self.admission.throttle.site(from.client));
+        let site = (!from.is_trusted).then(|| self.admission.throttle.site_of(from.client));
         let Some(person) = self.people.get_mut(&(key as u32)) else { return Ok(()) };
         person.is_known = true;
         let (session, badge) = (person.id, Arc::clone(&person.badge));

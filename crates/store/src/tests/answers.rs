@@ -159,11 +159,7 @@ fn old_mail_and_names_go_when_swept_and_are_counted() {
     desk.post(Request::Seen { name: "nobody".into(), now: 20 * DAY });
     assert_eq!(desk.ask(Request::Sweep { now: 30 * DAY - 1 }), swept(0, 1));
     assert_eq!(desk.ask(Request::Sweep { now: 30 * DAY }), swept(1, 1));
-    assert_eq!(
-        desk.ask(claim("bob", Some("C"), "N", 30 * DAY)),
-        new("N"),
-        "a new name, without old mail"
-    );
+    assert_eq!(desk.ask(claim("bob", Some("C"), "N", 30 * DAY)), new("N"), "a new name, without old mail");
     assert_eq!(desk.ask(claim("eve", Some("C"), "N", 30 * DAY)), claimed("C", 0));
     let figures = desk.store.figures();
     assert_eq!((figures.forgotten, figures.expired, figures.mails, figures.bytes), (1, 3, 0, 0));
