@@ -14,6 +14,7 @@ pub mod machine;
 pub mod observer;
 pub mod outcome;
 pub mod payload;
+pub mod people;
 pub mod plan;
 pub mod program;
 pub mod relay_view;

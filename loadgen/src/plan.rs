@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::lane::Measurement;
@@ -23,6 +24,9 @@ const MAX_CPUS: usize = 4096;
 
 /// Pings in a shorter distance are an attack.
 const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// The mix of sizes, in twelfths: docs/loadgen.md.
+const MIX: [u16; 12] = [64, 64, 64, 64, 64, 64, 64, 512, 512, 512, 512, 1200];
 
 /// Nothing is asked for more often in a second, not even by a search that knows no limit.
 const HIGHEST_RATE: f64 = 1e9;
@@ -128,6 +132,26 @@ pub enum PayloadSize {
     Between(u16, u16),
     /// 64 bytes in 7 of 12, 512 in 4 and 1200 in 1 (the proportions of the Simple IMIX).
     Mix,
+}
+
+impl PayloadSize {
+    /// The size of the next payload.
+    pub fn draw(self, rng: &mut impl Rng) -> u16 {
+        match self {
+            PayloadSize::Fixed(size) => size,
+            PayloadSize::Between(least, most) => rng.random_range(least..=most),
+            PayloadSize::Mix => MIX[rng.random_range(0..MIX.len())],
+        }
+    }
+
+    /// The largest that it can be.
+    pub fn largest(self) -> u16 {
+        match self {
+            PayloadSize::Fixed(size) => size,
+            PayloadSize::Between(_, most) => most,
+            PayloadSize::Mix => MIX[MIX.len() - 1],
+        }
+    }
 }
 
 /// Pings of each joined client.
@@ -244,6 +268,14 @@ impl Plan {
             && self.has_sound_threads()
             && self.has_sound_heartbeat();
         (!is_sound).then(|| "the plan is not one that a loadgen makes".to_owned())
+    }
+
+    /// Messages that people write in a second if all are online; 0 in the closed loop.
+    pub fn messages_per_second(&self) -> f64 {
+        match self.load {
+            Load::Open { rate, .. } => f64::from(self.clients) * rate,
+            Load::InFlight(_) => 0.0,
+        }
     }
 
     /// Copies that the relay is to deliver in a second; 0 in the closed loop, where it decides.

@@ -13,11 +13,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::{
-    self, Args, CapacityArgs, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, RunArgs, Task, UsageError,
+    self, Args, CapacityArgs, LoadArgs, MergeArgs, ObjectiveArgs, OutputArgs, Profile, RunArgs, Task,
+    UsageError,
 };
 use crate::exporter::Exporter;
 use crate::laboratory;
 use crate::observer::Observer;
+use crate::people::{self, PeoplePlan};
 use crate::report::{Report, html, json, text};
 use crate::run::{Context, Run};
 use crate::session::{Watch, Watchers, probe};
@@ -53,6 +55,9 @@ fn worker_error(error: WorkerError) -> anyhow::Error {
 }
 
 fn measure(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    if let Some(plan) = args.people()? {
+        return measure_people(args, plan);
+    }
     let output = &args.output;
     let context = prepare(&args.load, &args.objectives, output)?;
     let plan = &context.resolved.plan;
@@ -69,8 +74,40 @@ fn measure(args: &RunArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
+fn measure_people(args: &RunArgs, plan: PeoplePlan) -> anyhow::Result<ExitCode> {
+    let output = &args.output;
+    output.json.iter().chain(&output.html).try_for_each(|path| writable(path))?;
+    probe(plan.plan.target)?;
+    let task = people::run::Task {
+        observer: Observer::find(&output.relay_metrics, plan.plan.target),
+        plan,
+        target: args.load.target.clone(),
+        objectives: args.objectives.resolve(),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    heed_signals(Arc::clone(&stop))?;
+    let is_silent = output.json.as_deref().is_some_and(is_stdout);
+    let lines = (!is_silent).then(people::lines::Lines::default);
+    let report =
+        people::run::run(&task, &mut people::run::Watchers { lines, exporter: exporter(output)?, stop })?;
+    if let Some(path) = &output.html {
+        save(path, &people::report::html::to_html(&report))?;
+    }
+    if let Some(path) = &output.json {
+        save(path, &people::report::json::to_json(&report))?;
+    }
+    if !is_silent {
+        print(&people::report::text::to_text(&report))?;
+    }
+    Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
 fn search(args: &CapacityArgs) -> anyhow::Result<ExitCode> {
     let output = &args.output;
+    if args.load.profile == Some(Profile::People) {
+        let why = "--profile people is for `loadgen run`: a search varies what groups are sent";
+        return Err(UsageError::Other(why.into()).into());
+    }
     if output.html.is_some() {
         return Err(
             UsageError::Other("--html shows one run; a search writes its card with --json".into()).into()

@@ -4,6 +4,7 @@ mod checks;
 mod load;
 mod objectives;
 mod parse;
+mod people;
 mod profile;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 pub use checks::{check, check_copies, check_memory};
 pub use load::{LoadArgs, Resolved, UsageError};
 pub use objectives::ObjectiveArgs;
+pub use people::PeopleArgs;
 pub use profile::Profile;
 
 /// Simulates many clients of a UDP group relay, and tells the truth about what it saw.
@@ -51,6 +53,9 @@ pub struct RunArgs {
     /// The objectives.
     #[command(flatten)]
     pub objectives: ObjectiveArgs,
+    /// The people.
+    #[command(flatten)]
+    pub people: PeopleArgs,
     /// What is shown and written.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -17,6 +17,8 @@ pub enum Profile {
     Heartbeat,
     /// A group of 100 with 64 payloads of 512 bytes in flight: as fast as it goes
     Flood,
+    /// 200 people with names who each write 60..400 bytes to another once a second; a fifth of them are offline
+    People,
 }
 
 /// What a profile sets.
@@ -79,6 +81,13 @@ impl Profile {
             Profile::Heartbeat => {
                 Preset { clients: 100_000, group_size: 100, rate: 0.0, ramp: Duration::from_secs(10), ..none }
             }
+            Profile::People => Preset {
+                clients: 200,
+                group_size: u32::MAX,
+                payload: PayloadSize::Between(60, 400),
+                arrivals: Arrivals::Poisson,
+                ..none
+            },
             Profile::Flood => {
                 Preset { group_size: 100, in_flight: Some(64), payload: PayloadSize::Fixed(512), ..none }
             }

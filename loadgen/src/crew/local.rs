@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use net::{Driver, DriverConfig, Epoll, Mmsg, SetupFailure, Socket, Uring, Waker};
+use net::{Driver, DriverConfig, Epoll, Mmsg, SetupFailure, Socket, SocketGauge, Uring, Waker};
 
-use super::address::{AddressError, Addresses};
+use super::address::{AddressError, Addresses, Book};
 use super::thread::Worker;
 use super::{Command, Crew, Facts, Member, News};
 use crate::capacity::Cores;
@@ -108,6 +108,38 @@ impl Crew {
         crew.facts.cores = cores(plan, &crew.facts.cpus);
         Ok(crew)
     }
+}
+
+/// The sockets of so many clients, on the driver of the thread that has asked for them.
+pub struct Opened {
+    /// How datagrams travel.
+    pub driver: Box<dyn Driver>,
+    /// Whose each is.
+    pub book: Book,
+    /// The sockets' queues.
+    pub gauges: Vec<SocketGauge>,
+    /// The processor that the thread is pinned to.
+    pub cpu: Option<usize>,
+    /// How it works.
+    pub facts: Facts,
+}
+
+/// Opens the sockets of all clients of a plan for this thread, which is pinned as the first of a crew is.
+///
+/// # Errors
+/// Why they cannot be had.
+pub fn open(plan: &Plan) -> Result<Opened, CrewError> {
+    let addresses = Addresses::of(plan)?;
+    // Too low a limit shows where the sockets are opened, with its remedy.
+    let _ = net::raise_descriptor_limit();
+    let (cpu, clients) = (cpus(plan).first().copied(), 0..plan.clients);
+    let start = Start { plan: plan.clone(), share: plan.whole(), addresses, cpu, number: 0 };
+    let sockets = start.sockets(&clients)?;
+    let gauges = sockets.iter().map(Socket::gauge).collect();
+    let Chosen { driver, name, note } = start.driver(sockets)?;
+    let mut facts = Facts { sockets: addresses.name().into(), ..Facts::default() };
+    facts.join(cpu, name, note);
+    Ok(Opened { driver, book: addresses.book(&clients), gauges, cpu, facts })
 }
 
 /// Where the relay and these threads run.

@@ -11,7 +11,7 @@ mod remote;
 mod tests;
 mod thread;
 
-pub use local::CrewError;
+pub use local::{CrewError, Opened, open};
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};

@@ -12,16 +12,13 @@ use super::schedule::Stream;
 use super::{Lane, Outlet};
 use crate::outcome::Phase;
 use crate::payload::{STAMP, Stamp};
-use crate::plan::{Arrivals, Load, PayloadSize};
+use crate::plan::{Arrivals, Load};
 
 /// In the closed loop, a payload that has not reached everybody after so long is given up.
 const GIVE_UP: Duration = Duration::from_secs(1);
 
 /// Clients looked at to find one that can leave.
 const TRIES: usize = 16;
-
-/// The mix of sizes, in twelfths: docs/loadgen.md.
-const MIX: [u16; 12] = [64, 64, 64, 64, 64, 64, 64, 512, 512, 512, 512, 1200];
 
 /// When payloads, and changes of membership, are due.
 pub struct Traffic {
@@ -153,11 +150,7 @@ impl Lane {
     }
 
     fn draw_size(&mut self) -> usize {
-        let size = match self.plan.payload {
-            PayloadSize::Fixed(size) => size,
-            PayloadSize::Between(least, most) => self.rng.random_range(least..=most),
-            PayloadSize::Mix => MIX[self.rng.random_range(0..MIX.len())],
-        };
+        let size = self.plan.payload.draw(&mut self.rng);
         usize::from(size).max(STAMP)
     }
 

@@ -8,8 +8,11 @@ use crate::show::{count, plural, seconds};
 mod axis;
 mod cards;
 mod chart;
-mod curves;
-mod tables;
+pub(crate) mod curves;
+pub(crate) mod tables;
+
+pub(crate) use cards::{Card, card};
+pub(crate) use tables::panel;
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
@@ -19,6 +22,19 @@ const POLICY: &str =
 
 /// The report as an HTML page with charts, complete in itself: no part of it is fetched from anywhere.
 pub fn to_html(report: &Report) -> String {
+    let body = html! {
+        (banner(report))
+        (cards::all(report))
+        (tables::objectives(&report.objectives))
+        (charts(report))
+        div.panels { (tables::all(report)) }
+    };
+    let title = format!("{} · {} · load report", report.verdict.name(), report.target);
+    page(&title, &report.setup.started, &body)
+}
+
+/// A page of this title and body, of something that was measured from then on.
+pub(crate) fn page(title: &str, started: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -28,18 +44,12 @@ pub fn to_html(report: &Report) -> String {
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 link rel="icon" href="data:,";
-                title { (report.verdict.name()) " · " (report.target) " · load report" }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                main {
-                    (banner(report))
-                    (cards::all(report))
-                    (tables::objectives(report))
-                    (charts(report))
-                    div.panels { (tables::all(report)) }
-                }
-                footer { "loadgen " (env!("CARGO_PKG_VERSION")) " · measured from " (report.setup.started) }
+                main { (body) }
+                footer { "loadgen " (env!("CARGO_PKG_VERSION")) " · measured from " (started) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -47,16 +57,20 @@ pub fn to_html(report: &Report) -> String {
     page.into_string()
 }
 
-fn banner(report: &Report) -> Markup {
-    let (plan, outcome) = (&report.plan, &report.outcome);
-    let mark = match report.verdict {
+/// A sign for a verdict.
+pub(crate) fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Met => "✓",
         Verdict::Missed => "✗",
         Verdict::Invalid => "!",
-    };
+    }
+}
+
+fn banner(report: &Report) -> Markup {
+    let (plan, outcome) = (&report.plan, &report.outcome);
     html! {
         header class={ "banner " (report.verdict.name()) } {
-            div.mark aria-hidden="true" { (mark) }
+            div.mark aria-hidden="true" { (mark(report.verdict)) }
             div {
                 h1 { (words::verdict(report)) }
                 p {
@@ -81,7 +95,7 @@ fn charts(report: &Report) -> Markup {
         }
         div.charts {
             @for chart in curves::over_time(outcome) { (chart.draw()) }
-            @if let Some(chart) = curves::percentiles(outcome) { (chart.draw()) }
+            @if let Some(chart) = curves::percentiles(&curves::times(outcome)) { (chart.draw()) }
         }
     }
 }

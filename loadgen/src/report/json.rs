@@ -104,8 +104,9 @@ struct Summary<'a> {
     reasons: &'a [String],
 }
 
+/// Percentiles in microseconds; null if there was nothing.
 #[derive(Serialize)]
-struct Latency {
+pub(crate) struct Latency {
     p50: Option<f64>,
     p90: Option<f64>,
     p99: Option<f64>,
@@ -162,7 +163,8 @@ impl<'a> Summary<'a> {
 }
 
 impl Latency {
-    fn of(latency: &Durations) -> Self {
+    /// Those of a histogram.
+    pub(crate) fn of(latency: &Durations) -> Self {
         let some = |duration: Duration| (latency.count() > 0).then(|| microseconds(duration));
         let at = |part: f64| some(latency.quantile(part));
         Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: some(latency.max()) }

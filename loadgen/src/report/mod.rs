@@ -7,7 +7,7 @@ mod merge;
 pub(crate) mod samples;
 mod sound;
 pub mod text;
-mod words;
+pub(crate) mod words;
 
 use std::time::Duration;
 

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::{RelayView, Report, Verdict, words};
+use super::{Objective, RelayView, Report, Verdict, words};
 use crate::hdr::Durations;
 use crate::outcome::{LATE, Outcome, Totals};
 use crate::show::{
     count, duration, harmless, limit, memory, percent, plural, ratio, seconds, si, throughput,
 };
 
-mod bars;
+pub(crate) mod bars;
 
 /// No line is longer, in characters.
 const WIDTH: usize = 100;
@@ -22,11 +22,12 @@ pub fn to_text(report: &Report) -> String {
     head(&mut text, report);
     traffic(&mut text, &report.outcome);
     times(&mut text, &report.outcome);
-    bars::distribution(&mut text, &report.outcome.latency);
+    bars::distribution(&mut text, "Latency up to", &report.outcome.latency);
     losses(&mut text, report);
-    relay(&mut text, report);
+    text.push('\n');
+    relay(&mut text, report.relay.as_ref(), report.relay_missing.as_deref());
     generator(&mut text, report);
-    objectives(&mut text, report);
+    objectives(&mut text, &report.objectives);
     verdict(&mut text, report);
     text
 }
@@ -138,7 +139,8 @@ fn times(text: &mut String, outcome: &Outcome) {
     }
 }
 
-fn percentiles(times: &Durations) -> String {
+/// The mean, four percentiles and the longest, in columns.
+pub(crate) fn percentiles(times: &Durations) -> String {
     let at = [0.5, 0.9, 0.99, 0.999].map(|part| times.quantile(part));
     let all = [times.mean()].into_iter().chain(at).chain([times.max()]);
     all.map(|time| format!("{:>11}", duration(time))).collect()
@@ -155,11 +157,10 @@ fn losses(text: &mut String, report: &Report) {
     }
 }
 
-fn relay(text: &mut String, report: &Report) {
-    text.push('\n');
-    let Some(relay) = &report.relay else {
-        let why = report.relay_missing.as_deref().unwrap_or("its metrics were not read");
-        return line(text, 0, "Relay", why);
+/// What the relay's own metrics say, or why they say nothing.
+pub(crate) fn relay(text: &mut String, relay: Option<&RelayView>, missing: Option<&str>) {
+    let Some(relay) = relay else {
+        return line(text, 0, "Relay", missing.unwrap_or("its metrics were not read"));
     };
     let (version, backend) = (&relay.version, &relay.backend);
     line(
@@ -240,12 +241,13 @@ fn generator(text: &mut String, report: &Report) {
     }
 }
 
-fn objectives(text: &mut String, report: &Report) {
-    if report.objectives.is_empty() {
+/// Each objective, and what was measured.
+pub(crate) fn objectives(text: &mut String, objectives: &[Objective]) {
+    if objectives.is_empty() {
         return;
     }
     let _ = writeln!(text, "\nObjectives");
-    for objective in &report.objectives {
+    for objective in objectives {
         let state = if objective.met { "ok" } else { "MISSED" };
         let (flag, limit, measured) = (&objective.flag, &objective.limit, &objective.measured);
         let _ = writeln!(text, "  {state:<8}{flag:<20}{limit:>14}   measured {measured}");
@@ -261,13 +263,13 @@ fn verdict(text: &mut String, report: &Report) {
 }
 
 /// A label at this indentation, and a text beside it.
-fn line(text: &mut String, indentation: usize, label: &str, value: &str) {
+pub(crate) fn line(text: &mut String, indentation: usize, label: &str, value: &str) {
     let width = LABEL.max(indentation + label.chars().count() + 1) - indentation;
     wrapped(text, &format!("{:indentation$}{label:<width$}", ""), value);
 }
 
 /// A text after its beginning, in as many lines as it needs.
-fn wrapped(text: &mut String, beginning: &str, value: &str) {
+pub(crate) fn wrapped(text: &mut String, beginning: &str, value: &str) {
     let indentation = beginning.chars().count();
     let mut current = beginning.to_owned();
     let mut used = indentation;

@@ -58,7 +58,7 @@ pub(super) fn heartbeat(plan: &Plan) -> String {
 }
 
 /// How the run was done.
-pub(super) fn setup(setup: &Setup) -> String {
+pub(crate) fn setup(setup: &Setup) -> String {
     let sockets = match setup.sockets.as_str() {
         "per_client" => "a socket for each client",
         "shared" => "shared sockets",

@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use crate::report::{Report, words};
 use crate::show::{count, duration, percent, short_count, si, throughput};
 
+/// A key figure.
 #[derive(Clone)]
-struct Card {
+pub(crate) struct Card {
     name: &'static str,
     value: String,
     more: String,
@@ -22,12 +23,19 @@ pub(super) fn all(report: &Report) -> Markup {
     };
     html! {
         div.cards {
-            @for card in cards {
-                div.card.bad[card.bad] {
-                    h2 { (card.name) }
-                    p.value { (card.value) }
-                    p { (card.more) }
-                }
+            @for card in cards { (card.draw()) }
+        }
+    }
+}
+
+impl Card {
+    /// Its place on the page.
+    pub(crate) fn draw(&self) -> Markup {
+        html! {
+            div.card.bad[self.bad] {
+                h2 { (self.name) }
+                p.value { (self.value) }
+                p { (self.more) }
             }
         }
     }
@@ -100,6 +108,7 @@ fn round_trips(report: &Report) -> Vec<Card> {
     ]
 }
 
-fn card(name: &'static str, value: String, more: String, bad: bool) -> Card {
+/// A figure, and what stands below it.
+pub(crate) fn card(name: &'static str, value: String, more: String, bad: bool) -> Card {
     Card { name, value, more, bad }
 }

@@ -11,7 +11,7 @@ use super::axis::{Axis, Tick};
 const MANY_BARS: usize = 40;
 
 /// Values along the horizontal axis, drawn over each other.
-pub(super) struct Chart {
+pub(crate) struct Chart {
     pub(super) title: &'static str,
     /// What the horizontal axis is.
     pub(super) across: &'static str,
@@ -48,7 +48,7 @@ pub(super) enum Form {
 }
 
 impl Chart {
-    pub(super) fn draw(&self) -> Markup {
+    pub(crate) fn draw(&self) -> Markup {
         html! {
             figure.chart.wide[self.wide] data-points=(self.points()) {
                 figcaption {

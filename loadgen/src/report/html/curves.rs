@@ -112,14 +112,18 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// The distribution of everything that takes time, with as much room for each further nine; none if nothing did.
-pub(super) fn percentiles(outcome: &Outcome) -> Option<Chart> {
-    let all = [
+/// Everything that takes time: its name, the class of its colour, and how long it took.
+pub(super) fn times(outcome: &Outcome) -> [(&'static str, &'static str, &Durations); 3] {
+    [
         ("latency", "c1", &outcome.latency),
         ("PING to PONG", "c2", &outcome.round_trip),
         ("pacing error", "c0", &outcome.lateness),
-    ];
-    let recorded: Vec<_> = all.into_iter().filter(|(_, _, times)| times.count() > 0).collect();
+    ]
+}
+
+/// The distribution of what takes time, with as much room for each further nine; none if nothing did.
+pub(crate) fn percentiles(all: &[(&'static str, &'static str, &Durations)]) -> Option<Chart> {
+    let recorded: Vec<_> = all.iter().filter(|(_, _, times)| times.count() > 0).collect();
     let most = recorded.iter().map(|(_, _, times)| times.count()).max()?;
     let nines = (most as f64).log10().ceil().clamp(1.0, MOST_NINES) as u32;
     let series: Vec<_> = recorded

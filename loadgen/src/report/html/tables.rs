@@ -3,20 +3,21 @@
 use maud::{Markup, html};
 
 use crate::outcome::Own;
-use crate::report::{RelayView, Report, words};
+use crate::report::{Objective, RelayView, Report, words};
 use crate::show::{count, memory, percent, plural, ratio, seconds};
 
 /// More threads than this are folded away.
 const FEW_THREADS: usize = 16;
 
-pub(super) fn objectives(report: &Report) -> Markup {
+/// Each objective, and what was measured; nothing where there was none.
+pub(crate) fn objectives(objectives: &[Objective]) -> Markup {
     html! {
-        @if !report.objectives.is_empty() {
+        @if !objectives.is_empty() {
             section.panel {
                 h2 { "Objectives" }
                 table {
                     tr { th { "Objective" } th.n { "Limit" } th.n { "Measured" } th {} }
-                    @for objective in &report.objectives {
+                    @for objective in objectives {
                         tr {
                             td { code { (objective.flag) } }
                             td.n { (objective.limit) }
@@ -34,14 +35,15 @@ pub(super) fn all(report: &Report) -> Markup {
     html! {
         @if report.outcome.totals.sent > 0 { (copies(report)) }
         @if report.outcome.totals.lost() > 0 { (losses(report)) }
-        (relay(report))
+        (relay(report.relay.as_ref(), report.relay_missing.as_deref()))
         (generator(report))
         (plan(report))
         (machine(report))
     }
 }
 
-fn panel(title: &str, body: &Markup) -> Markup {
+/// A part of the page.
+pub(crate) fn panel(title: &str, body: &Markup) -> Markup {
     html! { section.panel { h2 { (title) } (body) } }
 }
 
@@ -101,9 +103,10 @@ fn losses(report: &Report) -> Markup {
     )
 }
 
-fn relay(report: &Report) -> Markup {
-    let Some(relay) = &report.relay else {
-        let why = report.relay_missing.as_deref().unwrap_or("Its metrics were not read.");
+/// What the relay's own metrics say, or why they say nothing.
+pub(crate) fn relay(relay: Option<&RelayView>, missing: Option<&str>) -> Markup {
+    let Some(relay) = relay else {
+        let why = missing.unwrap_or("Its metrics were not read.");
         return panel("The relay's view", &html! { p { (why) } });
     };
     let cpu = relay.cores().map_or(words::LITTLE_CPU.into(), |cores| format!("{} of a core", ratio(cores)));

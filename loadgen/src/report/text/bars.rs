@@ -13,8 +13,8 @@ const MOST_ROWS: usize = 12;
 /// Filled from the left by so many eighths.
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
-/// How many of the durations are in each step of 1, 2, 5, 10 and so on. Nothing if there are none.
-pub(super) fn distribution(text: &mut String, times: &Durations) {
+/// Under a title, how many of the durations are in each step of 1, 2, 5, 10 and so on. Nothing if there are none.
+pub(crate) fn distribution(text: &mut String, title: &str, times: &Durations) {
     if times.count() == 0 {
         return;
     }
@@ -23,7 +23,7 @@ pub(super) fn distribution(text: &mut String, times: &Durations) {
         rows = grouped(times, &[1]);
     }
     let most = rows.iter().map(|(_, number)| *number).max().unwrap_or(1);
-    let _ = writeln!(text, "\nLatency up to");
+    let _ = writeln!(text, "\n{title}");
     for (limit, number) in rows {
         let (limit, share) = (round(limit), percent(number, times.count()));
         let _ =
