@@ -220,6 +220,12 @@ impl Accounts {
         self.kept
     }
 
+    /// Whose mail that is, as often as they have some.
+    pub fn owners(&self) -> impl Iterator<Item = u32> {
+        let kept = self.messages.iter().filter(|message| message.told == Told::Stored && !message.is_shown);
+        kept.map(|message| message.to)
+    }
+
     /// How many messages were sent, shown, and so on, so far; each in one place of the sender's accounts, and in one of the
     /// recipient's.
     pub fn sums(&self) -> Sums {

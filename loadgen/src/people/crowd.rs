@@ -11,7 +11,7 @@ use wire::{Notice, Refusal, Reply};
 
 use super::accounts::Accounts;
 use super::agenda::{Agenda, Task};
-use super::limits::{BATCH, PATIENCE, SETTLED, STALLED};
+use super::limits::{BATCH, PATIENCE, PROMPT, SETTLED, STALLED};
 use super::names::Names;
 use super::outbox::Outbox;
 use super::outcome::{Deeds, Outcome, Times};
@@ -52,6 +52,8 @@ pub struct Crowd {
     /// What the relay last said against somebody who joins.
     pub(super) refusal: Option<Refusal>,
     pub(super) failure: Option<String>,
+    /// When whoever still has mail last said something for it.
+    prompted: Duration,
     interrupted: bool,
     outcome: Option<Outcome>,
 }
@@ -98,6 +100,7 @@ impl Crowd {
             heard: Duration::ZERO,
             refusal: None,
             failure: None,
+            prompted: Duration::ZERO,
             interrupted: false,
             outcome: None,
             plan: plan.clone(),
@@ -142,7 +145,7 @@ impl Crowd {
         let end = match self.phase {
             Phase::Joining => Some(self.progressed.max(self.plan.plan.ramp) + STALLED),
             Phase::Measuring => Some(self.began + self.plan.plan.duration),
-            Phase::Draining => Some(self.drain_ends()),
+            Phase::Draining => Some(self.drain_ends().min(self.next_prompt())),
             _ => None,
         };
         let written = self.stream.as_ref().and_then(Stream::next);
@@ -226,6 +229,7 @@ impl Crowd {
                 self.drain(now);
             }
             Phase::Draining if now >= self.drain_ends() => self.finish(now),
+            Phase::Draining if now >= self.next_prompt() => self.prompt(now),
             _ => {}
         }
     }
@@ -256,6 +260,21 @@ impl Crowd {
         } else {
             self.progressed + PATIENCE
         }
+    }
+
+    /// When whoever still has mail says something for it.
+    fn next_prompt(&self) -> Duration {
+        if self.accounts.kept() == 0 { Duration::MAX } else { self.progressed.max(self.prompted) + PROMPT }
+    }
+
+    fn prompt(&mut self, now: Duration) {
+        self.prompted = now;
+        self.deeds.prompted = self.deeds.prompted.max(self.accounts.kept());
+        let mut owners: Vec<u32> = self.accounts.owners().collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners.retain(|person| self.people[*person as usize].state == State::Here);
+        owners.into_iter().for_each(|person| self.say_something(person, now));
     }
 
     fn finish(&mut self, now: Duration) {

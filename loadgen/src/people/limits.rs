@@ -33,6 +33,10 @@ pub const SETTLED: Duration = Duration::from_millis(2500);
 /// Without an outcome for so long, those that are missing do not come: five tries of each sender.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whoever has mail, is there and has not been sent any for so long says something: a relay that takes somebody for silent waits for
+/// that. (`protocol.md`)
+pub const PROMPT: Duration = Duration::from_secs(2);
+
 /// People go offline for so long at the end; the relay forgets the others by itself.
 pub const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -48,4 +52,5 @@ pub const BEAT: f64 = 0.9;
 
 const _: () = assert!(LONGEST_TEXT > crate::payload::STAMP);
 const _: () = assert!(SETTLED.as_millis() > PAUSES[3].as_millis());
+const _: () = assert!(PATIENCE.as_millis() > 2 * PROMPT.as_millis());
 const _: () = assert!(PATIENCE.as_millis() >= 5 * PAUSES[3].as_millis());

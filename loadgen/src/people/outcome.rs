@@ -50,6 +50,8 @@ pub struct Deeds {
     pub beats: u64,
     /// PONGs received.
     pub pongs: u64,
+    /// Messages that were still stored for people who had been there for a while, when these were made to say something.
+    pub prompted: u64,
     /// Datagrams at people who were away, which nobody has heard.
     pub unheard: u64,
     /// Datagrams from the relay that nobody had asked for, and that mean nothing.

@@ -41,10 +41,15 @@ impl Crowd {
             return;
         }
         if now >= it.spoke + self.heartbeat.mul_f64(BEAT) {
-            self.deeds.beats += 1;
-            self.say(person, &[b"!BEAT"], now);
+            self.say_something(person, now);
         }
         self.schedule_beat(person);
+    }
+
+    /// A person gives a sign of life.
+    pub(super) fn say_something(&mut self, person: u32, now: Duration) {
+        self.deeds.beats += 1;
+        self.say(person, &[b"!BEAT"], now);
     }
 
     /// A person sends a datagram of these pieces.

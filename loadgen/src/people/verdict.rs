@@ -134,6 +134,12 @@ fn remarks(plan: &PeoplePlan, outcome: &Outcome) -> Vec<String> {
         let shown = plural(sums.refused_and_shown, "message");
         remarks.push(format!("{shown} refused after the recipient had seen it, and its ACK was lost"));
     }
+    if deeds.prompted > 0 {
+        let kept = plural(deeds.prompted, "message");
+        remarks.push(format!(
+            "{kept} stayed in the mailbox of somebody who was there, until it said something: the relay took it for silent"
+        ));
+    }
     if deeds.own_drops + deeds.send_failures > 0 {
         let lost = plural(deeds.own_drops + deeds.send_failures, "datagram");
         remarks.push(format!(

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod local;
+mod people;
 mod prefixes;
 mod star;
 mod workers;

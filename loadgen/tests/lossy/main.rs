@@ -4,6 +4,7 @@ mod accounts;
 mod churn;
 mod closed;
 mod faults;
+mod people;
 mod restart;
 mod silent;
 mod stalls;

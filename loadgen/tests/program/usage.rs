@@ -3,7 +3,7 @@
 use crate::common::program::{Ended, Program};
 
 /// What is typed, and what the first line says about it.
-const MISTAKES: [(&str, &[&str]); 26] = [
+const MISTAKES: [(&str, &[&str]); 36] = [
     ("run --bogus", &["--bogus"]),
     ("jump", &["jump"]),
     ("run --clients 0", &["'0'", "--clients"]),
@@ -29,6 +29,16 @@ const MISTAKES: [(&str, &[&str]); 26] = [
     ("run --profile heartbeat --max-loss 0", &["--max-loss", "--rate 0", "--max-pong-loss"]),
     ("run --group-size 1 --max-p99 5ms", &["--max-p99", "one member", "--max-pong-loss"]),
     ("run --clients 16000000 --groups 1", &["3072000.0 GB", "--group-size", "--senders"]),
+    ("run --returns 5s", &["--returns", "--profile people"]),
+    ("run --profile game --offline-share 0.1", &["--offline-share", "--profile people"]),
+    ("run --profile people --group-size 5", &["--group-size", "--profile people", "leave it out"]),
+    ("run --profile people --max-loss 0", &["--max-loss", "--profile people", "lost or doubled"]),
+    ("run --profile people --threads 2", &["--threads", "one thread"]),
+    ("run --profile people --clients 1", &["--clients 1 ", "2 to 1000000"]),
+    ("run --profile people --offline-share 100%", &["--offline-share 100%", "nobody who writes"]),
+    ("run --profile people --payload 4096", &["--payload", "4032"]),
+    ("run --profile people --rate 1000 --clients 1000 --duration 1m", &["60000000 messages", "30000000"]),
+    ("capacity --profile people", &["--profile people", "loadgen run"]),
     ("run --target [::]:5000", &["--target [::]:5000", "no address of one machine"]),
 ];
 

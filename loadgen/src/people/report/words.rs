@@ -80,6 +80,7 @@ pub(super) fn deeds(outcome: &Outcome) -> Vec<(&'static str, u64)> {
         ("Of them after DELIVERED", sums.repeats_after_delivered),
         ("Requests repeated", deeds.asked_again),
         ("BEATs", deeds.beats),
+        ("Mail that had to be asked for", deeds.prompted),
         ("Unheard by who was away", deeds.unheard),
         ("Not understood", deeds.unexpected),
         ("Sessions lost", deeds.sessions_lost),
