@@ -107,6 +107,13 @@ fn what_a_relay_does_wrong_with_who_is_away_is_found() {
 }
 
 #[test]
+fn mail_that_a_relay_holds_back_is_asked_for_and_not_lost() {
+    let outcome = seen(&with_absences(10, 0.3), &mut Model::with(Fault::Doze));
+    assert_eq!((outcome.sums.lost, outcome.sums.delivered), (0, outcome.sums.sent));
+    assert!(outcome.deeds.prompted > 0 && outcome.deeds.beats > 0, "{:?}", outcome.deeds);
+}
+
+#[test]
 fn whoever_says_nothing_for_a_heartbeat_beats() {
     let quiet = Plan { load: Load::Open { rate: 0.0, arrivals: Arrivals::Constant }, ..plan(5).plan };
     let deeds = seen(&PeoplePlan { plan: quiet, ..plan(5) }, &mut Model::default()).deeds;
