@@ -1,12 +1,14 @@
 //! What is on its way to one recipient: some of it sent and not acknowledged, the rest in line.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use wire::MessageId;
 
 use crate::limits::{QUEUE, QUEUE_SHARE, WINDOW};
 use crate::name::Name;
 use crate::people::Key;
+use crate::signals::Signals;
 
 /// A message for somebody.
 #[derive(Clone, Debug)]
@@ -42,15 +44,18 @@ pub(crate) struct Inbox {
     pub is_reading: bool,
     /// The last number read.
     pub read: u64,
-    /// It does not acknowledge what it is sent; nothing more is sent before it is heard of.
-    pub is_silent: bool,
+    is_silent: bool,
     /// How often it has been silent: what was read before does not count any more.
     pub absences: u32,
+    /// Where all who are silent are counted, and what is on its way to anybody.
+    signals: Arc<Signals>,
+    /// What of it is counted there.
+    counted: usize,
 }
 
 impl Inbox {
     /// Empty, but for what is in the store.
-    pub fn new(has_more: bool) -> Self {
+    pub fn new(has_more: bool, signals: Arc<Signals>) -> Self {
         Self {
             flights: Vec::new(),
             queue: VecDeque::new(),
@@ -59,6 +64,20 @@ impl Inbox {
             read: 0,
             is_silent: false,
             absences: 0,
+            signals,
+            counted: 0,
+        }
+    }
+
+    /// True if it does not acknowledge what it is sent; nothing more is sent before it is heard of.
+    pub fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
+    pub fn set_silent(&mut self, is_silent: bool) {
+        if self.is_silent != is_silent {
+            self.is_silent = is_silent;
+            self.signals.count_silent(is_silent);
         }
     }
 
@@ -79,6 +98,13 @@ impl Inbox {
 
     pub fn push(&mut self, letter: Letter) {
         self.queue.push_back(letter);
+        self.count();
+    }
+
+    /// It has been sent.
+    pub fn fly(&mut self, flight: Flight) {
+        self.flights.push(flight);
+        self.count();
     }
 
     /// True if it is on its way already.
@@ -99,7 +125,9 @@ impl Inbox {
         }
         let is_free = |letter: &Letter| self.flights.iter().all(|flight| flight.letter.from != letter.from);
         let at = self.queue.iter().position(is_free)?;
-        self.queue.remove(at)
+        let letter = self.queue.remove(at);
+        self.count();
+        letter
     }
 
     pub fn flight(&mut self, serial: u64) -> Option<&mut Flight> {
@@ -109,28 +137,46 @@ impl Inbox {
     /// Takes out what is acknowledged.
     pub fn take(&mut self, from: &Key, id: &MessageId) -> Option<Letter> {
         let is_it = |letter: &Letter| letter.from.key == *from && letter.id == *id;
-        if let Some(at) = self.flights.iter().position(|flight| is_it(&flight.letter)) {
-            return Some(self.flights.remove(at).letter);
-        }
-        let at = self.queue.iter().position(is_it)?;
-        self.queue.remove(at)
+        let flight = self.flights.iter().position(|flight| is_it(&flight.letter));
+        let letter = match flight {
+            Some(at) => Some(self.flights.remove(at).letter),
+            None => self.queue.iter().position(is_it).and_then(|at| self.queue.remove(at)),
+        };
+        self.count();
+        letter
     }
 
     /// Takes out everything, in order.
     pub fn empty(&mut self) -> Vec<Letter> {
         let mut flights = std::mem::take(&mut self.flights);
         flights.sort_by_key(|flight| flight.serial);
-        flights.into_iter().map(|flight| flight.letter).chain(self.queue.drain(..)).collect()
+        let letters = flights.into_iter().map(|flight| flight.letter).chain(self.queue.drain(..)).collect();
+        self.count();
+        letters
     }
 
     /// Nothing is sent any more, and what is in the store will be read from its beginning. What is not there is handed back.
     pub fn fall_silent(&mut self) -> Vec<Letter> {
         let letters = self.empty();
-        self.is_silent = true;
+        self.set_silent(true);
         self.is_reading = false;
         self.has_more = true;
         self.read = 0;
         self.absences += 1;
         letters
+    }
+
+    fn count(&mut self) {
+        let now = self.len();
+        self.signals.count_under_way(self.counted, now);
+        self.counted = now;
+    }
+}
+
+impl Drop for Inbox {
+    /// Whatever becomes of it, it is counted no more.
+    fn drop(&mut self) {
+        self.set_silent(false);
+        self.empty();
     }
 }

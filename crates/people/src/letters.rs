@@ -104,7 +104,7 @@ impl<A: Address, G: Place> People<A, G> {
             let serial = self.serial();
             let flight = Flight { letter, serial, since: turn.now.tick, tries: 0 };
             if let Some(person) = self.persons.get_mut(to) {
-                person.inbox.flights.push(flight);
+                person.inbox.fly(flight);
             }
             self.launch(to, serial, turn);
         }
@@ -117,10 +117,7 @@ impl<A: Address, G: Place> People<A, G> {
         let request = Request::Read { name: (**to).into(), after, count: READ };
         // Who has too much to do is asked again when the recipient is next heard of.
         inbox.is_reading = self.desk.ask(question, request).is_ok();
-        inbox.is_silent = !inbox.is_reading;
-        if inbox.is_silent {
-            self.note_silent();
-        }
+        inbox.set_silent(!inbox.is_reading);
     }
 
     /// Sends a message once more, and says when to look at it again.
@@ -159,15 +156,15 @@ impl<A: Address, G: Place> People<A, G> {
         let Some(person) = self.persons.get_mut(to) else { return };
         let (name, letters) =
             (Name { key: to.clone(), shown: person.shown.clone() }, person.inbox.fall_silent());
-        self.note_silent();
         self.keep(&name, letters, turn);
     }
 
     /// A recipient that was silent is heard of.
     pub(crate) fn wake(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
-        let Some(person) = self.persons.get_mut(name).filter(|person| person.inbox.is_silent) else { return };
-        person.inbox.is_silent = false;
-        self.note_silent();
+        let Some(person) = self.persons.get_mut(name).filter(|person| person.inbox.is_silent()) else {
+            return;
+        };
+        person.inbox.set_silent(false);
         self.pump(name, turn);
     }
 
@@ -277,8 +274,7 @@ impl<A: Address, G: Place> People<A, G> {
         inbox.is_reading = false;
         let Answer::Mails(mails) = answer else {
             // The disk failed. It is asked again when the recipient is next heard of.
-            inbox.is_silent = true;
-            return self.note_silent();
+            return inbox.set_silent(true);
         };
         inbox.has_more = mails.len() >= asked;
         for mail in mails {

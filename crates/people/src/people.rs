@@ -219,14 +219,13 @@ impl<A: Address, G: Place> People<A, G> {
         self.settings = settings;
     }
 
-    /// The numbers as they are.
+    /// The numbers as they are. They are kept as they change: however many people there are, this takes no longer.
     pub fn figures(&self) -> Figures {
         Figures {
             online: self.persons.len() as u64,
-            watching: self.rooms.watchers() as u64,
             waiting: self.meetings.waiting() as u64,
-            silent: self.persons.values().filter(|person| person.inbox.is_silent).count() as u64,
-            under_way: self.persons.values().map(|person| person.inbox.len() as u64).sum(),
+            silent: self.signals.silent().into(),
+            under_way: self.signals.under_way(),
             ..self.figures
         }
     }

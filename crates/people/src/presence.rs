@@ -33,6 +33,7 @@ impl<A: Address, G: Place> People<A, G> {
         let group = session.group.as_ref().ok_or(Refusal::NotJoined)?;
         if !session.watches {
             session.watches = true;
+            self.figures.watching += 1;
             self.rooms.open(group).watchers.push(id);
         }
         turn.post.tell(session.address, Notice::Watching);
@@ -42,6 +43,7 @@ impl<A: Address, G: Place> People<A, G> {
     pub(crate) fn stop_watching(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.watches) else { return };
         session.watches = false;
+        self.figures.watching -= 1;
         let Some(room) = session.group.as_ref().and_then(|group| self.rooms.get_mut(group)) else { return };
         room.watchers.retain(|other| *other != id);
         if room.watchers.is_empty() {

@@ -123,13 +123,12 @@ impl<A: Address, G: Place> People<A, G> {
         if let Some(before) = before.filter(|&before| before != id) {
             self.take_away(before, name, turn);
         }
-        let inbox = || Inbox::new(mails > 0);
         let shown = Arc::clone(&name.shown);
         let person = self.persons.entry(name.key.clone()).or_insert_with(|| Person {
             shown: Arc::clone(&shown),
             claim,
             session: id,
-            inbox: inbox(),
+            inbox: Inbox::new(mails > 0, Arc::clone(&self.signals)),
         });
         (person.session, person.shown, person.claim) = (id, shown, claim);
         let Some(session) = self.sessions.get_mut(&id) else { return };
@@ -167,16 +166,10 @@ impl<A: Address, G: Place> People<A, G> {
         if let Some(mut person) = self.persons.remove(&name.key) {
             self.keep(&name, person.inbox.empty(), turn);
         }
-        self.note_silent();
         if let Some(session) = self.sessions.get_mut(&id) {
             session.name = None;
             session.badge.wear(None);
         }
-    }
-
-    /// How many recipients are silent, for who looks without the lock.
-    pub(crate) fn note_silent(&self) {
-        self.signals.set_silent(self.persons.values().filter(|person| person.inbox.is_silent).count());
     }
 
     pub(crate) fn person(&mut self, key: &Key) -> Option<&mut Person> {

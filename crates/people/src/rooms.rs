@@ -69,10 +69,6 @@ impl<G: Place> Rooms<G> {
             stays
         });
     }
-
-    pub fn watchers(&self) -> usize {
-        self.rooms.values().map(|room| room.watchers.len()).sum()
-    }
 }
 
 impl Room {

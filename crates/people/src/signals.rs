@@ -1,6 +1,6 @@
 //! What shards look at without the lock.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Whether there is anything to do for a shard, or for somebody who speaks.
 #[derive(Debug, Default)]
@@ -8,7 +8,13 @@ pub struct Signals {
     answers: AtomicBool,
     silent: AtomicU32,
     arrivals: AtomicU32,
+    under_way: Apart,
 }
+
+/// In a line of the cache of its own: it changes with each message, and the others are read in each turn.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart(AtomicU64);
 
 impl Signals {
     /// The desk has answers; said by whoever has put them there.
@@ -33,8 +39,27 @@ impl Signals {
         self.answers.swap(false, Ordering::AcqRel)
     }
 
-    pub(crate) fn set_silent(&self, count: usize) {
-        self.silent.store(count as u32, Ordering::Relaxed);
+    pub(crate) fn silent(&self) -> u32 {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    /// One more recipient is silent, or one less.
+    pub(crate) fn count_silent(&self, is_silent: bool) {
+        if is_silent {
+            self.silent.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.silent.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way.0.load(Ordering::Relaxed)
+    }
+
+    /// A recipient has so many messages on their way now, and had so many before.
+    pub(crate) fn count_under_way(&self, before: usize, now: usize) {
+        // Beyond the largest number it goes on at 0, so that less is more of the other sign.
+        self.under_way.0.fetch_add((now as u64).wrapping_sub(before as u64), Ordering::Relaxed);
     }
 
     pub(crate) fn set_arrivals(&self, count: usize) {

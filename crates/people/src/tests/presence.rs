@@ -34,7 +34,9 @@ fn who_watches_hears_of_comers_and_goers() {
     assert_eq!(world.pass(100), [(0, "!PEER anna LEFT bob ONLINE".to_owned())]);
     world.leave(2);
     assert_eq!(world.pass(100), [(0, "!PEER bob OFFLINE".to_owned())]);
+    assert_eq!(world.people.figures().watching, 1);
     assert_eq!(world.ask(0, "!UNWATCH"), ["!OK UNWATCH"]);
+    assert_eq!(world.people.figures().watching, 0);
     world.enter(1, Some("x"));
     assert_eq!(world.pass(1000), []);
 }

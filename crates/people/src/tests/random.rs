@@ -65,6 +65,7 @@ impl Trial {
             self.world.slow(is_slow);
         }
         let heard = self.world.pass(100);
+        self.world.assert_counted();
         for (to, text) in heard {
             for _ in 0..self.copies() {
                 self.hear(to, &text);
@@ -92,6 +93,11 @@ impl Trial {
             1 if !is_calm => {
                 self.clients[who].at += 10;
                 self.world.move_to(who, At(self.clients[who].at));
+            }
+            3 => {
+                let group = self.random.random_bool(0.7).then_some("x");
+                self.world.enter(who, group);
+                self.say(who, "!WATCH");
             }
             2 if !is_calm => {
                 // Whether it is heard or not: it registers again.

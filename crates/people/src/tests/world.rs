@@ -225,6 +225,17 @@ impl World {
         claim.to_owned()
     }
 
+    /// Asserts that what is counted as it changes is what a look at everybody finds.
+    #[track_caller]
+    pub fn assert_counted(&self) {
+        let (figures, persons) = (self.people.figures(), &self.people.persons);
+        let silent = persons.values().filter(|person| person.inbox.is_silent()).count();
+        let under_way = persons.values().map(|person| person.inbox.len()).sum::<usize>();
+        let watching = self.people.sessions.values().filter(|session| session.watches).count();
+        let all = [silent, under_way, watching].map(|count| count as u64);
+        assert_eq!([figures.silent, figures.under_way, figures.watching], all);
+    }
+
     pub fn slow(&self, is_slow: bool) {
         let mut drawer = self.drawer.lock().unwrap();
         drawer.is_slow = is_slow;
