@@ -137,6 +137,8 @@ impl Relay {
                 sockets: Sockets::new(gauges),
                 shared: common.shared.clone(),
                 ceilings: setup.settings.ceilings,
+                mailroom: mailroom.clone(),
+                mail: setup.mail,
                 ready: Arc::clone(&ready),
                 pulse: pulse.clone(),
                 backend: crew.backend(),

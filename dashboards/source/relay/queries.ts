@@ -28,6 +28,8 @@ export const ceilings: Query[] = [
   [full('relay_clients', 'relay_clients_limit'), 'clients'],
   [full('relay_groups', 'relay_groups_limit'), 'groups'],
   [full('relay_unjoined_groups', 'relay_unjoined_groups_limit'), 'groups nobody joined'],
+  [full('relay_names', 'relay_names_limit'), 'names'],
+  [full('relay_mail_bytes', 'relay_mail_bytes_limit'), 'stored messages'],
   [full('process_open_fds', 'process_max_fds'), 'file descriptors'],
 ];
 

@@ -1,6 +1,7 @@
 //! What a scrape reads: the shards' published counters, through the `metrics` crate and its Prometheus exporter.
 
 pub mod catalogue;
+mod people;
 mod sockets;
 mod text;
 
@@ -13,12 +14,15 @@ use metrics::{Label, counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use net::FailureKind;
 use net::tcp::{Ending, NoRoom};
+use store::Bounds;
 use wire::Refusal;
 
+use crate::mailroom::Mailroom;
 use crate::meter::{Counters, Meter};
 use crate::pulse::Pulse;
 use crate::sandbox::Confinement;
 use catalogue::{self as names, CATALOGUE};
+pub use people::PeopleFigures;
 pub use sockets::{ShardSockets, Sockets};
 
 /// Renders the relay's metrics.
@@ -40,6 +44,10 @@ pub struct Sources {
     pub shared: Shared,
     /// How many clients and groups there may be.
     pub ceilings: Ceilings,
+    /// Where names and mail are kept.
+    pub mailroom: Mailroom,
+    /// How much of them there may be.
+    pub mail: Bounds,
     /// True while the relay serves.
     pub ready: Arc<AtomicBool>,
     /// Which shards turn.
@@ -82,6 +90,7 @@ impl Exporter {
             gauge!(names::CLIENTS_LIMIT.name).set(sources.ceilings.clients);
             gauge!(names::GROUPS_LIMIT.name).set(sources.ceilings.groups);
             gauge!(names::UNJOINED_GROUPS_LIMIT.name).set(sources.ceilings.unjoined_groups);
+            people::set_limits(&sources.mail);
             if let Some(reason) = &sources.fallback {
                 gauge!(names::BACKEND_FALLBACK_INFO.name, "reason" => reason.clone()).set(1);
             }
@@ -101,6 +110,7 @@ impl Exporter {
                 shards.iter().rev().take(1).for_each(set_streams);
             }
             self.set_sockets();
+            people::set(&self.sources.people());
             for (shard, stalled) in self.sources.pulse.stalled().enumerate() {
                 gauge!(names::STALLED.name, "shard" => self.sources.name_of(shard))
                     .set(f64::from(u8::from(stalled)));
@@ -109,6 +119,7 @@ impl Exporter {
         self.handle.run_upkeep();
         let mut out = self.handle.render();
         append_histograms(&mut out, &shards);
+        people::append_commits(&mut out, &self.sources.mailroom);
         append_seconds(&mut out, &self.sources, &shards);
         expose::process::append(&mut out);
         out

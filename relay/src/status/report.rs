@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::{CommandKind, DropReason, Event, Stance, Throttled};
 use net::tcp::{Ending, NoRoom};
+use people::Outcome;
 use serde_json::{Value, json};
 use wire::Refusal;
 
@@ -15,7 +16,7 @@ use super::verdict::{Finding, Level, Present, findings};
 use super::{Reading, Status, lock};
 use crate::config::Source;
 use crate::limits::{RATE_SAMPLES, SAMPLE_EVERY, VERDICT_SAMPLES, WORST_KEPT, WORST_SHOWN};
-use crate::metrics::FAILURES;
+use crate::metrics::{FAILURES, PeopleFigures};
 use crate::sandbox::Confinement;
 use crate::worst::{Ranking, Worst, rank, recent_span};
 
@@ -30,7 +31,8 @@ impl Status {
             let back = |samples| history.back(samples).cloned().unwrap_or_else(|| reading.now.clone());
             (back(RATE_SAMPLES), back(VERDICT_SAMPLES))
         };
-        let findings = self.findings(&reading, &before, &minute);
+        let people = self.sources.people();
+        let findings = self.findings(&reading, &people, (&before, &minute));
         json!({
             "schema": SCHEMA,
             "at": SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |at| at.as_secs_f64()),
@@ -40,6 +42,7 @@ impl Status {
                 "findings": findings,
             },
             "present": self.present(&reading),
+            "people": self.people(&people),
             "rates": rates(&reading.now, &before),
             "totals": totals(&reading.now),
             "drops": drops(&reading, &before),
@@ -56,7 +59,12 @@ impl Status {
         .to_string()
     }
 
-    fn findings(&self, reading: &Reading, before: &Sample, minute: &Sample) -> Vec<Finding> {
+    fn findings(
+        &self,
+        reading: &Reading,
+        people: &PeopleFigures,
+        (before, minute): (&Sample, &Sample),
+    ) -> Vec<Finding> {
         let busy = busy_shares(&reading.now, before).into_iter().enumerate();
         let queue = |sockets: &crate::metrics::ShardSockets| {
             if sockets.receive_buffer == 0 {
@@ -81,7 +89,10 @@ impl Status {
                     ceilings.unjoined_groups.into(),
                     "groups that nobody joined",
                 ),
+                (people.store.names, self.sources.mail.names.into(), "names"),
             ],
+            mail: (people.store.bytes, self.sources.mail.bytes),
+            trouble: people.trouble.as_deref(),
             overloaded: reading.shards.iter().position(|shard| shard.is_overloaded),
             fullest_queue: reading.sockets.iter().map(queue).fold(0.0, f64::max),
             guarded: is_guarded.then(|| admission.unproved()),
@@ -142,6 +153,26 @@ impl Status {
                 "closed": by_label(Ending::ALL.map(Ending::label), figures.closed),
                 "queued_bytes": figures.queued_bytes,
             })
+        })
+    }
+
+    fn people(&self, now: &PeopleFigures) -> Value {
+        let (people, store, most) = (&now.people, &now.store, &self.sources.mail);
+        json!({
+            "names": store.names,
+            "names_limit": most.names,
+            "online": people.online,
+            "messages": by_label(Outcome::LABELS, people.messages),
+            "under_way": people.under_way,
+            "silent_recipients": people.silent,
+            "watchers": people.watching,
+            "bridges": people.bridges,
+            "bridges_waiting": people.waiting,
+            "mails": store.mails,
+            "mail_bytes": store.bytes,
+            "mail_bytes_limit": most.bytes,
+            "mail_expired": store.expired,
+            "trouble": now.trouble,
         })
     }
 

@@ -122,11 +122,12 @@
     fill("drops", [...copies, row("kernel: receive buffer full", totals.kernel_dropped, rates.kernel_dropped), ...packets]);
   };
 
-  const showLimits = ({ present, rates, driver, buffers, relay, shards }) => {
+  const showLimits = ({ present, people, rates, driver, buffers, relay, shards }) => {
     const limit = (name, count, most) =>
       ({ cells: [name, number(count), number(most), gauge(count / most, `${name}: ${(100 * count / most).toFixed(0)} %`, 0.8, 0.95)] });
     fill("limits", [limit("clients", present.clients, present.clients_limit), limit("groups", present.groups, present.groups_limit),
       limit("groups nobody joined", present.unjoined_groups, present.unjoined_groups_limit),
+      limit("names", people.names, people.names_limit), limit("stored messages: bytes", people.mail_bytes, people.mail_bytes_limit),
       limit("unproved members: bytes /s", rates.unproved_egress_bytes, present.unproved_egress_limit),
       { cells: ["unproved members", number(present.unproved_members), present.admission, ""] }]);
     const buffer = ({ granted_bytes, asked_bytes }) =>
@@ -141,6 +142,15 @@
       ["ICMP errors (can be forged)", number(driver.icmp_errors)], ["system calls", number(driver.enters)],
       ["receive buffer of a socket", buffer(buffers.receive)], ["send buffer of a socket", buffer(buffers.send)]);
     fill("driver", rows.map((cells) => ({ cells })));
+  };
+
+  const showPeople = ({ people }) => {
+    fill("people", [["names online", number(people.online)], ["messages on their way", number(people.under_way)],
+      ["recipients that do not answer", number(people.silent_recipients)], ["stored messages", number(people.mails)],
+      ["sessions that watch", number(people.watchers)], ["pairs who talk directly, since start", number(people.bridges)],
+      ["the store", people.trouble || "works"]].map((cells) => ({ cells })));
+    fill("messages", Object.entries(people.messages).map(([name, count]) =>
+      ({ cells: [words(name), number(count)], name: count ? "" : "zero" })));
   };
 
   const showWorst = (worst) => {
@@ -189,6 +199,7 @@
     showDrops(s);
     showLimits(s);
     showWorst(s.worst_receivers);
+    showPeople(s);
     showRequests(s);
     showConfiguration(s.configuration);
   };

@@ -39,7 +39,11 @@ pub struct Present<'a> {
     /// The share of time that the busiest shard did not wait, lately.
     pub busiest: Option<(usize, f64)>,
     /// How many there are, and may be, of what.
-    pub limits: [(u64, u64, &'static str); 3],
+    pub limits: [(u64, u64, &'static str); 4],
+    /// Bytes of mail that wait, and may wait.
+    pub mail: (u64, u64),
+    /// What is wrong with the store.
+    pub trouble: Option<&'a str>,
     /// The first shard that gets more than it can do.
     pub overloaded: Option<usize>,
     /// The fullest receive queue of a shard, from 0 to 1.
@@ -60,6 +64,7 @@ mod rules {
     pub const KERNEL_CRITICAL: [f64; 2] = [0.01, 1.0];
     pub const NEAR_LIMIT: [f64; 1] = [0.8];
     pub const FULL: [f64; 1] = [0.0];
+    pub const MAIL_NEAR_FULL: [f64; 1] = [0.9];
     pub const NO_BUFFERS: [f64; 1] = [1.0];
     pub const SATURATED: [f64; 1] = [0.9];
     pub const QUEUE_FULL: [f64; 1] = [0.75];
@@ -75,6 +80,9 @@ pub fn findings(present: &Present<'_>) -> Vec<Finding> {
     if let Some(shard) = present.stalled {
         let text = format!("Shard {shard} does not turn: its clients speak to nobody.");
         add(Level::Critical, "relayshardstalled", text);
+    }
+    if let Some(trouble) = present.trouble {
+        add(Level::Critical, "relaystoreintrouble", format!("Names and mail cannot be kept: {trouble}."));
     }
     losses(present, &mut add);
     shortages(present, &mut add);
@@ -110,6 +118,11 @@ fn shortages(present: &Present<'_>, add: &mut impl FnMut(Level, &'static str, St
         if count as f64 > rules::NEAR_LIMIT[0] * limit as f64 {
             add(Level::Warning, "relaynearlimit", format!("{count} of {limit} {what} are in use."));
         }
+    }
+    let (bytes, most) = present.mail;
+    if bytes as f64 > rules::MAIL_NEAR_FULL[0] * most as f64 {
+        let text = format!("{bytes} of {most} bytes of mail wait for their recipients.");
+        add(Level::Warning, "relaymailnearfull", text);
     }
     let refused = present.since(|sample| sample.refused_full);
     if refused as f64 > rules::FULL[0] {
@@ -208,7 +221,9 @@ mod tests {
             now,
             before,
             busiest: Some((0, 0.5)),
-            limits: [(0, 10, "clients"), (0, 10, "groups"), (0, 10, "groups that nobody joined")],
+            limits: ["clients", "groups", "groups that nobody joined", "names"].map(|what| (0, 10, what)),
+            mail: (90, 100),
+            trouble: None,
             overloaded: None,
             fullest_queue: 0.1,
             guarded: None,
@@ -247,6 +262,7 @@ mod tests {
         (all.guarded, all.overloaded) = (Some(300), Some(1));
         all.unconfined = &lacks;
         (all.busiest, all.fullest_queue) = (Some((3, 0.95)), 0.8);
+        (all.mail, all.trouble) = ((91, 100), Some("/state/store.redb: no space left; make room"));
         for (_, section) in found(&all)
             .into_iter()
             .chain([(Level::Info, "relaycopiesdropped"), (Level::Info, "relaykerneldrops")])
@@ -258,8 +274,10 @@ mod tests {
             [
                 (Level::Critical, "relaynotready"),
                 (Level::Critical, "relayshardstalled"),
+                (Level::Critical, "relaystoreintrouble"),
                 (Level::Critical, "relayfull"),
                 (Level::Warning, "relaynearlimit"),
+                (Level::Warning, "relaymailnearfull"),
                 (Level::Warning, "relaynobuffers"),
                 (Level::Warning, "relayshardsaturated"),
                 (Level::Warning, "relayreceivequeuefull"),
@@ -290,12 +308,13 @@ mod tests {
     }
 
     /// Alerts whose causes are not on this page.
-    const ELSEWHERE: [(&str, &str); 8] = [
+    const ELSEWHERE: [(&str, &str); 9] = [
         ("RelayDown", "such a relay has no page"),
         ("RelayRestartLoop", "each process knows of itself"),
         ("RelayClientsVanished", "it compares with members of before"),
         ("RelayGuessing", "members notice nothing of it"),
         ("RelayLatency", "it is beside the verdict, and a minute of it proves nothing"),
+        ("RelayMailCommitsSlow", "likewise: whoever stores mail waits, and nobody else"),
         ("RelayShardImbalance", "the shards are beside the verdict"),
         ("RelayFallbackBackend", "it has no threshold: info, as there"),
         ("RelayUnconfined", "likewise"),
@@ -303,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_thresholds_are_those_of_the_alert_rules() {
-        let own: [(&str, &str, &[f64]); 12] = [
+        let own: [(&str, &str, &[f64]); 14] = [
             ("RelayGuarded", "warning", &[0.0]),
             ("RelayNotReady", "critical", &[]),
             ("RelayShardStalled", "critical", &[]),
@@ -316,6 +335,8 @@ mod tests {
             ("RelayShardSaturated", "warning", &rules::SATURATED),
             ("RelayNearLimit", "warning", &rules::NEAR_LIMIT),
             ("RelayFull", "critical", &rules::FULL),
+            ("RelayMailNearFull", "warning", &rules::MAIL_NEAR_FULL),
+            ("RelayStoreInTrouble", "critical", &[0.0]),
         ];
         let file = include_str!("../../../dashboards/alerts.yml");
         let mut theirs = Vec::new();

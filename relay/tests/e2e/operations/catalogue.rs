@@ -94,6 +94,9 @@ fn every_reason_is_there_at_zero_from_the_start() {
         for event in Event::LABELS {
             expected.push(format!("relay_group_events_total{{event=\"{event}\"}}"));
         }
+        for outcome in people::Outcome::LABELS {
+            expected.push(format!("relay_messages_total{{outcome=\"{outcome}\"}}"));
+        }
         for command in CommandKind::LABELS {
             expected.push(format!("relay_commands_total{{command=\"{command}\"}}"));
         }

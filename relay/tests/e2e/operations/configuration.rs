@@ -8,7 +8,7 @@ use crate::support::{Backend, Client, RelayOptions, each_backend};
 use super::tools::{ConfigFile, assert_says, main_job, refused};
 
 /// A value that is not the default, for every option that may stand in the file.
-const OTHERS: [(&str, &str); 28] = [
+const OTHERS: [(&str, &str); 36] = [
     ("host", "127.0.0.5"),
     ("port", "5005"),
     ("empty-ttl", "301"),

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::thread;
 
 use super::causes::{self, Scene};
+use super::mail;
 use super::overload;
 use super::watch::{Watch, rules};
 use crate::support::Cable;
@@ -15,7 +16,7 @@ use crate::support::Cable;
 type Story = (fn(&Scene), &'static [&'static str]);
 
 /// They are told at the same time, and no other alert fires.
-const QUIET: [Story; 13] = [
+const QUIET: [Story; 17] = [
     (causes::all_is_well, &[]),
     (causes::killed, &["RelayDown critical"]),
     (causes::killed_again_and_again, &["RelayRestartLoop critical"]),
@@ -29,6 +30,10 @@ const QUIET: [Story; 13] = [
     (causes::guesses, &["RelayGuessing warning"]),
     (causes::bursts_that_do_not_fit, &["RelayKernelDrops warning", "RelayKernelDrops critical"]),
     (causes::bursts_on_many_addresses, &["RelayNoBuffers warning"]),
+    (mail::names_that_run_out, &["RelayNearLimit warning"]),
+    (mail::mail_that_nobody_fetches, &["RelayMailNearFull warning"]),
+    (mail::a_full_disk, &["RelayStoreInTrouble critical"]),
+    (mail::a_slow_disk, &["RelayMailCommitsSlow warning"]),
 ];
 
 /// It takes all that the machine has.

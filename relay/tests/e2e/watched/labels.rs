@@ -7,7 +7,7 @@ use std::{fs, iter};
 use crate::support::RelayOptions;
 
 /// Labels with a closed list of values, all of which are there from the start.
-const CLOSED: [&str; 4] = ["reason", "event", "command", "direction"];
+const CLOSED: [&str; 5] = ["reason", "event", "command", "direction", "outcome"];
 /// The reason of this one is what the kernel says, and is there only then.
 const FREE: &str = "relay_backend_fallback_info";
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use nix::libc::{EPERM, SYS_io_uring_setup};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
+use super::people;
 use crate::support::{Client, Prometheus, Relay, RelayOptions, alone, eventually, ip, without};
 use crate::tcp::Caller;
 
@@ -38,6 +40,8 @@ pub struct Stage {
     without_ring: Relay,
     /// Somebody by TCP who reads nothing.
     deaf: Caller,
+    /// Where the first one keeps names and mail.
+    _state: TempDir,
     generator: Generator,
 }
 
@@ -55,7 +59,9 @@ impl Stage {
     }
 
     fn start() -> Self {
-        let flags = ["--shards", "2", "--receive-buffer", "64K", "--deny", "127.8.8.8"];
+        let state = tempfile::tempdir().expect("a folder");
+        let place = state.path().display().to_string();
+        let flags = ["--shards=2", "--receive-buffer=64K", "--deny=127.8.8.8", "--data-dir", &place];
         let relay = RelayOptions::plain().with(flags).start();
         let deaf = Caller::from(([127, 0, 0, 1], 0).into(), relay.address(), 4096);
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -76,6 +82,7 @@ impl Stage {
             relay,
             deaf,
             without_ring: receiver.recv().unwrap(),
+            _state: state,
             generator: Generator(generator),
         };
         stage.prometheus.soon("count(up == 1)", 3.0);
@@ -112,6 +119,7 @@ impl Stage {
         let extended = Client::to(relay);
         let question = extended.ask("!HELLO 2");
         extended.ask(question.replace("!RETRY ", "!HELLO 2 "));
+        people::talk(relay);
         let client = Client::to(relay);
         assert!(client.ask("!JOIN").starts_with("ERR "));
         client.send("");
