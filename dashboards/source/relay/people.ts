@@ -1,9 +1,13 @@
 // Names, what their owners say to each other, and the store that keeps it.
 
 import type { Row } from '../frame';
-import { alarms, lines, unit } from '../parts';
+import { alarms, lines, type Query, unit } from '../parts';
 import { chosen, quantiles, rate, sum, total } from './queries';
 
+/** Of nothing there is no quantile: 0 then, because a line with holes of one point each is not drawn. */
+const commits = quantiles('relay_store_commit_seconds').map(
+  ([quantile, legend]): Query => [`${quantile} >= 0 or ${sum('relay_store_in_trouble')} * 0`, legend],
+);
 const lastHour = (metric: string) => `sum(increase(${metric}{${chosen}}[1h]))`;
 
 export const people: Row = {
@@ -110,12 +114,12 @@ export const people: Row = {
       {
         title: 'Commits of the store',
         description:
-          'How long it takes until names and messages are on the disk. Whoever registers, or sends to somebody who is away, waits for it; nobody else does.',
+          'How long it takes until names and messages are on the disk. Whoever registers, or sends to somebody who is away, waits for it; nobody else does. 0 while nothing is committed.',
         runbook: 'operations.md#relaymailcommitsslow',
         unit: unit.seconds,
         width: 8,
       },
-      quantiles('relay_store_commit_seconds'),
+      commits,
     ),
     alarms(
       {

@@ -107,7 +107,7 @@ fn check_live(seen: &Value, own: &str) {
     assert_eq!(row("configuration", "host")[1], NEAR);
     assert_eq!(row("configuration", "host")[2], "flag");
     assert_eq!(row("configuration", "shards")[2], "environment RELAY_SHARDS");
-    assert_eq!((seen["shards"].as_array().unwrap().len(), &seen["span"]), (2, &"since_start".into()));
+    assert_eq!((seen["shards"].as_array().unwrap().len(), &seen["span"]), (3, &"since_start".into()));
 }
 
 /// `RELAY_PICTURES=docs/images` renews the pictures of the documents.
