@@ -84,7 +84,11 @@ impl Post {
             let sent = match transmit {
                 Transmit::Open(transport) => self.replace(transport, client, now),
                 Transmit::Send { to, datagram } if to == self.server => self.send(&datagram, client, now),
-                Transmit::Send { to, datagram } => self.link.send_to_peer(to, &datagram, &self.ear),
+                Transmit::Send { to, datagram } => {
+                    // A peer that cannot be reached says nothing about the way to the relay: the client goes back to that.
+                    let _ = self.link.send_to_peer(to, &datagram, &self.ear);
+                    continue;
+                }
             };
             trouble = self.judge(&sent, client, now).or(trouble);
         }
