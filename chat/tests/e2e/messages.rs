@@ -79,3 +79,23 @@ fn a_name_is_its_owners_and_moves_with_the_claim() {
     let mut other = there.talk(relay.address(), &["--name", "anna"]);
     other.expect(&json!({ "type": "registered" }));
 }
+
+#[test]
+fn people_who_come_by_tcp_and_by_udp_talk_to_each_other() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut anna = here.talk(relay.address(), &["--name", "anna", "--transport", "tcp"]);
+    anna.expect(&json!({ "type": "contact", "protocol": "extended", "transport": "tcp" }));
+    anna.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let mut bob = there.talk(relay.address(), &["--name", "bob", "--transport", "udp"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    anna.line("/msg bob by the wire");
+    bob.expect(&json!({ "type": "message", "from": "anna", "text": "by the wire" }));
+    anna.expect(&json!({ "type": "fate", "number": 1, "fate": "delivered" }));
+    bob.line("hello all");
+    anna.expect(&json!({ "type": "text", "from": "bob", "text": "hello all" }));
+    anna.line("/bridge bob");
+    anna.expect(&json!({ "type": "refused", "request": "BRIDGE bob" }));
+    relay.pausing(|| anna.expect(&json!({ "type": "interrupted" })));
+    anna.expect(&json!({ "type": "resumed", "anew": false }));
+}
