@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use nix::libc::c_long;
 use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::Relay;
+use super::{Relay, eventually};
 
 /// A thread of another process that stands still.
 pub struct Halted {
@@ -29,6 +30,28 @@ impl Halted {
         ptrace::interrupt(thread).expect("it can be stopped");
         waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
         Self { thread, is_whole: thread.as_raw() as u32 == relay.pid() }
+    }
+
+    /// Lets it go on until it makes one of these system calls, where it stands still again.
+    #[track_caller]
+    pub fn until(self, calls: &[c_long]) -> Self {
+        ptrace::setoptions(self.thread, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("an option");
+        while !self.is_at(calls) {
+            ptrace::syscall(self.thread, None).expect("it goes on to its next call");
+            eventually("the thread makes a system call", || {
+                let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+                let status = waitpid(self.thread, Some(flags)).expect("it is there");
+                (status != WaitStatus::StillAlive).then_some(())
+            });
+        }
+        self
+    }
+
+    /// True if it stands at the beginning or the end of one of these calls.
+    fn is_at(&self, calls: &[c_long]) -> bool {
+        let seen = fs::read_to_string(format!("/proc/{}/syscall", self.thread)).expect("/proc is there");
+        let number = seen.split_whitespace().next().and_then(|number| number.parse().ok());
+        number.is_some_and(|number: c_long| calls.contains(&number))
     }
 
     /// Lets it go on.

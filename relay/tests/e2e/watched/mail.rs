@@ -6,6 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use nix::libc::{SYS_fdatasync, SYS_fsync};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
@@ -99,23 +100,24 @@ fn fill(path: &Path) {
     assert!(blocks.count() < 2 * DISK / 4096, "the disk is not small");
 }
 
-/// The store's thread stands still again and again while it commits, as on a disk that others keep busy.
+/// The store's thread stands still again and again where it waits for the disk, as if others kept that busy.
 pub fn a_slow_disk(scene: &Scene) {
     let folder = tempfile::tempdir().expect("a folder");
     let relay = scene.relay(&["--data-dir", &folder.path().display().to_string()]);
     let (anna, _) = Person::named(relay.address(), "anna");
     let mut number = 0;
     let mut register = || {
-        (0..200).for_each(|_| {
+        (0..20).for_each(|_| {
             number += 1;
             anna.say(&format!("!REG anna-{number}"));
         });
         anna.ignore_all();
     };
     scene.fires("RelayMailCommitsSlow", WARNING, || {
-        register();
         let halted = Halted::new(&relay, "store");
-        // So long a commit is slow; nothing is waited for.
+        register();
+        let halted = halted.until(&[SYS_fsync, SYS_fdatasync]);
+        // So slow is the disk; nothing is waited for.
         thread::sleep(Duration::from_millis(600));
         halted.go_on();
     });
