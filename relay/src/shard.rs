@@ -143,7 +143,8 @@ impl<D: Driver, C: Clock> Shard<D, C> {
         }
         self.count_sends();
         // This exchange may have taken a wake-up with it; the news must not wait for the next one.
-        let told = self.read_inbox() || self.ferry.as_ref().is_some_and(Ferry::is_loaded);
+        let told =
+            self.read_inbox() || self.ferry.as_ref().is_some_and(Ferry::is_loaded) || self.engine.is_called();
         let idle = self.arrivals.is_empty() && self.fanout.is_idle() && !told && !self.stopping;
         let mut now = self.clock.now();
         self.measure_turn(now.saturating_sub(self.woken));

@@ -26,8 +26,8 @@ pub(crate) enum Question {
     Claim { session: SessionId, name: Name, site: Option<u64> },
     /// A message is to be kept.
     Put { mark: Mark, to: Name, is_acknowledged: bool },
-    /// Mail for somebody, who had been away so often.
-    Read { to: Key, absences: u32, asked: usize },
+    /// Mail for somebody, in this life of its inbox.
+    Read { to: Key, life: u64, asked: usize },
     /// What is old.
     Sweep,
 }

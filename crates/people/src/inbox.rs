@@ -45,8 +45,10 @@ pub(crate) struct Inbox {
     /// The last number read.
     pub read: u64,
     is_silent: bool,
-    /// How often it has been silent: what was read before does not count any more.
-    pub absences: u32,
+    /// Another number each time that it comes or falls silent: what was asked for before does not count any more.
+    pub life: u64,
+    /// When what was under way was last sent anew.
+    pub renewed: Option<u64>,
     /// Where all who are silent are counted, and what is on its way to anybody.
     signals: Arc<Signals>,
     /// What of it is counted there.
@@ -55,7 +57,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     /// Empty, but for what is in the store.
-    pub fn new(has_more: bool, signals: Arc<Signals>) -> Self {
+    pub fn new(has_more: bool, life: u64, signals: Arc<Signals>) -> Self {
         Self {
             flights: Vec::new(),
             queue: VecDeque::new(),
@@ -63,7 +65,8 @@ impl Inbox {
             is_reading: false,
             read: 0,
             is_silent: false,
-            absences: 0,
+            life,
+            renewed: None,
             signals,
             counted: 0,
         }
@@ -156,13 +159,13 @@ impl Inbox {
     }
 
     /// Nothing is sent any more, and what is in the store will be read from its beginning. What is not there is handed back.
-    pub fn fall_silent(&mut self) -> Vec<Letter> {
+    pub fn fall_silent(&mut self, life: u64) -> Vec<Letter> {
         let letters = self.empty();
         self.set_silent(true);
         self.is_reading = false;
         self.has_more = true;
         self.read = 0;
-        self.absences += 1;
+        self.life = life;
         letters
     }
 

@@ -7,7 +7,7 @@ use crate::People;
 use crate::desk::Question;
 use crate::figures::Outcome;
 use crate::inbox::{Flight, Letter};
-use crate::limits::{READ, SILENT_MS, TRIES_MS};
+use crate::limits::{AGAIN_MS, READ, SILENT_MS, TRIES_MS};
 use crate::name::Name;
 use crate::outcomes::{Fate, Mark};
 use crate::parties::{Address, Place, SessionId, Turn};
@@ -112,8 +112,8 @@ impl<A: Address, G: Place> People<A, G> {
             return;
         };
         let inbox = &mut person.inbox;
-        let (after, absences) = (inbox.read, inbox.absences);
-        let question = Question::Read { to: to.clone(), absences, asked: READ };
+        let (after, life) = (inbox.read, inbox.life);
+        let question = Question::Read { to: to.clone(), life, asked: READ };
         let request = Request::Read { name: (**to).into(), after, count: READ };
         // Who has too much to do is asked again when the recipient is next heard of.
         inbox.is_reading = self.desk.ask(question, request).is_ok();
@@ -153,9 +153,10 @@ impl<A: Address, G: Place> People<A, G> {
     }
 
     fn fall_silent(&mut self, to: &Key, turn: &mut Turn<'_, A>) {
+        let life = self.serial();
         let Some(person) = self.persons.get_mut(to) else { return };
         let (name, letters) =
-            (Name { key: to.clone(), shown: person.shown.clone() }, person.inbox.fall_silent());
+            (Name { key: to.clone(), shown: person.shown.clone() }, person.inbox.fall_silent(life));
         self.keep(&name, letters, turn);
     }
 
@@ -168,13 +169,20 @@ impl<A: Address, G: Place> People<A, G> {
         self.pump(name, turn);
     }
 
-    /// A recipient is somewhere else now: what it has not acknowledged is sent there, as if for the first time.
+    /// A recipient is somewhere else now: what it has not acknowledged is sent there, as if for the first time, unless that has just
+    /// been done.
     pub(crate) fn deliver_again(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
         self.wake(name, turn);
+        let now = turn.now.tick;
         let Some(person) = self.persons.get_mut(name) else { return };
+        let inbox = &mut person.inbox;
+        if inbox.renewed.is_some_and(|renewed| now < renewed + AGAIN_MS) {
+            return self.pump(name, turn);
+        }
+        inbox.renewed = Some(now);
         let mut serials = Vec::new();
-        for flight in &mut person.inbox.flights {
-            (flight.since, flight.tries) = (turn.now.tick, 0);
+        for flight in &mut inbox.flights {
+            (flight.since, flight.tries) = (now, 0);
             serials.push(flight.serial);
         }
         serials.into_iter().for_each(|serial| self.launch(name, serial, turn));
@@ -262,12 +270,12 @@ impl<A: Address, G: Place> People<A, G> {
     pub(crate) fn hear_of_mail(
         &mut self,
         to: &Key,
-        absences: u32,
+        life: u64,
         asked: usize,
         answer: Answer,
         turn: &mut Turn<'_, A>,
     ) {
-        let Some(person) = self.persons.get_mut(to).filter(|person| person.inbox.absences == absences) else {
+        let Some(person) = self.persons.get_mut(to).filter(|person| person.inbox.life == life) else {
             return;
         };
         let inbox = &mut person.inbox;

@@ -3,11 +3,18 @@
 /// Characters of a name, at most. (`protocol.md`)
 pub const NAME_CHARACTERS: usize = 32;
 
+/// Marks on one letter, at most: more than any script has, and fewer than hide their neighbours.
+pub const MARKS_IN_A_ROW: usize = 4;
+
 /// Messages that a recipient has been sent and has not acknowledged, at most. (`protocol.md`)
 pub const WINDOW: usize = 8;
 
 /// When a message is sent, after the first time, in milliseconds. (`protocol.md`)
 pub const TRIES_MS: [u64; 4] = [0, 500, 1000, 2000];
+
+/// How long what is under way is not sent once more to a recipient that registers or moves again, in milliseconds: else whoever does so
+/// all the time has itself, or whoever it forges, sent hundreds of times what it says.
+pub const AGAIN_MS: u64 = 500;
 
 /// A recipient that has not acknowledged by then is silent: a second after the last try, in milliseconds. (`protocol.md`)
 pub const SILENT_MS: u64 = 3000;
@@ -43,6 +50,9 @@ pub const NEWS_MS: u64 = 50;
 
 /// Messages with news that each watcher of a group gets at once, at most: what a socket's buffer takes.
 pub const NEWS_PAGES: usize = 8;
+
+/// News told in one turn, in datagrams, beyond the first message of each watcher: what others wait for some milliseconds for.
+pub const NEWS_AT_ONCE: usize = 512;
 
 /// Messages with news that a group causes in a millisecond, at most: a hundredth of what a core can send.
 pub const NEWS_PER_MS: u64 = 20;

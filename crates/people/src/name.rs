@@ -6,7 +6,7 @@ use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::limits::NAME_CHARACTERS;
+use crate::limits::{MARKS_IN_A_ROW, NAME_CHARACTERS};
 
 /// A name. Two spellings that differ only in case, or in how an accent is written, are one.
 #[derive(Clone, Debug)]
@@ -29,10 +29,11 @@ impl Name {
     /// If it can be none.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadName> {
         let text = std::str::from_utf8(bytes).map_err(|_| BadName)?;
-        let mut shown = String::with_capacity(text.len());
+        let (mut shown, mut marks) = (String::with_capacity(text.len()), 0);
         for (at, character) in text.nfc().enumerate() {
-            let is_mark = at > 0 && is_combining_mark(character);
-            if at == NAME_CHARACTERS || !is_good(character) && !is_mark {
+            let is_mark = at > 0 && is_combining_mark(character) && !is_invisible(character);
+            marks = if is_mark { marks + 1 } else { 0 };
+            if at == NAME_CHARACTERS || marks > MARKS_IN_A_ROW || !is_good(character) && !is_mark {
                 return Err(BadName);
             }
             shown.push(character);
@@ -72,9 +73,11 @@ fn is_good(character: char) -> bool {
     }
 }
 
-/// Letters that nobody sees: the fillers of Hangul, which are `Lo` and `Default_Ignorable` at once.
+/// Letters and marks that nobody sees (`Default_Ignorable_Code_Point`): fillers, joiners, and selectors of variants.
 fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
+    matches!(character,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 #[cfg(test)]
@@ -129,6 +132,12 @@ mod tests {
             "\u{1f600}",
             "a\u{200b}",
             "\u{301}a",
+            "an\u{34f}na",
+            "anna\u{fe0f}",
+            "anna\u{e0100}",
+            "an\u{17b4}na",
+            "an\u{180b}na",
+            "x\u{302}\u{303}\u{304}\u{305}\u{306}",
             "\u{3164}",
             "a\u{202e}",
             "!a",

@@ -2,7 +2,7 @@
 
 use wire::{Entries, News, Notice, Refusal};
 
-use crate::limits::{NEWS_MS, NEWS_PAGES, NEWS_PER_MS};
+use crate::limits::{NEWS_AT_ONCE, NEWS_MS, NEWS_PAGES, NEWS_PER_MS};
 use crate::parties::{Address, Place, SessionId, Turn};
 use crate::timers::Job;
 use crate::{Name, People};
@@ -98,7 +98,8 @@ impl<A: Address, G: Place> People<A, G> {
         let watchers = room.watchers.iter().filter_map(|id| self.sessions.get(id));
         let watchers: Vec<_> = watchers.map(|session| session.address).collect();
         let mut told = 0;
-        for _ in 0..NEWS_PAGES {
+        let pages = (NEWS_AT_ONCE / watchers.len().max(1)).clamp(1, NEWS_PAGES);
+        for _ in 0..pages {
             let Some(text) = room.take_news() else { break };
             turn.post.tell_all(&watchers, Notice::Peer(Entries::of_news(&text)));
             told += watchers.len() as u64;

@@ -80,8 +80,8 @@ impl<A: Address, G: Place> People<A, G> {
             Question::Put { mark, to, is_acknowledged } => {
                 self.hear_of_put(&mark, &to, is_acknowledged, &answer, turn);
             }
-            Question::Read { to, absences, asked } => {
-                self.hear_of_mail(&to, absences, asked, answer, turn);
+            Question::Read { to, life, asked } => {
+                self.hear_of_mail(&to, life, asked, answer, turn);
             }
             Question::Sweep if matches!(answer, Answer::Swept { more: true, .. }) => self.sweep_store(turn),
             Question::Sweep => {}
@@ -124,11 +124,12 @@ impl<A: Address, G: Place> People<A, G> {
             self.take_away(before, name, turn);
         }
         let shown = Arc::clone(&name.shown);
+        let life = self.serial();
         let person = self.persons.entry(name.key.clone()).or_insert_with(|| Person {
             shown: Arc::clone(&shown),
             claim,
             session: id,
-            inbox: Inbox::new(mails > 0, Arc::clone(&self.signals)),
+            inbox: Inbox::new(mails > 0, life, Arc::clone(&self.signals)),
         });
         (person.session, person.shown, person.claim) = (id, shown, claim);
         let Some(session) = self.sessions.get_mut(&id) else { return };

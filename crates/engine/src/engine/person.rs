@@ -22,9 +22,15 @@ impl Engine {
     /// Does what is due among people, and what their desk has answered. Call it in each turn, before datagrams.
     #[inline]
     pub fn turn_people(&mut self, outbox: &mut Outbox) {
-        if self.people_due.is_some_and(|due| due <= self.now) || self.everybody.signals().is_called() {
+        if self.people_due.is_some_and(|due| due <= self.now) || self.is_called() {
             self.serve_people(outbox);
         }
+    }
+
+    /// True if people have something for this shard to do, whatever the time: it had better not wait.
+    #[inline]
+    pub fn is_called(&self) -> bool {
+        self.everybody.signals().is_called()
     }
 
     #[cold]

@@ -151,6 +151,27 @@ fn what_is_under_way_follows_its_recipient() {
     assert_eq!(world.heard(), [to(0, "!DELIVERED bob 7")]);
 }
 
+/// Whoever registers again and again does not have it sent as often: it would be a way to have a victim sent hundreds of times as much.
+#[test]
+fn what_is_under_way_is_not_sent_anew_all_the_time() {
+    let mut world = pair();
+    let claim = world.ask(1, "!REG bob").remove(0).replace("!OK REG bob ", "");
+    world.pass(500);
+    world.say(0, "!SEND bob 7 x");
+    let mut sent = 0;
+    for number in 0..200 {
+        let told = world.say(1 + number % 2, &format!("!REG bob {claim}"));
+        sent += told.iter().filter(|(_, text)| text.starts_with("!MSG")).count();
+    }
+    assert_eq!(sent, 1);
+    world.pass(500);
+    assert_eq!(
+        world.say(1, &format!("!REG bob {claim}")).len(),
+        3,
+        "the old session, the new one, and the message"
+    );
+}
+
 #[test]
 fn who_goes_offline_has_it_kept() {
     let mut world = pair();
