@@ -179,7 +179,9 @@ impl<A: Address, G: Place> People<A, G> {
         if inbox.renewed.is_some_and(|renewed| now < renewed + AGAIN_MS) {
             return self.pump(name, turn);
         }
-        inbox.renewed = Some(now);
+        if !inbox.flights.is_empty() {
+            inbox.renewed = Some(now);
+        }
         let mut serials = Vec::new();
         for flight in &mut inbox.flights {
             (flight.since, flight.tries) = (now, 0);
