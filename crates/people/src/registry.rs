@@ -34,6 +34,8 @@ impl<A: Address, G: Place> People<A, G> {
         let address = self.sessions[&id].address;
         if let Some(person) = self.persons.get(&name.key).filter(|person| person.session == id) {
             turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
+            // It may have been away, and have missed what it was sent.
+            self.deliver_again(&name.key, turn);
             return Ok(());
         }
         if site.is_some_and(|site| !self.quota.take(site, turn.now.tick)) {

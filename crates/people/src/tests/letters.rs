@@ -151,6 +151,17 @@ fn what_is_under_way_follows_its_recipient() {
     assert_eq!(world.heard(), [to(0, "!DELIVERED bob 7")]);
 }
 
+/// A client that has missed something, and comes back where it was.
+#[test]
+fn who_registers_again_is_sent_again_what_it_has_not_acknowledged() {
+    let mut world = pair();
+    world.say(0, "!SEND bob 7 x");
+    world.pass(2100);
+    let told = world.ask(1, "!REG bob");
+    assert!(told[0].starts_with("!OK REG bob ") && told[1].starts_with("!MSG anna 7 "), "{told:?}");
+    assert_eq!(world.pass(2900).iter().filter(|(to, _)| *to == 0).count(), 0, "and is not silent at once");
+}
+
 /// Whoever registers again and again does not have it sent as often: it would be a way to have a victim sent hundreds of times as much.
 #[test]
 fn what_is_under_way_is_not_sent_anew_all_the_time() {
