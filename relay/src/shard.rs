@@ -52,7 +52,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     /// A shard that has not turned yet, with a driver of so many receive `buffers`.
     pub fn new(engine: Engine, driver: D, buffers: usize, clock: C, inbox: Inbox, meter: Meter) -> Self {
         let now = clock.now();
-        engine.set_calendar(clock.calendar().as_millis() as u64);
+        engine.set_calendar(tick(now), clock.calendar().as_millis() as u64);
         let fanout = Fanout::new(buffers, engine.gate());
         Self {
             engine,
@@ -304,7 +304,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     }
 
     fn fill_counters(&mut self) {
-        self.engine.set_calendar(self.clock.calendar().as_millis() as u64);
+        self.engine.set_calendar(tick(self.clock.now()), self.clock.calendar().as_millis() as u64);
         self.counters.tally.clone_from(self.engine.tally());
         self.counters.clients = self.engine.clients() as u64;
         self.counters.overflowed = self.fanout.dropped();

@@ -14,9 +14,9 @@ use crate::{Cap, Engine, Member, Outbox, Tick};
 use super::sender::Sender;
 
 impl Engine {
-    /// Says what the calendar says now, in milliseconds since 1970; again now and then, because calendars are put right.
-    pub fn set_calendar(&self, unix_ms: u64) {
-        self.everybody.set_calendar(self.now, unix_ms);
+    /// Says what the calendar says at this moment, in milliseconds since 1970; again now and then, because calendars are put right.
+    pub fn set_calendar(&self, now: Tick, unix_ms: u64) {
+        self.everybody.set_calendar(now, unix_ms);
     }
 
     /// Does what is due among people, and what their desk has answered. Call it in each turn, before datagrams.

@@ -99,9 +99,9 @@ fn two_people_talk() {
         bob.types(&format!("join {}", group.to_lowercase()));
         bob.sees(&format!("* joined {group}"));
         ann.types("hello Bob");
-        assert_eq!(bob.sees("hello Bob"), "< hello Bob");
+        assert_eq!(bob.sees("hello Bob"), "< #1: hello Bob");
         bob.types("hello Ann, ünïcödé");
-        assert_eq!(ann.sees("hello Ann"), "< hello Ann, ünïcödé");
+        assert_eq!(ann.sees("hello Ann"), "< #2: hello Ann, ünïcödé");
         ann.types("who");
         assert_eq!(ann.sees("members"), format!("* {group} has 2 members, with you"));
         bob.types("ping");
@@ -114,7 +114,9 @@ fn two_people_talk() {
         bob.sees("you are in no group, nothing was sent");
         ann.types("quit");
         assert_eq!((ann.ends(), bob.ends()), (Some(0), Some(0)));
-        eventually("nobody is left", || (members(&relay) == 0.0).then_some(()));
+        let other = Client::member(relay.address(), &group);
+        let alone = format!("OK WHO {group} 1");
+        eventually("nobody is left", || (other.ask("!WHO") == alone).then_some(()));
     });
 }
 
@@ -186,7 +188,7 @@ fn after_a_restart_of_the_relay_the_talk_goes_on() {
             ann.sees("* joined LOBBY");
             bob.sees("* joined LOBBY");
             ann.types("before");
-            bob.sees("< before");
+            bob.sees(": before");
             // Killed.
             drop(first);
             let (second, _file) = options();
@@ -195,9 +197,9 @@ fn after_a_restart_of_the_relay_the_talk_goes_on() {
             ann.sees("LOBBY again");
             bob.sees("LOBBY again");
             ann.types("after");
-            bob.sees("< after");
+            bob.sees(": after");
             bob.types("you too");
-            ann.sees("< you too");
+            ann.sees(": you too");
             ann.types("quit");
             bob.types("exit");
             assert_eq!((ann.ends(), bob.ends()), (Some(0), Some(0)));

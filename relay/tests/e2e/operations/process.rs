@@ -12,7 +12,10 @@ fn every_thread_has_a_name() {
     each_backend(|backend| {
         let relay = RelayOptions::new(backend).with(["--shards", "3"]).start();
         main_job(relay.address());
-        expect_threads(&relay, &["http", "relay", "shard-0", "shard-1", "shard-2", "signals"]);
+        expect_threads(
+            &relay,
+            &["http", "relay", "shard-0", "shard-1", "shard-2", "signals", "store", "tcp"],
+        );
     });
 }
 
@@ -58,7 +61,7 @@ fn shards_are_as_many_as_the_processors_that_it_may_use() {
         .with(["--port", "0", "--metrics-listen", "off"])
         .through(&format!("taskset --cpu-list {}", own[0]))
         .start();
-    expect_threads(&relay, &["relay", "shard-0", "signals"]);
+    expect_threads(&relay, &["relay", "shard-0", "signals", "store", "tcp"]);
     main_job(relay.address());
 }
 

@@ -133,7 +133,9 @@ fn no_thread_opens_a_file_that_is_not_the_relays() {
             for flags in
                 [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC, libc::O_TMPFILE | libc::O_RDWR]
             {
-                if has_landlock || !may_write {
+                // Of a file that is there, this alone writes nothing.
+                let is_harmless = flags == libc::O_CREAT;
+                if !may_write || has_landlock && !is_harmless {
                     let answer = open(&thread, &file.name(), flags);
                     assert!(answer < 0, "{name} opens its configuration with {flags:#o}: {answer}");
                 }
