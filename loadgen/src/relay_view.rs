@@ -136,7 +136,8 @@ impl Reading {
                 add(&mut self.unknown_commands, sample);
             }
             "relay_received_packets_total" => {
-                self.shards.insert(label("shard"));
+                // The thread of TCP counts, too, but is no shard of the sockets.
+                self.shards.extend(Some(label("shard")).filter(|shard| shard != "tcp"));
                 add(&mut self.received_packets, sample);
             }
             "relay_sent_packets_total" => add(&mut self.sent_packets, sample),
