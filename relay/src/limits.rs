@@ -56,8 +56,8 @@ pub const ROOM_EVERY: Duration = Duration::from_millis(10);
 /// How long a full turn of an overloaded shard sends: 256 arrivals, of which most are dropped, take a tenth of that.
 pub const OVERLOADED_TURN: Duration = Duration::from_millis(1);
 
-/// What the command of a heartbeat begins with, and no other command: `!PING`.
-pub const HEARTBEAT: [u8; 4] = *b"!PIN";
+/// What the commands of a heartbeat begin with, and no other command: `!PING`, and `!BEAT` of extended clients.
+pub const HEARTBEATS: [[u8; 4]; 2] = [*b"!PIN", *b"!BEA"];
 
 /// How long the receive queue of an overloaded shard has to stand before less passes the filter, and in how many turns one
 /// after the other: by then 8,192 datagrams were taken that had come while the thread had no core. The filter knows no

@@ -8,7 +8,7 @@ use std::time::Duration;
 use net::Sieve;
 
 use crate::limits::{
-    GROWTH_LEAST, GROWTH_WINDOW, GROWTH_WINDOWS, HEARTBEAT, HURRIED_QUANTUM, HURRIED_TURN, HURRY,
+    GROWTH_LEAST, GROWTH_WINDOW, GROWTH_WINDOWS, HEARTBEATS, HURRIED_QUANTUM, HURRIED_TURN, HURRY,
     HURRY_IF_DOMINATED, OVERLOAD_AGE, OVERLOAD_CALM, OVERLOAD_LEISURE, OVERLOAD_STANDING, OVERLOADED_TURN,
     QUANTUM, ROOM, ROOM_EVERY, TURN,
 };
@@ -118,7 +118,7 @@ impl Overload {
     fn sieve(&self) -> Option<Sieve> {
         let (of_second, of_rest) = self.valve.shares();
         let loud = self.muffler.loud().cloned();
-        (!self.is_open()).then_some(Sieve { spared: HEARTBEAT, first: b'!', of_second, of_rest, loud })
+        (!self.is_open()).then_some(Sieve { spared: HEARTBEATS, first: b'!', of_second, of_rest, loud })
     }
 
     /// Begins when there has been trouble for a while, and ends when there has been none for a longer one, or when there is

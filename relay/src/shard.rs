@@ -13,7 +13,7 @@ use crate::fanout::{Fanout, Pace};
 use crate::ferry::Ferry;
 use crate::inbox::Inbox;
 use crate::limits::{
-    COALESCING_BUFFERS, FERRY_TURN, HEARTBEAT, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE,
+    COALESCING_BUFFERS, FERRY_TURN, HEARTBEATS, LATENCY_EVERY, LATENCY_TURNS, PUBLISH_EVERY, STOP_PATIENCE,
     TURN_ARRIVALS,
 };
 use crate::meter::{Counters, Meter};
@@ -211,7 +211,7 @@ impl<D: Driver, C: Clock> Shard<D, C> {
     fn taken(&self) -> (u64, u64) {
         let is_command = |arrival: &&Arrival| {
             let bytes = self.driver.bytes(arrival);
-            bytes.starts_with(b"!") && !bytes.starts_with(&HEARTBEAT)
+            bytes.starts_with(b"!") && !HEARTBEATS.iter().any(|beat| bytes.starts_with(beat))
         };
         let commands = self.arrivals.iter().filter(is_command).count();
         (commands as u64, (self.arrivals.len() - commands) as u64)

@@ -18,8 +18,8 @@ use crate::socket::{Socket, SocketMemory, set_option};
 /// What a socket lets pass, decided for each datagram by chance. A datagram without bytes never passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sieve {
-    /// What begins with these bytes and has one more always passes.
-    pub spared: [u8; 4],
+    /// What begins with one of these and has one byte more always passes.
+    pub spared: [[u8; 4]; 2],
     /// What else begins with this byte is of the second kind.
     pub first: u8,
     /// How many of [`Sieve::ALL`] datagrams of the second kind pass.
@@ -54,11 +54,12 @@ impl Sieve {
     fn program(&self) -> Vec<sock_filter> {
         let mut code = vec![
             op(LOAD_LENGTH, 0),
-            jump(JUMP_IF_EQUAL, HEADER, 12, 0),
+            jump(JUMP_IF_EQUAL, HEADER, 13, 0),
             // A load beyond the end would end the program.
-            jump(JUMP_IF_NOT_LESS, HEADER + self.spared.len() as u32 + 1, 0, 2),
+            jump(JUMP_IF_NOT_LESS, HEADER + size_of_val(&self.spared[0]) as u32 + 1, 0, 3),
             op(LOAD_WORD, HEADER),
-            jump(JUMP_IF_EQUAL, u32::from_be_bytes(self.spared), 8, 0),
+            jump(JUMP_IF_EQUAL, u32::from_be_bytes(self.spared[0]), 9, 0),
+            jump(JUMP_IF_EQUAL, u32::from_be_bytes(self.spared[1]), 8, 0),
             op(LOAD_BYTE, HEADER),
             jump(JUMP_IF_EQUAL, self.first.into(), 3, 0),
             op(LOAD_WORD, RANDOM),
@@ -253,7 +254,7 @@ mod tests {
     use super::*;
 
     const NOTHING_BUT_SPARED: Sieve =
-        Sieve { spared: *b"!PIN", first: b'!', of_second: 0, of_rest: 0, loud: None };
+        Sieve { spared: [*b"!PIN", *b"!BEA"], first: b'!', of_second: 0, of_rest: 0, loud: None };
 
     /// What of these arrives at a socket with this filter, and what it says of its drops.
     fn sifted(sieve: &Sieve, sent: &[&[u8]]) -> (Vec<Vec<u8>>, SocketMemory) {
@@ -283,11 +284,22 @@ mod tests {
 
     #[test]
     fn heartbeats_pass_when_nothing_else_does() {
-        let all: [&[u8]; 9] =
-            [b"!PING", b"!JOIN X", b"", b"!", b"hello", b"!P", b"!PIN", b"!ping", b"!PING now"];
+        let all: [&[u8]; 11] = [
+            b"!PING",
+            b"!JOIN X",
+            b"",
+            b"!",
+            b"hello",
+            b"!P",
+            b"!PIN",
+            b"!ping",
+            b"!PING now",
+            b"!BEAT",
+            b"!BEA",
+        ];
         let (heard, memory) = sifted(&NOTHING_BUT_SPARED, &all);
-        assert_eq!(heard, [&b"!PING"[..], b"!PING now"]);
-        assert_eq!((memory.drops, memory.sifted), (0, 7));
+        assert_eq!(heard, [&b"!PING"[..], b"!PING now", b"!BEAT"]);
+        assert_eq!((memory.drops, memory.sifted), (0, 8));
     }
 
     #[test]

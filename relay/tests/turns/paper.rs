@@ -67,7 +67,8 @@ impl World {
         let is_command = bytes.first() == Some(&sieve.first);
         let is_loud = || sieve.loud.as_ref().filter(|loud| loud.sources.contains(from));
         let [of_kind, of_loud] = &mut self.passed;
-        let is_spared = bytes.starts_with(&sieve.spared) && bytes.len() > sieve.spared.len();
+        let is_spared =
+            sieve.spared.iter().any(|spared| bytes.starts_with(spared) && bytes.len() > spared.len());
         is_spared
             || take(of_kind, if is_command { sieve.of_second } else { sieve.of_rest })
                 && (is_command || is_loud().is_none_or(|loud| take(of_loud, loud.share)))

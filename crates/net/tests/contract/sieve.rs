@@ -11,7 +11,7 @@ crate::contract_of_few![a_filter_drops_payloads_and_spares_commands];
 
 /// Only what begins with `!` passes.
 const COMMANDS: Sieve =
-    Sieve { spared: *b"!PIN", first: b'!', of_second: Sieve::ALL, of_rest: 0, loud: None };
+    Sieve { spared: [*b"!PIN", *b"!BEA"], first: b'!', of_second: Sieve::ALL, of_rest: 0, loud: None };
 
 /// Sends these, and gives what arrives of them; the last one does.
 fn sifted(
