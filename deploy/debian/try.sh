@@ -118,7 +118,7 @@ offers() {
 offers "auto uring mmsg" relay --backend ""
 offers "debug" relay doctor --log-level d
 offers "--measure" relay doctor --mea
-offers "--timeout" relay-chat send --ti
+offers "--timeout" relay-chat send --timeo
 offers "--count" relay-chat listen --co
 offers "game" relay-loadgen run --profile g
 offers "--max-p99 --max-p999" relay-loadgen capacity --max-p99
