@@ -56,11 +56,11 @@ impl Figures {
 
 /// Tells all cells, with more traffic than `cargo xtask test` has.
 pub fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
-    cmd!(shell, "cargo build --locked --release --bins").run()?;
+    let _programs = crate::steps::release_programs(shell)?;
     let times = options.times.to_string();
     let _times = shell.push_env("FAULTS_TIMES", times);
     let table = beside_the_long_one(shell, || {
-        Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- {CELLS}").run()?)
+        Ok(cmd!(shell, "cargo test --locked -p relay --test e2e -- {CELLS}").run()?)
     })?;
     if options.write {
         let text = shell.read_file(PATH)?;
@@ -80,9 +80,8 @@ pub fn beside_the_long_one(
 ) -> anyhow::Result<String> {
     let figures = Figures::new(shell)?;
     let _file = shell.push_env("FAULTS_FIGURES", &figures.0);
-    cmd!(shell, "cargo test --locked --release -p relay --test e2e --no-run").run()?;
-    let mut long =
-        Command::from(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- --ignored {CELLS}"));
+    cmd!(shell, "cargo test --locked -p relay --test e2e --no-run").run()?;
+    let mut long = Command::from(cmd!(shell, "cargo test --locked -p relay --test e2e -- --ignored {CELLS}"));
     thread::scope(|scope| {
         let long = scope.spawn(move || long.output());
         act()?;

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use xshell::{Shell, cmd};
+use xshell::{PushEnv, Shell, cmd};
 
+use crate::bench::release_folder;
 use crate::{
     dashboards, deploy, faults, fuzz, gate, machine, mutants, package, sanitizers, sim, soak, supply, tidy,
 };
@@ -36,7 +37,8 @@ const STEPS: [Step; 15] = [
     ("watched: alerts and dashboards, with Prometheus", watched),
     ("installed: container, Kubernetes, compose", |shell| {
         deploy::check(shell)?;
-        Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- container::").run()?)
+        let _programs = release_programs(shell)?;
+        Ok(cmd!(shell, "cargo test --locked -p relay --test e2e -- container::").run()?)
     }),
     ("the Debian package, on the release binaries", package::check),
     ("documentation", |shell| {
@@ -87,22 +89,26 @@ fn loom(shell: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(shell, "cargo test --locked -p engine --release --target-dir target/loom --lib loom").run()?)
 }
 
-fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
+/// Builds the release binaries, and has the stories told of them. The stories themselves are built as all tests are:
+/// the optimisation of whole programs would take longer than telling them.
+pub fn release_programs(shell: &Shell) -> anyhow::Result<PushEnv<'_>> {
     cmd!(shell, "cargo build --locked --release --bins").run()?;
+    Ok(shell.push_env("RELAY_PROGRAMS", release_folder(shell)?))
+}
+
+fn end_to_end(shell: &Shell) -> anyhow::Result<()> {
+    let _programs = release_programs(shell)?;
     faults::beside_the_long_one(shell, || {
-        cmd!(
-            shell,
-            "cargo test --locked --release -p relay --test e2e -- --skip watched:: --skip container::"
-        )
-        .run()?;
-        cmd!(shell, "cargo test --locked --release -p chat --test e2e").run()?;
-        Ok(cmd!(shell, "cargo test --locked --release -p loadgen --test *").run()?)
+        cmd!(shell, "cargo test --locked -p relay --test e2e -- --skip watched:: --skip container::")
+            .run()?;
+        cmd!(shell, "cargo test --locked -p chat --test e2e").run()?;
+        Ok(cmd!(shell, "cargo test --locked -p loadgen --test *").run()?)
     })?;
     Ok(())
 }
 
 fn watched(shell: &Shell) -> anyhow::Result<()> {
     dashboards::check(shell)?;
-    cmd!(shell, "cargo build --locked --release --bins").run()?;
-    Ok(cmd!(shell, "cargo test --locked --release -p relay --test e2e -- watched::").run()?)
+    let _programs = release_programs(shell)?;
+    Ok(cmd!(shell, "cargo test --locked -p relay --test e2e -- watched::").run()?)
 }

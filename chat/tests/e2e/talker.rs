@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::PATIENCE;
-use crate::common::process::{Backend, Relay, RelayOptions};
+use crate::common::process::{Backend, Relay, RelayOptions, program};
 
 /// A relay with a lobby, that keeps names there.
 pub fn relay(data: &str, port: &str) -> Relay {
@@ -29,7 +29,7 @@ impl Home {
 
     /// The program, told to use this relay.
     pub fn chat(&self, server: SocketAddr, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
+        let mut command = Command::new(program("chat"));
         command.args(["--server", &server.to_string()]).args(arguments);
         for name in ["CHAT_SERVER", "CHAT_NAME", "CHAT_CLAIM"] {
             command.env_remove(name);

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::eventually;
+use super::process::program;
 use super::report::Seen;
 
 /// No run of these stories takes longer, on whatever machine.
@@ -40,7 +41,7 @@ pub struct Ended {
 impl Program {
     /// With these words, separated by spaces.
     pub fn new(words: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        let mut command = Command::new(program("loadgen"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove("LOADGEN_TOKEN").args(words.split_whitespace());
         Self(command)

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::common::eventually;
+use crate::common::process::program;
 use crate::common::program::Program;
 use crate::common::relay::{LossyRelay, Options, Truth};
 use crate::common::report::Seen;
@@ -80,7 +81,7 @@ fn a_run_that_fails_leaves_files_as_they_were() {
 fn whoever_reads_no_further_does_no_harm() {
     for words in ["", "--json -", "--plain"] {
         let relay = relay();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        let mut child = Command::new(program("loadgen"))
             .args(["run", "--target", &relay.address().to_string(), "--relay-metrics", "off"])
             .args(LOAD.split(' ').chain(words.split_whitespace()))
             .stdin(Stdio::null())

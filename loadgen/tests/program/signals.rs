@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::common::eventually;
+use crate::common::process::program;
 use crate::common::program::{Program, Running};
 use crate::common::relay::{Faults, LossyRelay, Options};
 
@@ -75,7 +76,7 @@ fn whoever_has_joined_leaves_when_joining_is_interrupted() {
 fn interrupted_in_the_warm_up_nothing_was_measured() {
     let relay = LossyRelay::start(Options::default());
     let load = "--clients 10 --group-size 5 --rate 20 --ramp 0 --warm-up 1h --max-loss 0 --plain";
-    let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    let mut child = Command::new(program("loadgen"))
         .args(["run", "--relay-metrics", "off", "--target", &relay.address().to_string()])
         .args(load.split(' '))
         .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::common::eventually;
+use crate::common::process::program;
 use crate::common::relay::{LossyRelay, Options};
 
 const ALTERNATE_SCREEN: &str = "\u{1b}[?1049h";
@@ -26,7 +27,7 @@ impl Terminal {
     fn start(relay: &LossyRelay) -> Self {
         let words = format!("--relay-metrics off --target {} --duration 1h", relay.address());
         // What the terminal is afterwards is said on it.
-        let run = format!("sh -c 'echo pid=$$; exec {} run {words}'", env!("CARGO_BIN_EXE_loadgen"));
+        let run = format!("sh -c 'echo pid=$$; exec {} run {words}'", program("loadgen").display());
         let mut script = Command::new("script")
             .args(["-qfec", &format!("{run}; code=$?; stty -a; exit $code"), "/dev/null"])
             .env("TERM", "xterm")

@@ -2,23 +2,18 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::Value;
 
-use crate::support::{Backend, Cable, Client, NEAR, Relay, RelayOptions, alone, each_backend, eventually};
+use crate::support::{
+    Backend, Cable, Client, NEAR, Relay, RelayOptions, alone, each_backend, eventually, program,
+};
 
 fn chat(relay: SocketAddr) -> Command {
-    let path: PathBuf = PathBuf::from(env!("CARGO_BIN_EXE_relay")).with_file_name("chat");
-    assert!(
-        path.is_file(),
-        "{} is missing: run `cargo build --bins` (with --release if this is) first",
-        path.display()
-    );
-    let mut command = Command::new(path);
+    let mut command = Command::new(program("chat"));
     command.env_remove("CHAT_SERVER").args(["--server", &relay.to_string()]);
     command
 }

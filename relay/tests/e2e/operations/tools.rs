@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{Client, RelayOptions};
+use crate::support::{Client, RelayOptions, program};
 
 /// The relay's main job from the first command to the last: create, join, fan-out, who, ping, leave.
 #[track_caller]
@@ -132,7 +132,7 @@ impl Copied {
         let path = folder.path().join("relay");
         // By another process: what this one has open for writing, a process that it forks at the same moment has too, and
         // the kernel runs no file that somebody may write to.
-        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_relay")).arg(&path).status();
+        let copied = Command::new("cp").arg(program("relay")).arg(&path).status();
         assert!(copied.expect("cp runs").success(), "a copy");
         for path in [folder.path(), &path] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("everybody may run it");

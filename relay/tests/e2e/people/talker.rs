@@ -150,7 +150,7 @@ impl Talker {
     ) -> Vec<(String, String)> {
         talkers
             .iter_mut()
-            .for_each(|talker| talker.write(to, (0..9999).map(|number| format!("{round:02}-{number:04}"))));
+            .for_each(|talker| talker.write(to, (0..9999).map(|number| format!("{round:04}-{number:04}"))));
         while !talkers.iter().all(|talker| talker.is_named) {
             talkers.iter_mut().for_each(Self::step);
         }

@@ -19,7 +19,7 @@ pub use halted::Halted;
 pub use namespace::{Cable, FAR, NEAR, add_ipv6, alone, ip, tc};
 pub use pace::{Pace, stay_here, tick, undisturbed};
 pub use patience::{PATIENCE, eventually};
-pub use process::{Backend, Relay, RelayOptions, each_backend, field, while_stopped};
+pub use process::{Backend, Relay, RelayOptions, each_backend, field, program, while_stopped};
 pub use prometheus::{Alert, Prometheus};
 #[cfg(target_arch = "x86_64")]
 pub use puppet::Puppet;

@@ -70,7 +70,7 @@ impl RelayOptions {
 
     /// The release binary without any flag.
     pub fn plain() -> Self {
-        Self::of(&binary())
+        Self::of(&program("relay"))
     }
 
     /// A copy of the binary without any flag.
@@ -304,10 +304,18 @@ impl Drop for Relay {
     }
 }
 
-/// The relay that was built with these tests: they lie in a folder beside it. Tests of other packages use this file, too.
-fn binary() -> PathBuf {
-    let own = std::env::current_exe().expect("the path of this program");
-    own.ancestors().nth(2).expect("target/PROFILE/deps").join("relay")
+/// Where a program of this project is: in the folder that `RELAY_PROGRAMS` names, as `cargo xtask test` does, so that the
+/// stories need no optimisation to be told of what is released; else the one that was built with these tests, which
+/// lie in a folder beside it. Tests of other packages use this file, too.
+pub fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("RELAY_PROGRAMS").map(PathBuf::from).unwrap_or_else(|| {
+        let own = std::env::current_exe().expect("the path of this program");
+        own.ancestors().nth(2).expect("target/PROFILE/deps").to_owned()
+    });
+    let path = folder.join(name);
+    let how = "run `cargo build --bins` (with --release if this is)";
+    assert!(path.is_file(), "{} is missing: {how} first", path.display());
+    path
 }
 
 /// A field of a log line: `name="value"`, `name=value` or `"name":"value"`.

@@ -1,7 +1,6 @@
 //! What is watched: two relays, one of them without io_uring, a load test against the first, and everything that goes wrong.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::people;
-use crate::support::{Client, Prometheus, Relay, RelayOptions, alone, eventually, ip, without};
+use crate::support::{Client, Prometheus, Relay, RelayOptions, alone, eventually, ip, program, without};
 use crate::tcp::Caller;
 
 /// The relays of the stage, as Prometheus calls them.
@@ -70,8 +69,7 @@ impl Stage {
             let flags = ["--shards", "2", "--port", "5001", "--trust", "none", "--metrics-listen", RELAYS[1]];
             sender.send(RelayOptions::plain().with(flags).start()).unwrap();
         });
-        let program = Path::new(env!("CARGO_BIN_EXE_relay")).with_file_name("loadgen");
-        let generator = Command::new(program)
+        let generator = Command::new(program("loadgen"))
             .args(LOAD.split(' '))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
