@@ -196,6 +196,19 @@ impl Work {
             let from = self.roster.as_ref().map_or(&[][..], |roster| roster.members_from(payload.sender));
             leave(payload, from.first().map(|member| member.client));
         }
+        self.drop_headers();
+    }
+
+    /// Takes out the headers of payloads that are gone, which are the first ones. Not before they are most of them, because what is left
+    /// is renumbered.
+    fn drop_headers(&mut self) {
+        let left = self.payloads.iter().map(|payload| payload.ahead).find(|ahead| *ahead != NOTHING);
+        let gone = left.unwrap_or(self.headers.len() as u32);
+        if gone as usize > self.headers.len() / 2 {
+            self.headers.drain(..gone as usize);
+            let numbered = self.payloads.iter_mut().filter(|payload| payload.ahead != NOTHING);
+            numbered.for_each(|payload| payload.ahead -= gone);
+        }
     }
 
     /// Copies of one payload.
@@ -358,5 +371,28 @@ mod tests {
         assert_eq!(turn, Allowance(100 - 2 * 31));
         assert_eq!(turn.take(isize::MAX), Allowance(38));
         assert!(turn.is_spent());
+    }
+
+    #[test]
+    fn headers_go_with_their_payloads() {
+        let mut work = Work::default();
+        for number in 0..10 * BATCH_PAYLOADS as u32 {
+            let part = Part::Composed { start: number, len: 1 };
+            work.push(Queued::new(part, 0), Duration::ZERO);
+            if number % 3 > 0 {
+                work.put_before_last(Ahead { raw: 0, header: &number.to_ne_bytes() });
+            }
+            if work.payloads.len() == BATCH_PAYLOADS {
+                work.drop_oldest(1 + number as usize % 5, |_, _| {});
+            }
+            assert!(work.headers.len() <= 2 * work.payloads.len(), "{number}: {}", work.headers.len());
+            for payload in &work.payloads {
+                let Part::Composed { start, .. } = payload.part else { panic!("a composed part") };
+                let header = work.headers.get(payload.ahead as usize).map(|(_, header)| &header[..]);
+                assert_eq!(header, (start % 3 > 0).then_some(&start.to_ne_bytes()[..]));
+            }
+        }
+        work.drop_oldest(BATCH_PAYLOADS, |_, _| {});
+        assert!(work.headers.is_empty());
     }
 }

@@ -90,6 +90,34 @@ fn forms_outlast_turns_that_are_too_short() {
     everybody_speaks(12, 15, Duration::from_micros(40));
 }
 
+/// A group that says far more than can be sent: whatever of it is heard, is heard as it was said, in order.
+#[test]
+fn what_is_left_of_too_much_keeps_its_form() {
+    const MEMBERS: u16 = 30;
+    let mut hall = hall(MEMBERS);
+    hall.world.borrow_mut().price = Duration::from_micros(2);
+    for number in 0..1000 {
+        (0..MEMBERS).for_each(|from| hall.arrive(from, speech(from, number).0));
+        if number % 8 == 0 {
+            hall.turn();
+        }
+    }
+    let mut last = BTreeMap::new();
+    for (to, bytes) in hall.settle() {
+        let heard = text(&bytes);
+        let words: Vec<&str> = heard.rsplit(' ').collect();
+        let (from, number) =
+            (words[2].trim_start_matches('!').parse().unwrap(), words[1].parse::<usize>().unwrap());
+        let by = (0..MEMBERS).find(|by| client(*by) == to).expect("a member");
+        let expected = as_heard(by, &speech(from, number).1, (usize::from(from) + 1, number));
+        assert_eq!(heard, expected, "{by} hears {from}");
+        assert!(last.insert((by, from), number) < Some(number), "{by} hears {number} of {from} again");
+    }
+    let counters = hall.meter.read();
+    assert!(counters.overflowed > 100_000, "{}", counters.overflowed);
+    assert_conserved(&counters);
+}
+
 /// What was said to a base client is sent before the answer that makes it an extended one: behind that answer it would take somebody's
 /// `!OK LEFT` for the relay's.
 #[test]
