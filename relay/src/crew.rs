@@ -73,7 +73,8 @@ impl Crew {
         let mut crew = Self { members: Vec::new(), tcp: None, backends: Vec::new(), fallback: None };
         let ferry = landing.as_ref().map(|landing| landing.ferry.clone());
         for (shard, (sockets, meter)) in sockets.into_iter().zip(meters).enumerate() {
-            let (common, meter, ferry) = (common.clone(), meter.clone(), ferry.clone());
+            let ferry = ferry.as_ref().map(|ferry| ferry.of_shard(shard));
+            let (common, meter) = (common.clone(), meter.clone());
             let cpu = common.cpus.get(shard % common.cpus.len().max(1)).filter(|_| common.setup.pin).copied();
             let run = move |report: &Report| {
                 run_shard((shard, shards), cpu, &common, sockets, (meter, ferry), report)

@@ -262,13 +262,13 @@ impl Fanout {
         driver: &impl Driver,
     ) -> bool {
         let Some(ferry) = &self.ferry else { return false };
-        let (roster, bytes) = (listed.roster.clone(), |number: u32| driver.bytes(&arrivals[number as usize]));
+        let bytes = |number: u32| driver.bytes(&arrivals[number as usize]);
         let parcel = match payload {
-            Payload::Received(number) => Parcel::new(roster, bytes(*number)),
-            Payload::Composed(text) => Parcel::new(roster, outbox.text(text)),
+            Payload::Received(number) => Parcel::new(listed, bytes(*number)),
+            Payload::Composed(text) => Parcel::new(listed, outbox.text(text)),
             Payload::Formed(number) => {
                 let forms = outbox.forms(*number);
-                Parcel::in_forms(roster, bytes(forms.datagram), forms, outbox.text(&forms.header))
+                Parcel::in_forms(listed, bytes(forms.datagram), forms, outbox.text(&forms.header))
             }
         };
         ferry.ship(parcel);

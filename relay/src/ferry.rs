@@ -1,14 +1,14 @@
 //! What the shards have for clients by TCP, on its way to the thread that has their connections.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::{Forms, Member, Roster};
+use engine::{Forms, GroupKey, Listed, Member, Roster};
 use net::{Driver, Run, SocketIndex, Waker};
 use wire::Form;
 
-use crate::limits::{BACKLOG_COPIES, FERRY_BYTES, FERRY_COPIES, FERRY_LETTERS, FERRY_PARCELS};
+use crate::limits::{BACKLOG_COPIES, FERRY_BYTES, FERRY_COPIES, FERRY_LANES, FERRY_LETTERS, FERRY_PARCELS};
 
 /// A bounded queue: any shard puts something in, and the thread of the connections takes it out. Nobody waits for anybody longer
 /// than a few entries take to move.
@@ -16,6 +16,8 @@ use crate::limits::{BACKLOG_COPIES, FERRY_BYTES, FERRY_COPIES, FERRY_LETTERS, FE
 pub struct Ferry {
     shared: Arc<Shared>,
     waker: Waker,
+    /// Of the shard that puts something in: each has numbers of its own for its groups.
+    shard: usize,
 }
 
 #[derive(Default)]
@@ -25,18 +27,29 @@ struct Shared {
     hold: Mutex<Hold>,
 }
 
-#[derive(Default)]
 struct Hold {
-    parcels: VecDeque<Parcel>,
+    /// In the order in which they came, each with its lane.
+    parcels: BTreeMap<u64, (Parcel, usize)>,
+    next: u64,
+    lanes: [Lane; FERRY_LANES],
     letters: VecDeque<Letter>,
     bytes: usize,
     copies: u64,
     dropped: u64,
 }
 
+/// The parcels of one group, or of some, by chance. As in stochastic fairness queueing, to find out who has most costs the same however
+/// many groups there are.
+#[derive(Default)]
+struct Lane {
+    parcels: VecDeque<u64>,
+    weight: u64,
+}
+
 /// A payload for the members of a group who are connected by TCP.
 pub struct Parcel {
     roster: Roster,
+    group: GroupKey,
     /// What stands before the payload for those who want to know who speaks.
     header: Box<[u8]>,
     /// The payload, and `!RAW ` before it where it begins with `!`.
@@ -70,20 +83,24 @@ pub struct Load {
 impl Ferry {
     /// An empty one; `waker` is that of the thread that takes.
     pub fn new(waker: Waker) -> Self {
-        Self { shared: Arc::default(), waker }
+        Self { shared: Arc::default(), waker, shard: 0 }
     }
 
-    /// Takes a payload over; the oldest ones make room for it.
+    /// The same one, for the shard of this number.
+    pub fn of_shard(&self, shard: usize) -> Self {
+        Self { shard, ..self.clone() }
+    }
+
+    /// Takes a payload over; the oldest ones of whoever has most make room for it.
     pub fn ship(&self, parcel: Parcel) {
+        let lane = self.lane_of(parcel.group);
         let mut hold = self.hold();
-        hold.bytes += parcel.len();
-        hold.copies += parcel.copies();
-        hold.parcels.push_back(parcel);
-        while hold.is_overloaded()
-            && let Some(oldest) = hold.take_parcel()
+        while !hold.has_room_for(&parcel)
+            && let Some(oldest) = hold.take_of_fattest()
         {
             hold.dropped += oldest.copies();
         }
+        hold.add(parcel, lane);
         self.announce(hold);
     }
 
@@ -112,7 +129,7 @@ impl Ferry {
         let (mut hold, mut copies) = (self.hold(), 0);
         freight.letters.extend(hold.letters.drain(..));
         while copies < most
-            && let Some(parcel) = hold.take_parcel()
+            && let Some(parcel) = hold.take_oldest()
         {
             copies += parcel.copies();
             freight.parcels.push(parcel);
@@ -125,6 +142,11 @@ impl Ferry {
     pub fn load(&self) -> Load {
         let hold = self.hold();
         Load { waiting: hold.copies + hold.letters.len() as u64, dropped: hold.dropped }
+    }
+
+    /// A few groups have a lane each, whichever shards their members are served by.
+    fn lane_of(&self, group: GroupKey) -> usize {
+        self.shard.wrapping_mul(37).wrapping_add(group.0 as usize) % FERRY_LANES
     }
 
     /// Wakes the other thread if it has not been told yet that there is something.
@@ -141,33 +163,70 @@ impl Ferry {
     }
 }
 
+impl Default for Hold {
+    fn default() -> Self {
+        Self {
+            parcels: BTreeMap::new(),
+            next: 0,
+            lanes: std::array::from_fn(|_| Lane::default()),
+            letters: VecDeque::new(),
+            bytes: 0,
+            copies: 0,
+            dropped: 0,
+        }
+    }
+}
+
 impl Hold {
-    /// The newest stays, however large its group.
-    fn is_overloaded(&self) -> bool {
-        let too_much =
-            self.parcels.len() > FERRY_PARCELS || self.bytes > FERRY_BYTES || self.copies > FERRY_COPIES;
-        too_much && self.parcels.len() > 1
+    /// One always has, however large its group, where nothing else is.
+    fn has_room_for(&self, parcel: &Parcel) -> bool {
+        self.parcels.len() < FERRY_PARCELS
+            && self.bytes + parcel.len() <= FERRY_BYTES
+            && self.copies + parcel.copies() <= FERRY_COPIES
     }
 
-    fn take_parcel(&mut self) -> Option<Parcel> {
-        let parcel = self.parcels.pop_front()?;
+    fn add(&mut self, parcel: Parcel, lane: usize) {
+        self.bytes += parcel.len();
+        self.copies += parcel.copies();
+        self.lanes[lane].weight += parcel.weight();
+        self.lanes[lane].parcels.push_back(self.next);
+        self.parcels.insert(self.next, (parcel, lane));
+        self.next += 1;
+    }
+
+    /// The oldest of all, which is the oldest of its lane.
+    fn take_oldest(&mut self) -> Option<Parcel> {
+        let (_, (_, lane)) = self.parcels.first_key_value()?;
+        self.take_of(*lane)
+    }
+
+    fn take_of_fattest(&mut self) -> Option<Parcel> {
+        let (lane, _) = self.lanes.iter().enumerate().max_by_key(|(_, lane)| lane.weight)?;
+        self.take_of(lane)
+    }
+
+    fn take_of(&mut self, lane: usize) -> Option<Parcel> {
+        let number = self.lanes[lane].parcels.pop_front()?;
+        let (parcel, _) = self.parcels.remove(&number)?;
         self.bytes -= parcel.len();
         self.copies -= parcel.copies();
+        self.lanes[lane].weight -= parcel.weight();
         Some(parcel)
     }
 }
 
 impl Parcel {
     /// A datagram that all members of the roster get as it is.
-    pub fn new(roster: Roster, datagram: &[u8]) -> Self {
-        Self { roster, header: Box::default(), bytes: datagram.into(), start: 0 }
+    pub fn new(listed: &Listed, datagram: &[u8]) -> Self {
+        let (roster, group) = (listed.roster.clone(), listed.group);
+        Self { roster, group, header: Box::default(), bytes: datagram.into(), start: 0 }
     }
 
     /// One that is a payload in several forms, with what stands before it for those who want to know who speaks.
-    pub fn in_forms(roster: Roster, datagram: &[u8], forms: &Forms, header: &[u8]) -> Self {
+    pub fn in_forms(listed: &Listed, datagram: &[u8], forms: &Forms, header: &[u8]) -> Self {
         let extended = usize::from(forms.extended);
         let start = usize::from(forms.start) - extended;
-        Self { roster, header: header.into(), bytes: datagram[extended..].into(), start }
+        Self { header: header.into(), start, ..Self::new(listed, &datagram[extended..]) }
     }
 
     fn len(&self) -> usize {
@@ -176,6 +235,13 @@ impl Parcel {
 
     fn copies(&self) -> u64 {
         self.roster.far().into()
+    }
+
+    /// The parts of all bounds that it takes, together, in copies.
+    fn weight(&self) -> u64 {
+        const COPIES_OF_EACH: u64 = FERRY_COPIES / FERRY_PARCELS as u64;
+        const BYTES_OF_COPY: usize = FERRY_BYTES / FERRY_COPIES as usize;
+        COPIES_OF_EACH + self.copies() + (self.len() / BYTES_OF_COPY) as u64
     }
 
     /// Sends it to everybody in the form that each has asked for.

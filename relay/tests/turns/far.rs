@@ -1,6 +1,7 @@
 //! Groups of which some members are connected by TCP, which another thread sends to.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,6 +22,12 @@ fn hall(near: u16, far: u16) -> (Hall, Ferry) {
     let ferry = Ferry::new(Waker::new().unwrap());
     hall.shard = hall.shard.with_ferry(ferry.clone());
     hall.fill(near);
+    land(&hall, "HALL", 10_000..10_000 + far);
+    (hall, ferry)
+}
+
+/// These clients join a group by TCP.
+fn land(hall: &Hall, group: &str, clients: Range<u16>) {
     let settings = Settings { cap: Cap::Unlimited, admission: AdmissionMode::Open, ..Settings::default() };
     let mut landing = Engine::new(
         (1, 1),
@@ -31,13 +38,13 @@ fn hall(near: u16, far: u16) -> (Hall, Ferry) {
         Tick(0),
     );
     let mut outbox = Outbox::default();
-    for number in 0..far {
-        let (source, local) = (client(10_000 + number), LocalAddr::stream());
-        landing.receive_by_stream(&Datagram { bytes: b"!JOIN HALL", source, local, number: 0 }, &mut outbox);
+    let join = format!("!JOIN {group}");
+    for number in clients {
+        let (bytes, source, local) = (join.as_bytes(), client(number), LocalAddr::stream());
+        landing.receive_by_stream(&Datagram { bytes, source, local, number: 0 }, &mut outbox);
     }
     // Its members stay.
     std::mem::forget(landing);
-    (hall, ferry)
 }
 
 /// What a turn of the other thread sends.
@@ -131,4 +138,53 @@ fn what_waits_is_bounded() {
     assert_eq!(heard[FERRY_LETTERS].1, "payload 100");
     assert_eq!(heard.last().unwrap().1, format!("payload {}", payloads - 1));
     assert!(2 * (FERRY_PARCELS as u64) < FERRY_COPIES, "it was their number that was bounded");
+}
+
+/// Whoever has most makes room, and what is left comes in the order in which it was said, whatever the group.
+#[test]
+fn one_group_that_says_too_much_costs_no_other_anything() {
+    let (mut hall, ferry) = hall(1, 2);
+    hall.arrive(500, "!JOIN ANNEX");
+    land(&hall, "ANNEX", 20_000..20_001);
+    hall.settle();
+    let payloads = FERRY_PARCELS + 1000;
+    for number in 0..payloads {
+        hall.arrive(0, format!("loud {number}"));
+        if number % 100 == 0 {
+            hall.arrive(500, format!("quiet {number}"));
+            hall.settle();
+        }
+    }
+    hall.settle();
+    let quiet = payloads.div_ceil(100);
+    let waiting = 2 * (FERRY_PARCELS - quiet) + quiet;
+    let dropped = 2 * (payloads + quiet - FERRY_PARCELS);
+    assert_eq!(ferry.load(), Load { waiting: waiting as u64, dropped: dropped as u64 });
+    let heard = delivered(&ferry, u64::MAX);
+    let by = |who: &str, to: u16| -> Vec<usize> {
+        let heard = heard.iter().filter(|(address, _)| *address == client(to));
+        heard.map(|(_, text)| text.strip_prefix(who).expect("its own group").parse().unwrap()).collect()
+    };
+    assert!(by("quiet ", 20_000).into_iter().eq((0..payloads).step_by(100)));
+    let first = payloads + quiet - FERRY_PARCELS;
+    (10_000..10_002).for_each(|to| assert!(by("loud ", to).into_iter().eq(first..payloads)));
+    let at = |text: &str| heard.iter().position(|(_, heard)| heard == text).expect("it is heard");
+    assert!(at("loud 1999") < at("quiet 2000") && at("quiet 2000") < at("loud 2001"), "as it was said");
+    assert_eq!(ferry.load(), Load { waiting: 0, dropped: dropped as u64 });
+}
+
+/// The numbers that a shard has for its groups mean others elsewhere.
+#[test]
+fn groups_of_two_shards_are_not_taken_for_each_other() {
+    let (mut loud, ferry) = hall(1, 1);
+    let (mut quiet, _) = hall(1, 1);
+    quiet.shard = quiet.shard.with_ferry(ferry.of_shard(1));
+    quiet.arrive(0, "quiet");
+    quiet.turn();
+    for _ in 0..FERRY_PARCELS / 100 + 1 {
+        (0..100).for_each(|_| loud.arrive(0, "loud"));
+        loud.settle();
+    }
+    assert!(ferry.load().dropped > 0);
+    assert_eq!(delivered(&ferry, 1)[0].1, "quiet");
 }
