@@ -36,17 +36,24 @@ impl Mailroom {
         Self { store: Arc::default(), drawer: Arc::new(Drawer { answers, signals, wakers }) }
     }
 
-    /// Starts the store's thread, whose answers wake these. The directory is opened when somebody first claims a name.
+    /// Starts the store's thread, whose answers wake these. The directory is opened when somebody first claims a name. `begin` is called
+    /// on that thread first of all.
     ///
     /// # Errors
     /// If the system grants no thread.
-    pub fn start(&self, place: &Where, bounds: Bounds, wakers: Vec<Waker>) -> Result<(), store::Error> {
+    pub fn start(
+        &self,
+        place: &Where,
+        bounds: Bounds,
+        wakers: Vec<Waker>,
+        begin: impl FnOnce() + Send + 'static,
+    ) -> Result<(), store::Error> {
         // Nobody asks before.
         let _ = self.drawer.wakers.set(wakers);
         let drawer = Arc::clone(&self.drawer);
         let done = move |batch| drawer.put(batch);
-        *lock(&self.store) =
-            Some(Store::defer((place.place(), !place.is_asked), bounds, |opening| report(&opening), done)?);
+        let (place, told) = ((place.place(), !place.is_asked), |opening: Opening<'_>| report(&opening));
+        *lock(&self.store) = Some(Store::defer(place, bounds, begin, told, done)?);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use engine::{Groups, Shared};
 use net::tcp::Listener;
-use net::{BindError, BindErrorKind, Binding, Home, SocketGauge, SocketOptions, Steering};
+use net::{BindError, BindErrorKind, Binding, Home, SocketGauge, SocketOptions, Steering, Waker};
 use signal_hook::consts::SIGHUP;
 use signal_hook::low_level::signal_name;
 
@@ -125,10 +125,10 @@ impl Relay {
         let crew = Crew::start(&common, sockets, landing, &meters, events);
         let crew = crew.map_err(|cannot| cannot_start(loaded, cannot))?;
         sandbox.settle();
-        mailroom.start(&place, setup.mail, crew.wakers()).map_err(|error| cannot_keep(loaded, error))?;
-        signals.turn_into(events.clone())?;
+        open(loaded, &mailroom, &place, crew.wakers(), &mut sandbox)?;
         let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         let confinement = Arc::new(OnceLock::new());
+        signals.turn_into(events.clone(), Arc::clone(&confinement))?;
         let (mut status, pulse) = (None, Pulse::of(threads));
         if let (Some(listener), Some(bound)) = (metrics, metrics_at) {
             let sources = Arc::new(Sources {
@@ -353,6 +353,24 @@ fn share(clock: &Monotonic) -> (Mailroom, Shared) {
         ..Shared::new(Arc::new(Groups::new()), crew::admission(clock))
     };
     (mailroom, shared)
+}
+
+/// Starts the thread that keeps what must survive, with descriptors of its own if files are confined.
+fn open(
+    loaded: &Loaded,
+    mailroom: &Mailroom,
+    place: &Where,
+    wakers: Vec<Waker>,
+    sandbox: &mut Sandbox,
+) -> Result<(), Failure> {
+    let (kept, is_apart) = (wakers.clone(), sandbox.sets_store_apart());
+    let (tell, told) = channel();
+    let begin = move || {
+        let _ = is_apart.then(|| tell.send(net::own_descriptors(kept.iter().map(AsFd::as_fd))));
+    };
+    mailroom.start(place, loaded.setup.mail, wakers, begin).map_err(|error| cannot_keep(loaded, error))?;
+    told.into_iter().for_each(|apart| sandbox.note_store(apart));
+    Ok(())
 }
 
 /// The last step, which the shards are told of; an error if all was to be given up and was not.

@@ -1,15 +1,16 @@
 //! Signals become events of the main thread.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 use signal_hook::iterator::Signals;
 
+use crate::sandbox::{self, Confinement};
 use crate::server::Event;
 
 /// Signals that nobody listens to yet. Those that stop a relay end one that does not serve yet at once, with success.
@@ -37,10 +38,19 @@ impl Attention {
         Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP])?, alone })
     }
 
-    /// Signals become events, on a thread of its own.
-    pub fn turn_into(mut self, events: Sender<Event>) -> io::Result<()> {
+    /// Signals become events, on a thread of its own, which opens no file once the process is confined.
+    pub fn turn_into(
+        mut self,
+        events: Sender<Event>,
+        confinement: Arc<OnceLock<Confinement>>,
+    ) -> io::Result<()> {
         self.alone.store(false, Ordering::Relaxed);
         thread::Builder::new().name("signals".into()).spawn(move || {
+            if confinement.wait().system_calls
+                && let Err(error) = sandbox::give_up_files()
+            {
+                tracing::warn!(error, "the thread that hears signals keeps the system calls that open files");
+            }
             let mut all = self.signals.forever().map(Event::Signal);
             all.try_for_each(|event| events.send(event))
         })?;

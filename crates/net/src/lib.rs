@@ -60,7 +60,7 @@ pub use mmsg::Mmsg;
 pub use sieve::{Loud, Sieve, Sources};
 pub use socket::{Socket, SocketGauge, SocketMemory};
 pub use steer::{Home, Steering};
-pub use thread::{set_timer_slack, thread_cpu_time, thread_run_delay};
+pub use thread::{own_descriptors, set_timer_slack, thread_cpu_time, thread_run_delay};
 pub use trial::{Abilities, abilities};
 pub use uring::Uring;
 pub use waker::Waker;

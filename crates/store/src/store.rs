@@ -40,7 +40,7 @@ impl Store {
 
     /// The same, but the place is opened when somebody first claims a name, on the store's thread, which is there at once: so a process
     /// that gives up the right to start threads can have started it, and one in which nobody has a name leaves the place alone.
-    /// `told` hears how it went. If the place cannot be had, things are kept in memory (`or_memory`), or requests fail and it is
+    /// `begin` is called first of all on that thread, and `told` hears how opening went. If the place cannot be had, things are kept in memory (`or_memory`), or requests fail and it is
     /// tried again with a later one.
     ///
     /// # Errors
@@ -48,11 +48,12 @@ impl Store {
     pub fn defer(
         (place, or_memory): (Place, bool),
         bounds: Bounds,
+        begin: impl FnOnce() + Send + 'static,
         told: impl FnMut(Opening<'_>) + Send + 'static,
         done: impl FnMut(Vec<Done>) + Send + 'static,
     ) -> Result<Self, Error> {
         let deferred = Deferred { place, or_memory, failed: None, told: Box::new(told) };
-        Self::run(Err(deferred), (Arc::new(Board::new()), bounds), done)
+        Self::run(Err(deferred), (Arc::new(Board::new()), bounds), begin, done)
     }
 
     pub(crate) fn start(
@@ -62,18 +63,23 @@ impl Store {
     ) -> Result<Self, Error> {
         let board = Arc::new(Board::new());
         let home = Home::open(ready, &board)?;
-        Self::run(Ok(home), (board, bounds), done)
+        Self::run(Ok(home), (board, bounds), || (), done)
     }
 
     fn run(
         home: Result<Home, Deferred>,
         (board, bounds): (Arc<Board>, Bounds),
+        begin: impl FnOnce() + Send + 'static,
         done: impl FnMut(Vec<Done>) + Send + 'static,
     ) -> Result<Self, Error> {
         let (entrance, exit) = queue();
         let writer = Writer::new(exit, Arc::clone(&board), bounds, home);
         let thread = thread::Builder::new().name(THREAD.to_owned());
-        let thread = thread.spawn(move || writer.run(done)).map_err(Error::Thread)?;
+        let work = move || {
+            begin();
+            writer.run(done);
+        };
+        let thread = thread.spawn(work).map_err(Error::Thread)?;
         Ok(Self { entrance: Some(entrance), board, thread: Some(thread) })
     }
 

@@ -9,6 +9,7 @@ mod files;
 mod filter;
 mod privileges;
 
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -112,6 +113,16 @@ impl Sandbox {
         self.now.no_privileges &= settled.is_some();
     }
 
+    /// True if the store's thread is to have descriptors of its own: what it has open others could write to.
+    pub fn sets_store_apart(&self) -> bool {
+        self.now.mode != SandboxMode::Off && self.has_store
+    }
+
+    /// Notes how that went.
+    pub fn note_store(&mut self, apart: io::Result<()>) {
+        self.now.note("descriptors", apart.map_err(|error| error.to_string()));
+    }
+
     /// Gives up most system calls, for all threads. Nobody starts a thread or sets up a ring after this.
     pub fn seal(mut self) -> Confinement {
         if self.now.mode != SandboxMode::Off {
@@ -146,7 +157,7 @@ pub fn give_up_writing() -> Result<(), String> {
     filter::without_writing()
 }
 
-/// Gives up files as such for the calling thread, a shard, beyond what the whole process has given up.
+/// Gives up files as such for the calling thread, a shard or one that hears signals only, beyond what the whole process has given up.
 ///
 /// # Errors
 /// What the kernel said.

@@ -24,7 +24,8 @@ fn defer(directory: &Path, or_memory: bool) -> Desk {
         let _ = tell.send(word);
     };
     let place = (Place::Directory(directory.to_owned()), or_memory);
-    let store = Store::defer(place, Bounds::default(), say, move |batch| drop(done.send(batch))).unwrap();
+    let store =
+        Store::defer(place, Bounds::default(), || (), say, move |batch| drop(done.send(batch))).unwrap();
     Desk { store, answers, told }
 }
 

@@ -18,6 +18,7 @@ pub fn check(patient: &Patient<'_>) -> Vec<Finding> {
     let trial = move || {
         let mut sandbox = Sandbox::enter(mode, Files::default(), []);
         sandbox.settle();
+        sandbox.note_store(net::own_descriptors([]));
         sandbox.seal_thread()
     };
     vec![
@@ -42,8 +43,7 @@ fn judge(now: &Confinement) -> Finding {
             .why("Whoever finds a hole in the relay gets more than datagrams from it."),
     };
     let finding = finding.value("lacks", now.lacks.clone());
-    const CALLS: &str =
-        "SystemCallFilter=capset seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self";
+    const CALLS: &str = "SystemCallFilter=capset seccomp close_range landlock_create_ruleset landlock_add_rule landlock_restrict_self";
     finding.fix(How::Systemd, CALLS).fix(
         How::Container,
         "--security-opt seccomp=deploy/container/relay-seccomp.json (it admits what the relay gives things up by)",

@@ -15,7 +15,7 @@ use std::ops::Deref;
 use crate::support::{Client, PATIENCE, Relay};
 
 /// An extended client that hears who speaks.
-struct Person {
+pub struct Person {
     client: Client,
     token: String,
     /// It has been told of the lobby.
@@ -23,7 +23,7 @@ struct Person {
 }
 
 impl Person {
-    fn to(relay: SocketAddr) -> Self {
+    pub fn to(relay: SocketAddr) -> Self {
         Self::of(Client::to(relay))
     }
 
@@ -35,7 +35,7 @@ impl Person {
     }
 
     /// One with a name, and its claim.
-    fn named(relay: &Relay, name: &str) -> (Self, String) {
+    pub fn named(relay: &Relay, name: &str) -> (Self, String) {
         let person = Self::to(relay.address());
         let claim = person.register(name);
         (person, claim)
@@ -65,7 +65,7 @@ impl Person {
 
     /// Registers a name with its claim.
     #[track_caller]
-    fn claim(&self, name: &str, claim: &str) {
+    pub fn claim(&self, name: &str, claim: &str) {
         self.send(format!("!REG {name} {claim}"));
         assert_eq!(self.hear_what("!OK REG"), format!("!OK REG {name} {claim}"));
     }

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use nix::libc::{self, ENOSYS, EPERM, c_long};
 
+use crate::people::Person;
 use crate::support::{Backend, Relay, RelayOptions, each_backend, eventually, field, without};
+use crate::tcp::Caller;
 
 use super::tools::{ConfigFile, assert_says, main_job, refused, status_line, threads};
 
@@ -66,6 +68,39 @@ fn every_thread_has_given_up_its_privileges_and_the_relay_does_its_job() {
     });
 }
 
+/// What a thread has open.
+fn open_of(folder: &Path) -> Vec<String> {
+    let all = fs::read_dir(folder.join("fd")).expect("/proc is there");
+    let links = all.filter_map(|fd| fs::read_link(fd.expect("a descriptor").path()).ok());
+    links.map(|link| link.to_string_lossy().into_owned()).collect()
+}
+
+/// Its answers still reach the shards, and it lets go of no socket later than they do.
+#[test]
+fn nobody_but_the_store_has_its_files() {
+    each_backend(|backend| {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().to_str().unwrap();
+        let mut relay = confined(RelayOptions::new(backend).with(["--data-dir", data]));
+        let (anna, claim) = Person::named(&relay, "anna");
+        let tcp = Caller::to(relay.address());
+        tcp.assert_silence();
+        for (name, folder) in threads(relay.pid()) {
+            let open = open_of(&folder);
+            let files = open.iter().filter(|link| link.starts_with(data)).count();
+            assert_eq!(files, if name == "store" { 2 } else { 0 }, "{name}: {open:?}");
+            let has_sockets = open.iter().any(|link| link.starts_with("socket:"));
+            assert_eq!(has_sockets, name != "store", "{name}: {open:?}");
+        }
+        assert_eq!(anna.ask("!DEREG"), "!OK DEREG anna");
+        relay.signal("TERM");
+        assert!(relay.wait().success());
+        assert!(tcp.next().is_none(), "it was closed");
+        let relay = confined(RelayOptions::new(backend).with(["--data-dir", data]));
+        Person::to(relay.address()).claim("anna", &claim);
+    });
+}
+
 #[test]
 fn a_pinned_shard_stays_where_it_is() {
     let relay = confined(RelayOptions::new(Backend::Uring).with(["--pin", "--shards", "1"]));
@@ -92,14 +127,17 @@ fn off_gives_up_nothing() {
 
 #[test]
 fn what_cannot_be_given_up_is_one_warning_or_an_error() {
-    let calls: [(c_long, i32, &str); 3] = [
+    let calls: [(c_long, i32, &str); 4] = [
         (libc::SYS_landlock_create_ruleset, ENOSYS, "landlock=\"none\""),
         (libc::SYS_seccomp, EPERM, "system_calls=\"free\""),
         (libc::SYS_capset, EPERM, "privileges=\"kept\""),
+        (libc::SYS_close_range, ENOSYS, "system_calls=\"filtered\""),
     ];
+    let place = tempfile::tempdir().unwrap();
+    let options = || RelayOptions::new(Backend::Mmsg).with(["--data-dir", place.path().to_str().unwrap()]);
     for (call, errno, label) in calls {
         without(&[call], errno, || {
-            let relay = RelayOptions::new(Backend::Mmsg).with(["--shards", "1"]).start();
+            let relay = options().with(["--shards", "1"]).start();
             main_job(relay.address());
             let warnings =
                 relay.log().into_iter().filter(|line| line.contains("not confined as it should be"));
@@ -108,7 +146,7 @@ fn what_cannot_be_given_up_is_one_warning_or_an_error() {
             assert_says(&exported(&relay), &["state=\"partial\"", label]);
             let report = relay.http("/status.json").1;
             assert_says(&report, &["\"runbook\":\"relayunconfined\""]);
-            let line = refused(RelayOptions::new(Backend::Mmsg).with(["--sandbox", "require"]));
+            let line = refused(options().with(["--sandbox", "require"]));
             assert_says(&line, &["--sandbox: ", "let `on` do without"]);
         });
     }
