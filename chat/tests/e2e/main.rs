@@ -2,6 +2,7 @@
 
 mod direct;
 mod messages;
+mod networks;
 mod returns;
 mod screens;
 mod scripts;

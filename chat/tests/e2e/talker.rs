@@ -19,6 +19,12 @@ pub fn relay(data: &str, port: &str) -> Relay {
     options.with(["--lobby", "LOBBY", "--data-dir", data, "--heartbeat", "2s"]).start()
 }
 
+/// The same on another address, with names in memory and this heartbeat.
+pub fn relay_at(host: &str, heartbeat: &str) -> Relay {
+    let flags = ["--host", host, "--lobby", "LOBBY", "--data-dir", "none", "--heartbeat", heartbeat];
+    RelayOptions::new(Backend::Mmsg).with(flags).start()
+}
+
 /// A machine with a user, whose claims are kept.
 pub struct Home(TempDir);
 

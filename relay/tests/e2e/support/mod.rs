@@ -11,6 +11,7 @@ mod process;
 mod prometheus;
 #[cfg(target_arch = "x86_64")]
 mod puppet;
+mod routers;
 
 pub use client::Client;
 pub use denial::{IO_URING, without};
@@ -23,3 +24,4 @@ pub use process::{Backend, Relay, RelayOptions, each_backend, field, program, wh
 pub use prometheus::{Alert, Prometheus};
 #[cfg(target_arch = "x86_64")]
 pub use puppet::Puppet;
+pub use routers::{MIDDLE, Nat, Site, lay_net};
