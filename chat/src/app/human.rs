@@ -105,7 +105,10 @@ fn contact_words(event: &Event, server: &str) -> Option<(Kind, String)> {
         Event::NotExtended => {
             (Kind::Problem, format!("{server} does not speak the extended protocol; still trying"))
         }
-        Event::Interrupted => (Kind::Notice, format!("the way to {server} is lost; looking for another")),
+        Event::Interrupted { unsure } => {
+            let unsure = if *unsure { "; what you said last may not have arrived" } else { "" };
+            (Kind::Notice, format!("the way to {server} is lost{unsure}; looking for another"))
+        }
         Event::Resumed { anew: false } => (Kind::Notice, "back, and nothing has changed".into()),
         Event::Resumed { anew: true } => {
             (Kind::Notice, "back, in a new session; what was said meanwhile is lost".into())

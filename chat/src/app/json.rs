@@ -109,7 +109,7 @@ fn contact_fields(event: &Event, server: &str) -> (&'static str, Value) {
         ),
         Event::NoContact { refused } => ("no_contact", json!({ "server": server, "refused": refused })),
         Event::NotExtended => ("not_extended", json!({ "server": server })),
-        Event::Interrupted => ("interrupted", json!({ "server": server })),
+        Event::Interrupted { unsure } => ("interrupted", json!({ "server": server, "unsure": unsure })),
         Event::Resumed { anew } => ("resumed", json!({ "anew": anew })),
         Event::Registered { name, claim, again } => {
             ("registered", json!({ "name": name, "claim": claim.to_string(), "again": again }))

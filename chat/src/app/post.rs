@@ -183,7 +183,15 @@ fn is_report(sent: &io::Result<()>) -> bool {
     matches!(sent, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
+/// Whether another way may carry what this one does not. `PermissionDenied` is the word of this machine's firewall.
 fn is_of_network(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as E;
-    matches!(kind, E::NetworkUnreachable | E::HostUnreachable | E::NetworkDown | E::AddrNotAvailable)
+    matches!(
+        kind,
+        E::NetworkUnreachable
+            | E::HostUnreachable
+            | E::NetworkDown
+            | E::AddrNotAvailable
+            | E::PermissionDenied
+    )
 }

@@ -28,7 +28,10 @@ pub enum Event {
     NotExtended,
     /// The way to the relay is lost, or the relay has forgotten the session: the client comes back by itself. Told once,
     /// until [`Event::Resumed`].
-    Interrupted,
+    Interrupted {
+        /// Something was sent to the group since the relay was last heard to be there, and may not have arrived.
+        unsure: bool,
+    },
     /// The client is back.
     Resumed {
         /// As somebody new, because its session had ended: it asks for its name and its group by itself.

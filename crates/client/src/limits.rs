@@ -34,6 +34,9 @@ pub const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Durati
 /// Payloads in a row before the relay must have answered a beat: the only flow control that there is.
 pub const MAX_UNCONFIRMED: u32 = 32;
 
+/// Nothing answers a payload: so long after one the relay is asked whether it is still there.
+pub const CONFIRM: Duration = Duration::from_secs(5);
+
 /// Messages to one person that may wait for their turn.
 pub const MAX_LETTERS_TO_ONE: usize = 64;
 

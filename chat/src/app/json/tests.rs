@@ -41,7 +41,7 @@ fn events() -> impl Iterator<Item = Event> {
         Event::Contact { protocol, transport },
         Event::NoContact { refused: true },
         Event::NotExtended,
-        Event::Interrupted,
+        Event::Interrupted { unsure: true },
         Event::Resumed { anew: true },
         Event::Text { group: None, from: None, bytes: b"x".to_vec() },
         Event::Missed { from: name(), count: 1 },

@@ -106,10 +106,11 @@ impl Session {
     fn refused(&mut self, refusal: Refusal, asked: Option<Asked>, now: Instant) {
         match (refusal, asked) {
             (Refusal::Prove(cookie), _) => self.prove(cookie, now),
-            (Refusal::NoSession | Refusal::BadToken, asked) => {
+            (Refusal::NoSession, asked) => {
                 self.asked = self.asked.take().or(asked);
-                self.begin_anew(now);
+                self.go_on_here(now);
             }
+            (Refusal::BadToken, _) => self.begin_anew(now),
             (Refusal::Retry(cookie), Some(mut asked)) => {
                 if asked.prove(cookie, now) {
                     self.transmit(asked.encode());

@@ -25,7 +25,7 @@ pub(super) enum Link {
         round: u32,
         greeting: Greeting,
     },
-    /// Nobody answered: tried again then.
+    /// Nobody answered in any way: tried again then.
     Pausing {
         round: u32,
         until: Instant,
@@ -41,7 +41,7 @@ impl Session {
             return;
         }
         if matches!(self.link, Link::Live) {
-            self.out.event(Event::Interrupted);
+            self.interrupt();
             self.open(0, now);
         }
     }
@@ -63,22 +63,34 @@ impl Session {
     pub(crate) fn closed(&mut self, now: Instant) {
         match self.link {
             Link::Live => self.lose(now),
-            Link::Opening { round, .. } | Link::Greeting { round, .. } => self.wait(round, now),
+            Link::Opening { round, .. } | Link::Greeting { round, .. } => self.try_next(round, now),
             Link::Pausing { .. } => {}
+        }
+    }
+
+    /// The relay does not know whoever speaks from here: a router on the way has given us another address, or the relay has
+    /// started anew. Goes on in the same way.
+    pub(super) fn go_on_here(&mut self, now: Instant) {
+        match self.link {
+            Link::Live if self.leaving => self.lose(now),
+            Link::Live => {
+                self.interrupt();
+                self.greet(0, Some(self.token), now);
+            }
+            // An answer to what was said before.
+            _ => {}
         }
     }
 
     /// The relay does not know this session: begins another, in the same way.
     pub(super) fn begin_anew(&mut self, now: Instant) {
-        match self.link {
-            Link::Live if self.leaving => self.lose(now),
-            Link::Live => {
-                self.out.event(Event::Interrupted);
-                self.greet(0, None, now);
-            }
-            Link::Greeting { round, .. } => self.greet(round, None, now),
-            _ => {}
+        if let Link::Greeting { round, .. } = self.link {
+            self.greet(round, None, now);
         }
+    }
+
+    fn interrupt(&mut self) {
+        self.out.event(Event::Interrupted { unsure: self.unconfirmed > 0 });
     }
 
     pub(super) fn prove(&mut self, cookie: Cookie, now: Instant) {
@@ -102,6 +114,8 @@ impl Session {
         }
         self.token = token;
         self.name = name.map(str::to_owned);
+        // The peer knows the old address.
+        self.close_direct(Closing::Silence);
         self.come_back(false, now);
         if group.is_some() {
             self.group = group;
@@ -165,7 +179,7 @@ impl Session {
             Link::Opening { round, since } => {
                 let round = *round;
                 if now >= *since + CONNECTING {
-                    self.wait(round, now);
+                    self.try_next(round, now);
                 }
             }
             Link::Greeting { round, greeting } if greeting.deadline() <= now => {
@@ -174,7 +188,7 @@ impl Session {
                     let again = greeting.encode();
                     self.transmit(again);
                 } else {
-                    self.wait(round, now);
+                    self.try_next(round, now);
                 }
             }
             Link::Greeting { .. } => {}
@@ -195,6 +209,7 @@ impl Session {
         }
     }
 
+    /// Tries the ways in turn.
     fn open(&mut self, round: u32, now: Instant) {
         self.close_direct(Closing::Silence);
         let transports = &self.config.transports;
@@ -209,10 +224,15 @@ impl Session {
         self.link = Link::Greeting { round, greeting };
     }
 
-    fn wait(&mut self, round: u32, now: Instant) {
-        if round == 0 {
+    /// Nothing comes of this way: tries the next, and pauses once all have been tried.
+    fn try_next(&mut self, round: u32, now: Instant) {
+        let (next, ways) = (round + 1, self.config.transports.len() as u32);
+        if next % ways != 0 {
+            return self.open(next, now);
+        }
+        if next == ways {
             self.out.event(Event::NoContact { refused: false });
         }
-        self.link = Link::Pausing { round: round + 1, until: now + pause(&PAUSES, round) };
+        self.link = Link::Pausing { round: next, until: now + pause(&PAUSES, next / ways - 1) };
     }
 }

@@ -24,6 +24,10 @@ impl Session {
             return;
         }
         for due in self.letters.due(self.direct.peer(), now) {
+            if due.way == Way::Relay && !due.first {
+                // Perhaps the relay has a reason not to answer, perhaps the way carries nothing any more.
+                self.beat_at = self.beat_at.min(now);
+            }
             self.send_letter(due);
         }
     }

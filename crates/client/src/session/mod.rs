@@ -18,7 +18,7 @@ use crate::base::SendError;
 use crate::direct::Direct;
 use crate::event::{Event, Fate};
 use crate::letters::Letters;
-use crate::limits::{HEARTBEATS, MAX_UNCONFIRMED};
+use crate::limits::{CONFIRM, HEARTBEATS, MAX_UNCONFIRMED};
 use crate::order::Order;
 use crate::people::{People, Person};
 use crate::random::Random;
@@ -136,6 +136,7 @@ impl Session {
             _ => self.transmit([raw, payload].concat()),
         }
         self.unconfirmed += 1;
+        self.beat_at = self.beat_at.min(now + CONFIRM);
         if self.unconfirmed >= MAX_UNCONFIRMED {
             self.beat_at = now;
             self.tick(now);

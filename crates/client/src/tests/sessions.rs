@@ -125,7 +125,7 @@ fn a_dead_way_is_noticed_and_another_port_goes_on() {
     world.cut.push(old);
     world.pass(30.0);
     let events = world.events(0);
-    assert_eq!(events[0], Event::Interrupted);
+    assert_eq!(events[0], Event::Interrupted { unsure: false });
     assert!(events.contains(&Event::Resumed { anew: false }), "{events:?}");
     let client = &world.clients[0].client;
     assert_eq!((client.group(), client.name()), (Some(home()), Some("anna")));
@@ -144,7 +144,7 @@ fn a_hint_that_nobody_listens_is_looked_into() {
     let now = world.now;
     world.client(0).unreachable(now);
     world.pass(4.0);
-    assert_eq!(world.events(0)[0], Event::Interrupted);
+    assert_eq!(world.events(0)[0], Event::Interrupted { unsure: false });
 }
 
 #[test]
@@ -153,9 +153,54 @@ fn a_changed_network_resumes_at_once() {
     let now = world.now;
     world.client(0).network_changed(now);
     world.pass(1.0);
-    assert_eq!(world.events(0)[0], Event::Interrupted);
+    assert_eq!(world.events(0)[0], Event::Interrupted { unsure: false });
     assert_eq!(world.clients[0].client.name(), Some("anna"));
     assert!(world.client(0).is_ready(now));
+}
+
+#[test]
+fn a_session_goes_on_although_a_router_has_changed_its_address() {
+    let mut world = World::of(&["anna"], 1);
+    // As the relay sees it; the socket is the same.
+    world.clients[0].address = Some("198.51.100.8:9".parse().unwrap());
+    world.ask(0, Request::Who);
+    world.pass(3.0);
+    let events = world.events(0);
+    assert_eq!(events[0], Event::Interrupted { unsure: false });
+    assert!(events.contains(&Event::Resumed { anew: false }), "{events:?}");
+    assert_eq!(events.last(), Some(&Event::Members { group: home(), count: 1 }));
+    assert_eq!(world.clients[0].opened, [Transport::Udp]);
+    assert_eq!((world.clients[0].client.name(), world.relay.sessions.len()), (Some("anna"), 1));
+}
+
+#[test]
+fn who_says_something_hears_soon_that_the_way_is_dead() {
+    let mut world = World::of(&["anna"], 1);
+    let now = world.now;
+    world.client(0).send(b"hello", now).unwrap();
+    world.pass(10.0);
+    assert_eq!(world.events(0), [], "the relay answers");
+    world.cut.push(world.clients[0].address.unwrap());
+    let now = world.now;
+    world.client(0).send(b"lost", now).unwrap();
+    // Much less than a heartbeat.
+    world.pass(10.0);
+    assert_eq!(world.events(0)[0], Event::Interrupted { unsure: true });
+}
+
+#[test]
+fn a_message_without_an_answer_leads_to_a_look_at_the_way() {
+    let mut world = World::of(&["anna"], 1);
+    world.cut.push(world.clients[0].address.unwrap());
+    let now = world.now;
+    world.client(0).message("anna", b"to myself", now).unwrap();
+    world.pass(10.0);
+    let events = world.events(0);
+    assert!(events.contains(&Event::Interrupted { unsure: false }), "{events:?}");
+    assert!(
+        matches!(events.last(), Some(Event::Message { .. } | Event::Fate { fate: Fate::Delivered, .. })),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -258,6 +303,6 @@ fn a_relay_that_has_started_anew_is_noticed_at_the_first_payload() {
     world.pass(3.0);
     let events = world.events(0);
     assert!(!events.iter().any(|event| matches!(event, Event::Text { .. })), "{events:?}");
-    assert!(events.contains(&Event::Interrupted), "{events:?}");
+    assert!(events.contains(&Event::Interrupted { unsure: true }), "{events:?}");
     assert!(events.contains(&Event::Joined { group: home(), again: true }), "{events:?}");
 }

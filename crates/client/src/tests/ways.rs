@@ -66,10 +66,17 @@ fn a_way_that_ends_is_looked_for_by_all_transports() {
     let mut world = World::of(&["anna"], 1);
     (world.has_udp, world.has_tcp) = (false, true);
     world.pass(60.0);
-    let events = world.events(0);
     let contact = Event::Contact { protocol: Protocol::Extended, transport: Transport::Tcp };
-    assert!(events.contains(&contact), "{events:?}");
+    // There is contact, in another way: nothing to worry about.
+    let resumed = Event::Resumed { anew: false };
+    assert_eq!(world.events(0), [Event::Interrupted { unsure: false }, contact, resumed]);
     assert_eq!(world.clients[0].client.name(), Some("anna"));
+    world.has_tcp = false;
+    let now = world.now;
+    world.client(0).closed(now);
+    world.pass(10.0);
+    let events = world.events(0);
+    assert_eq!(events, [Event::Interrupted { unsure: false }, Event::NoContact { refused: false }]);
 }
 
 #[test]
