@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::PATIENCE;
@@ -97,6 +97,17 @@ impl Talker {
                 return value;
             }
         }
+    }
+
+    /// The texts of all messages that come, up to this one.
+    #[track_caller]
+    pub fn messages_until(&mut self, last: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        while texts.last().is_none_or(|text| text != last) {
+            let message = self.expect(&json!({ "type": "message" }));
+            texts.push(message["text"].as_str().unwrap().to_owned());
+        }
+        texts
     }
 
     /// The end of its input; its exit code.
