@@ -22,8 +22,8 @@ Exit codes:
   124    `listen --timeout` passed before `--count` messages came
   128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM); the group is left first
 
-With --json, everything is one JSON object a line on the standard output, `time` in Unix milliseconds; docs/chat.md
-describes each. What is typed stays the same lines as without it.
+With --json, everything is one JSON object a line on the standard output, `time` in Unix milliseconds. A line that is
+typed and begins with `{` is an object, too: {\"type\":\"msg\",\"to\":\"bob\",\"text\":\"hi\"}. docs/chat.md describes each.
 
 Colour is switched off by NO_COLOR. The history of typed lines is kept in memory only. Claims, which prove that names
 are yours, are kept in $XDG_STATE_HOME/relay-chat/claims.toml (or ~/.local/state). Everything is sent in clear text.
@@ -54,7 +54,7 @@ pub struct Args {
     )]
     pub server: String,
 
-    /// Print JSON objects, one a line
+    /// Print JSON objects, one a line, and take them, too
     #[arg(long, global = true)]
     pub json: bool,
 

@@ -1,5 +1,7 @@
 //! What a typed line means: a helper, or a text for the group.
 
+use std::borrow::Cow;
+
 use wire::{GroupId, Token};
 
 use crate::Hint;
@@ -41,9 +43,11 @@ pub enum Input<'a> {
     /// Something that this client does.
     Helper(Helper),
     /// A payload for the group.
-    Text(&'a [u8]),
+    Text(Cow<'a, [u8]>),
     /// Not sent, with a hint instead.
     Wrong(Hint),
+    /// No object that is known, and why.
+    Misread(String),
 }
 
 /// Something that this client does for the person who types.
@@ -158,8 +162,8 @@ pub fn parse(line: &[u8]) -> Input<'_> {
     match line.trim_ascii_start() {
         [] => Input::Blank,
         [b'!', command @ ..] if line[0] == b'!' => Input::Wrong(Hint::Bang(instead_of(command))),
-        [b'/', rest @ ..] => slashed(rest).unwrap_or(Input::Text(line)),
-        words => bare(words).unwrap_or(Input::Text(line)),
+        [b'/', rest @ ..] => slashed(rest).unwrap_or(Input::Text(line.into())),
+        words => bare(words).unwrap_or(Input::Text(line.into())),
     }
 }
 
@@ -177,7 +181,7 @@ fn slashed(rest: &[u8]) -> Option<Input<'_>> {
     let text = rest.get(word.len() + 1..).unwrap_or_default();
     Some(match name {
         "text" if text.is_empty() => wrong,
-        "text" => Input::Text(text),
+        "text" => Input::Text(text.into()),
         "direct" => Input::Helper(Helper::Direct((!text.is_empty()).then(|| text.to_vec()))),
         "msg" => message(text).map_or(wrong, Input::Helper),
         _ => helper(name, &arguments).or_else(|| personal(name, &arguments)).unwrap_or(wrong),
@@ -317,10 +321,10 @@ mod tests {
             "  indented  ",
             "//",
         ] {
-            assert_eq!(parse(line.as_bytes()), Input::Text(line.as_bytes()), "{line}");
+            assert_eq!(parse(line.as_bytes()), Input::Text(line.as_bytes().into()), "{line}");
         }
-        assert_eq!(parse(b"/text who"), Input::Text(b"who"));
-        assert_eq!(parse(b"/text  /join X"), Input::Text(b" /join X"));
+        assert_eq!(parse(b"/text who"), Input::Text(b"who".into()));
+        assert_eq!(parse(b"/text  /join X"), Input::Text(b" /join X".into()));
     }
 
     #[test]
@@ -374,7 +378,7 @@ mod tests {
         #[test]
         fn text_keeps_every_byte(line in proptest::collection::vec(any::<u8>(), 1..50)) {
             let escaped = [b"/text ".as_slice(), &line].concat();
-            prop_assert_eq!(parse(&escaped), Input::Text(&line));
+            prop_assert_eq!(parse(&escaped), Input::Text(line.into()));
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod cli;
 mod hint;
 mod input;
 mod marks;
+mod object;
 mod talk;
 
 pub use client::{

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use client::{Client, Event, Protocol, Request, RequestError, SendError, Status, fold};
+use client::{Client, Event, MessageError, Protocol, Request, RequestError, SendError, Status, fold};
 use wire::{GroupId, Token};
 
 use crate::input::instead_of;
 use crate::marks::{Mark, Marks};
-use crate::{Helper, Hint, Input, parse};
+use crate::{Helper, Hint, Input, object, parse};
 
 /// Messages that may wait for their fate before further lines wait, too.
 const MAX_WAITING: usize = 32;
@@ -27,6 +27,13 @@ pub enum Note {
     Mark(Mark),
     /// A line was not sent.
     Hint(Hint),
+    /// An object was not understood.
+    Misread {
+        /// The line that it stands on.
+        line: Vec<u8>,
+        /// What is wrong.
+        reason: String,
+    },
     /// What `status` found.
     Status(Status),
     /// Everything that is typed goes to this peer directly; nothing: to the group again.
@@ -41,6 +48,8 @@ pub enum Note {
 pub struct Talk {
     client: Client,
     claims: Claims,
+    /// Lines that begin with `{` are objects.
+    takes_objects: bool,
     lines: VecDeque<Vec<u8>>,
     /// The `CREATE` on its way is to be followed by a `JOIN`.
     join_created: bool,
@@ -62,6 +71,7 @@ impl Talk {
         Self {
             client,
             claims,
+            takes_objects: false,
             lines: VecDeque::new(),
             join_created: false,
             to_join: None,
@@ -73,6 +83,12 @@ impl Talk {
             ended: false,
             notes: VecDeque::new(),
         }
+    }
+
+    /// The same, but a line that begins with `{` is an object.
+    pub fn with_objects(mut self) -> Self {
+        self.takes_objects = true;
+        self
     }
 
     /// Takes a line, without its line end.
@@ -193,12 +209,14 @@ impl Talk {
     }
 
     fn obey(&mut self, line: &[u8], now: Instant) {
-        match parse(line) {
+        let is_object = self.takes_objects && line.first() == Some(&b'{');
+        match if is_object { object::read(line) } else { parse(line) } {
             Input::Blank => {}
             Input::Helper(helper) => self.help(helper, now),
-            Input::Text(text) if self.direct => self.say_directly(text, now),
-            Input::Text(text) => self.say(text, now),
+            Input::Text(text) if self.direct => self.say_directly(&text, now),
+            Input::Text(text) => self.say(&text, now),
             Input::Wrong(hint) => self.hint(hint),
+            Input::Misread(reason) => self.notes.push_back(Note::Misread { line: line.to_vec(), reason }),
         }
     }
 
@@ -263,7 +281,8 @@ impl Talk {
             return self.hint(Hint::Deregistered);
         }
         let hint = match self.client.send(text, now) {
-            Ok(()) | Err(SendError::Busy | SendError::Empty) => return,
+            Ok(()) | Err(SendError::Busy) => return,
+            Err(SendError::Empty) => Hint::Message(MessageError::Empty),
             Err(SendError::NoGroup) => Hint::NoGroup,
             Err(SendError::TooLarge(len)) => Hint::TooLarge(len),
             Err(SendError::Command) => Hint::Bang(instead_of(text.get(1..).unwrap_or_default())),
@@ -285,7 +304,7 @@ impl Talk {
                 remember(&mut self.names, to);
             }
             Err(_) if self.client.protocol() == Some(Protocol::Base) => self.hint(Hint::BaseOnly),
-            Err(client::MessageError::NotRegistered) => self.hint(Hint::Deregistered),
+            Err(MessageError::NotRegistered) => self.hint(Hint::Deregistered),
             Err(error) => self.hint(Hint::Message(error)),
         }
     }

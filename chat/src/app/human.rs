@@ -37,6 +37,7 @@ pub fn words(note: &Note, server: &str) -> (Kind, String) {
         Note::Event(event) => event_words(event, server),
         Note::Mark(mark) => mark_words(mark),
         Note::Hint(hint) => (Kind::Problem, safe(&hint.to_string())),
+        Note::Misread { reason, .. } => (Kind::Problem, format!("not understood: {}", safe(reason))),
         Note::Status(status) => (Kind::Answer, status_words(status, server)),
         Note::Direct(Some(peer)) => {
             (Kind::Answer, format!("what you type goes directly to {}: `/direct` ends that", safe(peer)))

@@ -13,6 +13,7 @@ pub fn line(note: &Note, server: &str) -> String {
     let (kind, fields) = match note {
         Note::Event(event) => event_fields(event, server),
         Note::Hint(hint) => ("hint", json!({ "message": hint.to_string() })),
+        Note::Misread { line, reason } => ("misread", with_bytes(json!({ "message": reason }), line)),
         Note::Help => ("help", json!({ "message": HELP })),
         Note::Mark(mark) => ("fate", mark_fields(mark)),
         Note::Direct(peer) => ("direct", json!({ "name": peer })),

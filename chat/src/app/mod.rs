@@ -121,6 +121,9 @@ fn conversation(
         claims.insert(fold(name), claim);
     }
     let mut talk = Talk::new(client, claims);
+    if args.json {
+        talk = talk.with_objects();
+    }
     if let Some(name) = &args.name {
         talk.line(format!("/reg {name}").into_bytes(), now);
     }

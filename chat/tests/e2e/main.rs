@@ -3,6 +3,7 @@
 mod direct;
 mod messages;
 mod networks;
+mod objects;
 mod returns;
 mod screens;
 mod scripts;

@@ -92,8 +92,15 @@ fn samples() -> Vec<String> {
     };
     let id = MessageId::parse(b"7").unwrap();
     let mark = Mark { number: 1, to: "bob".into(), id, fate: Fate::Delivered };
-    let others =
-        [Note::Mark(mark), Note::Hint(Hint::NoGroup), Note::Status(status), Note::Direct(None), Note::Help];
+    let misread = Note::Misread { line: b"{".to_vec(), reason: "x".into() };
+    let others = [
+        Note::Mark(mark),
+        Note::Hint(Hint::NoGroup),
+        Note::Status(status),
+        Note::Direct(None),
+        Note::Help,
+        misread,
+    ];
     let lines = events().map(Note::Event).chain(others).map(|note| line(&note, "server"));
     lines.chain([sent_line(group, 1, 1), problem_line("x")]).collect()
 }
@@ -107,6 +114,7 @@ fn fields(line: &str) -> (String, BTreeSet<String>) {
 #[test]
 fn what_is_printed_is_what_is_documented() {
     let document = include_str!("../../../../docs/chat.md");
+    let (document, _) = document.split_once("## JSON on the input").unwrap();
     let documented: BTreeMap<_, _> =
         document.lines().filter(|line| line.starts_with("{\"type\"")).map(fields).collect();
     let printed: BTreeMap<_, _> = samples().iter().map(|line| fields(line)).collect();

@@ -77,14 +77,14 @@ impl Model {
     pub fn typed(&mut self, line: String, echoes: bool, direct: Option<&str>, time: &str) -> String {
         let peer = self.rooms[self.current].peer.clone();
         let line = match (parse(line.as_bytes()), peer) {
-            (Input::Text(text), Some(peer)) => format!("/msg {peer} {}", String::from_utf8_lossy(text)),
+            (Input::Text(text), Some(peer)) => format!("/msg {peer} {}", String::from_utf8_lossy(&text)),
             _ => line,
         };
         let echo = match (parse(line.as_bytes()), direct) {
             (Input::Helper(Helper::Message { to, text }), _) => Some((to, text)),
             (Input::Helper(Helper::Direct(Some(text))), Some(peer)) => Some((peer.to_owned(), text)),
             (Input::Text(text), _) if echoes => {
-                self.push(0, Kind::Answer, format!("you: {}", chat::harmless(text)), None, time);
+                self.push(0, Kind::Answer, format!("you: {}", chat::harmless(&text)), None, time);
                 None
             }
             _ => None,
