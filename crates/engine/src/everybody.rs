@@ -10,7 +10,7 @@ use wire::{Form, Notice, Refusal, Reply};
 
 use crate::group::Handle;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
-use crate::{Member, Outbox, Tick};
+use crate::{Member, Outbox, Tally, Tick};
 
 /// Names, presence, messages and rendezvous of all shards, behind one lock, which payloads of base clients never take, and others only while somebody is silent.
 ///
@@ -123,7 +123,7 @@ impl fmt::Debug for Room {
 /// Puts what people are told into an outbox, and counts it.
 pub(crate) struct Pen<'a> {
     pub outbox: &'a mut Outbox,
-    pub replies: &'a mut u64,
+    pub tally: &'a mut Tally,
 }
 
 impl Post<Member> for Pen<'_> {
@@ -132,12 +132,13 @@ impl Post<Member> for Pen<'_> {
     }
 
     fn refuse(&mut self, to: Member, refusal: Refusal) {
-        *self.replies += 1;
+        self.tally.replies += 1;
+        self.tally.refusals[refusal.index()] += 1;
         self.outbox.reply(to, Reply::Refused(refusal).encode_for(Form::Extended).as_bytes());
     }
 
     fn tell_all(&mut self, to: &[Member], notice: Notice<'_>) {
-        *self.replies += to.len() as u64;
+        self.tally.replies += to.len() as u64;
         self.outbox.tell_all(to, notice);
     }
 }

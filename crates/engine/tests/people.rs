@@ -10,6 +10,7 @@ use common::{Relay, client};
 use engine::{Admission, Audience, Event, Everybody, Groups, OwnAddresses, Payload, Settings, Shared, Tick};
 use people::{Desk, Signals};
 use store::{Bounds, Busy, Done, Inline, Request};
+use wire::Refusal;
 
 /// A store that has answered as soon as it is asked.
 struct Drawer(Mutex<(Inline, VecDeque<Done>)>, Arc<Signals>);
@@ -34,11 +35,13 @@ struct Hall {
 
 impl Hall {
     fn new(settings: Settings) -> Self {
+        Self::keeping(Bounds::default(), settings)
+    }
+
+    fn keeping(bounds: Bounds, settings: Settings) -> Self {
         let signals = Arc::new(Signals::default());
-        let drawer = Drawer(
-            Mutex::new((Inline::new(Bounds::default()).unwrap(), VecDeque::new())),
-            Arc::clone(&signals),
-        );
+        let store = Inline::new(bounds).unwrap();
+        let drawer = Drawer(Mutex::new((store, VecDeque::new())), Arc::clone(&signals));
         let groups = Arc::new(Groups::new());
         groups.declare(&[("LOBBY".parse().unwrap(), None), ("OTHER".parse().unwrap(), None)], Tick(0));
         let shared = Shared {
@@ -108,6 +111,12 @@ impl Hall {
     fn register(&mut self, source: SocketAddr, name: &str) -> String {
         let told = self.ask(source, &format!("!REG {name}"));
         told[0].strip_prefix(&format!("!OK REG {name} ")).unwrap_or_else(|| panic!("{told:?}")).to_owned()
+    }
+
+    /// Refusals for this reason, by all shards.
+    fn refused(&self, label: &str) -> u64 {
+        let at = Refusal::LABELS.iter().position(|other| *other == label).expect("a label");
+        self.relay.engines.iter().map(|engine| engine.tally().refusals[at]).sum()
     }
 
     fn resume(&mut self, from: SocketAddr, token: &str) -> Vec<(SocketAddr, String)> {
@@ -247,4 +256,20 @@ fn a_relay_that_keeps_nothing_says_so() {
     hall.relay = Relay::of(1, Settings::default(), OwnAddresses::default(), &hall.shared);
     hall.hello(client(1), "");
     assert_eq!(hall.ask(client(1), "!REG anna"), ["!ERR SERVER_FULL TryLater"]);
+    assert_eq!(hall.refused("store_failed"), 1);
+}
+
+/// Who is refused hears the same of all of them; the operator does not.
+#[test]
+fn what_is_full_is_counted_by_what_it_is() {
+    let bounds = Bounds { names: 1, ..Bounds::default() };
+    let mut hall = Hall::keeping(bounds, Settings::default());
+    for number in 1..4 {
+        hall.hello(client(number), "");
+    }
+    hall.register(client(1), "anna");
+    for number in 2..4 {
+        assert_eq!(hall.ask(client(number), "!REG bob"), ["!ERR SERVER_FULL TryLater"]);
+    }
+    assert_eq!((hall.refused("names_full"), hall.refused("server_full")), (2, 0));
 }

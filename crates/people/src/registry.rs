@@ -39,7 +39,7 @@ impl<A: Address, G: Place> People<A, G> {
             return Ok(());
         }
         if site.is_some_and(|site| !self.quota.take(site, turn.now.tick)) {
-            return Err(Refusal::ServerFull);
+            return Err(Refusal::SiteFull);
         }
         // A free name takes the claim that is shown for it: who has chosen one has it whatever answer is lost.
         let fresh = claim.unwrap_or(fresh);
@@ -53,7 +53,7 @@ impl<A: Address, G: Place> People<A, G> {
         if asked.is_err() {
             site.into_iter().for_each(|site| self.quota.give_back(site));
         }
-        asked.map(drop).map_err(|_| Refusal::ServerFull)
+        asked.map(drop).map_err(|_| Refusal::StoreFailed)
     }
 
     pub(crate) fn deregister(&mut self, id: SessionId, turn: &mut Turn<'_, A>) -> Result<(), Refusal> {
@@ -100,6 +100,7 @@ impl<A: Address, G: Place> People<A, G> {
         let address = session.address;
         let (claim, mails) = match answer {
             Answer::Claimed { claim, mails, .. } => (Token::parse(claim.as_bytes()), *mails),
+            Answer::NamesFull => return turn.post.refuse(address, Refusal::NamesFull),
             // It has asked twice before the first answer.
             Answer::Taken if session.name.as_ref() == Some(&name.key) => {
                 let Some(person) = self.persons.get(&name.key) else { return };
@@ -111,7 +112,7 @@ impl<A: Address, G: Place> People<A, G> {
             }
             _ => (None, 0),
         };
-        let Some(claim) = claim else { return turn.post.refuse(address, Refusal::ServerFull) };
+        let Some(claim) = claim else { return turn.post.refuse(address, Refusal::StoreFailed) };
         if session.name.as_ref().is_some_and(|own| *own != name.key) {
             self.depart(id, turn);
         }

@@ -64,8 +64,16 @@ pub enum Refusal {
         /// How many it may have.
         max: u32,
     },
-    /// The relay has as many clients or groups as it may have.
+    /// The relay has as many clients or groups as it may have. Who is told so cannot tell it from the next four.
     ServerFull,
+    /// There are as many names as there may be.
+    NamesFull,
+    /// As much as may be kept of messages is kept.
+    MailFull,
+    /// Those who come from where the sender does have as many new names, or as much of the kept messages, as they may.
+    SiteFull,
+    /// Nothing can be kept now: the disk fails, or has too much to do.
+    StoreFailed,
     /// The sender has to show that it receives what is sent to its address, by asking again with this cookie.
     Retry(Cookie),
     /// The same, to a HELLO or a RESUME.
@@ -212,8 +220,8 @@ impl Reply {
 }
 
 impl Refusal {
-    /// The codes of all refusals, for counters that begin at 0.
-    pub const CODES: [&'static str; 14] = [
+    /// The codes of all refusals, as their senders are told them.
+    pub const CODES: [&'static str; 18] = [
         "TOO_LARGE",
         "BAD_CMD",
         "BAD_ARG",
@@ -228,9 +236,35 @@ impl Refusal {
         "BAD_NAME",
         "NOT_REGISTERED",
         "UDP_ONLY",
+        "SERVER_FULL",
+        "SERVER_FULL",
+        "SERVER_FULL",
+        "SERVER_FULL",
     ];
 
-    /// Position of its code in [`Refusal::CODES`].
+    /// Metric labels of all refusals: their codes, and what is full where the code does not say it.
+    pub const LABELS: [&'static str; Self::CODES.len()] = [
+        "too_large",
+        "bad_cmd",
+        "bad_arg",
+        "group_full",
+        "not_in_group",
+        "client_limit",
+        "server_full",
+        "retry",
+        "version",
+        "no_session",
+        "bad_token",
+        "bad_name",
+        "not_registered",
+        "udp_only",
+        "names_full",
+        "mail_full",
+        "site_full",
+        "store_failed",
+    ];
+
+    /// Position of its code in [`Refusal::CODES`], and of its label in [`Refusal::LABELS`].
     pub fn index(self) -> usize {
         match self {
             Self::TooLarge => 0,
@@ -247,6 +281,10 @@ impl Refusal {
             Self::BadName => 11,
             Self::NotRegistered => 12,
             Self::NotOverTcp => 13,
+            Self::NamesFull => 14,
+            Self::MailFull => 15,
+            Self::SiteFull => 16,
+            Self::StoreFailed => 17,
         }
     }
 
@@ -278,7 +316,9 @@ impl Refusal {
             Self::NotJoined => "JoinFirstUseJOIN",
             Self::NotInThatGroup => "NotInThatGroup",
             Self::ClientLimit { used, max } => return write!(to, "{used}/{max}"),
-            Self::ServerFull => "TryLater",
+            Self::ServerFull | Self::NamesFull | Self::MailFull | Self::SiteFull | Self::StoreFailed => {
+                "TryLater"
+            }
             Self::Retry(cookie) | Self::Prove(cookie) => cookie.as_str(),
             Self::Version => return put_number(to, u64::from(Hello::VERSION), 1),
             Self::NoSession => "SendHELLO",
@@ -361,6 +401,21 @@ mod tests {
             if let Reply::Refused(refusal) = reply {
                 assert_eq!(std::format!("ERR {} {refusal}", Refusal::CODES[refusal.index()]), text);
             }
+        }
+    }
+
+    #[test]
+    fn whatever_is_full_the_text_is_one_and_the_labels_are_not() {
+        for full in [Refusal::NamesFull, Refusal::MailFull, Refusal::SiteFull, Refusal::StoreFailed] {
+            let text = Reply::Refused(full).encode_for(Form::Extended);
+            assert_eq!(text.as_bytes(), b"!ERR SERVER_FULL TryLater");
+            let read = Reply::parse_extended(text.as_bytes());
+            assert_eq!(read, Some(Reply::Refused(Refusal::ServerFull)));
+        }
+        let labels: std::collections::BTreeSet<_> = Refusal::LABELS.into_iter().collect();
+        assert_eq!(labels.len(), Refusal::LABELS.len());
+        for (code, label) in Refusal::CODES.iter().zip(Refusal::LABELS) {
+            assert!(*code == "SERVER_FULL" || code.to_ascii_lowercase() == label, "{code} {label}");
         }
     }
 

@@ -193,7 +193,7 @@ export const losses: Row = {
       {
         title: 'Requests refused, by reason',
         description:
-          'Datagrams that were answered with an error, by its code; and requests whose prefix has had all its answers or guesses and was asked for a proof.',
+          'Datagrams that were answered with an error, by its code, or by what is full; and requests whose prefix has had all its answers or guesses and was asked for a proof.',
         runbook: 'operations.md#abuse',
         unit: unit.requests,
         width: 8,

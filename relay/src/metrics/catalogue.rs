@@ -27,7 +27,7 @@ expose::catalogue! {
     TCP_QUEUED "relay_tcp_queued_bytes" Gauge [] "Bytes that wait for TCP connections that do not take them yet; what several get counts for each."
     COMMANDS "relay_commands_total" Counter ["command"] "Commands executed or refused; those of denied, impossible or throttled sources are not looked at."
     THROTTLED "relay_throttled_requests_total" Counter ["reason"] "Requests answered with a question for a proof, because the unproved addresses of their prefix have had all their answers (replies), or because too many wrong group ids were tried from there, by this client or by others (guesses)."
-    REFUSED "relay_requests_refused_total" Counter ["reason"] "Datagrams answered with an error, by its code."
+    REFUSED "relay_requests_refused_total" Counter ["reason"] "Datagrams answered with an error, by its code; of SERVER_FULL by what is full: clients or groups (server_full), names (names_full), stored messages (mail_full), what a /24 or /48 may have of these two (site_full), or that the store fails (store_failed)."
     RECEIVED_PACKETS "relay_received_packets_total" Counter ["shard"] "Datagrams received."
     RECEIVED_BYTES "relay_received_bytes_total" Counter ["shard"] "Payload bytes received; of a datagram over 4096 bytes, 4097 are counted."
     SENT_PACKETS "relay_sent_packets_total" Counter ["shard"] "Datagrams that the kernel took: copies of payloads, and replies."

@@ -143,9 +143,8 @@ impl Exporter {
         for (at, label) in CommandKind::LABELS.iter().enumerate() {
             counter!(names::COMMANDS.name, "command" => *label).absolute(sum(&|c| c.tally.commands[at]));
         }
-        for (at, code) in Refusal::CODES.iter().enumerate() {
-            let reason = code.to_ascii_lowercase();
-            counter!(names::REFUSED.name, "reason" => reason).absolute(sum(&|c| c.tally.refusals[at]));
+        for (at, label) in Refusal::LABELS.iter().enumerate() {
+            counter!(names::REFUSED.name, "reason" => *label).absolute(sum(&|c| c.tally.refusals[at]));
         }
         for (at, label) in Throttled::LABELS.iter().enumerate() {
             counter!(names::THROTTLED.name, "reason" => *label).absolute(sum(&|c| c.tally.throttled[at]));

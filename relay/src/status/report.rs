@@ -313,10 +313,9 @@ fn drops(reading: &Reading, before: &Sample) -> Value {
 }
 
 fn requests(reading: &Reading) -> Value {
-    let codes: Vec<String> = Refusal::CODES.iter().map(|code| code.to_ascii_lowercase()).collect();
     json!({
         "commands": by_label(CommandKind::LABELS, sum(reading, |shard| &shard.tally.commands)),
-        "refused": by_label(codes.iter().map(String::as_str), sum(reading, |shard| &shard.tally.refusals)),
+        "refused": by_label(Refusal::LABELS, sum(reading, |shard| &shard.tally.refusals)),
         "throttled": by_label(Throttled::LABELS, sum(reading, |shard| &shard.tally.throttled)),
         "group_events": by_label(Event::LABELS, sum(reading, |shard| &shard.tally.events)),
     })

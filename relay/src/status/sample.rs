@@ -60,7 +60,7 @@ fn dropped_copies(counters: &Counters) -> impl Iterator<Item = u64> {
 impl Sample {
     pub fn of(at: Duration, shards: &[Counters], sockets: &[ShardSockets]) -> Self {
         let mut sample = Self { at, ..Self::default() };
-        let full = wire::Refusal::CODES.iter().position(|code| *code == "SERVER_FULL");
+        let full = wire::Refusal::LABELS.iter().position(|label| *label == "server_full");
         for (counters, sockets) in shards.iter().zip(sockets) {
             add(&mut sample.received, counters.received);
             add(&mut sample.sent, counters.sent);

@@ -50,7 +50,7 @@ impl Engine {
     ) -> R {
         let everybody = Arc::clone(&self.everybody);
         let mut people = everybody.lock();
-        let mut pen = Pen { outbox, replies: &mut self.tally.replies };
+        let mut pen = Pen { outbox, tally: &mut self.tally };
         let mut turn = Turn { now: everybody.now(self.now), shard: self.shard, post: &mut pen };
         let answer = ask(&mut people, &mut turn);
         self.people_due = people.due(self.shard).map(Tick);

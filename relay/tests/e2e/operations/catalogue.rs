@@ -84,9 +84,8 @@ fn every_reason_is_there_at_zero_from_the_start() {
                 expected.push(format!("relay_{name}_total{{shard=\"{shard}\"}}"));
             }
         }
-        for code in wire::Refusal::CODES {
-            expected
-                .push(format!("relay_requests_refused_total{{reason=\"{}\"}}", code.to_ascii_lowercase()));
+        for reason in wire::Refusal::LABELS {
+            expected.push(format!("relay_requests_refused_total{{reason=\"{reason}\"}}"));
         }
         for reason in Throttled::LABELS {
             expected.push(format!("relay_throttled_requests_total{{reason=\"{reason}\"}}"));
