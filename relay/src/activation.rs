@@ -3,9 +3,10 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use net::tcp::{Listener, Tenacity};
 use net::{Binding, Inherited, SocketOptions};
 
-use crate::config::{Loaded, MAX_HOSTS, MAX_SHARDS};
+use crate::config::{Loaded, MAX_HOSTS, MAX_SHARDS, TcpMode};
 use crate::failure::Failure;
 
 /// The name of the socket for scrapes (`FileDescriptorName=`).
@@ -16,6 +17,8 @@ pub struct Passed {
     sockets: Inherited,
     /// The listener for scrapes.
     pub metrics: Option<TcpListener>,
+    /// Those for clients, with their names.
+    streams: Vec<(String, TcpListener)>,
 }
 
 /// Takes what was passed, which may be nothing.
@@ -24,20 +27,19 @@ pub struct Passed {
 /// What was passed and cannot be used.
 pub fn take() -> Result<Passed, Failure> {
     let mut sockets = net::inherited().map_err(|error| Failure::Passed(error.to_string()))?;
-    let mut metrics = None;
-    for (name, listener) in std::mem::take(&mut sockets.listeners) {
-        if name != METRICS {
-            return Err(Failure::Passed(format!(
-                "the TCP socket {name} is of no use; the one for metrics needs FileDescriptorName={METRICS}"
-            )));
-        }
-        if metrics.replace(listener).is_some() {
-            return Err(Failure::Passed(format!("two TCP sockets are named {METRICS}")));
-        }
+    let (mut metrics, streams): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut sockets.listeners).into_iter().partition(|(name, _)| name == METRICS);
+    if metrics.len() > 1 {
+        return Err(Failure::Passed(format!("two TCP sockets are named {METRICS}")));
+    }
+    if let (Some((name, _)), 0) = (streams.first(), sockets.shards()) {
+        return Err(Failure::Passed(format!(
+            "the TCP socket {name} is of no use without UDP sockets; the one for metrics needs FileDescriptorName={METRICS}"
+        )));
     }
     match excess(sockets.addresses().count(), sockets.shards()) {
         Some(message) => Err(Failure::Passed(message)),
-        None => Ok(Passed { sockets, metrics }),
+        None => Ok(Passed { sockets, metrics: metrics.pop().map(|(_, listener)| listener), streams }),
     }
 }
 
@@ -56,9 +58,49 @@ impl Passed {
     ///
     /// A relay never adds sockets of its own: the clients whose datagrams reach those would lose them at the next
     /// restart, and every other client would change its shard.
-    pub fn bind(self, options: SocketOptions) -> Option<Result<Binding, Failure>> {
-        (self.sockets.shards() > 0)
-            .then(|| self.sockets.bind(options).map_err(|error| Failure::Passed(error.to_string())))
+    pub fn bind(
+        self,
+        mode: TcpMode,
+        options: SocketOptions,
+    ) -> Option<Result<(Binding, Vec<Listener>), Failure>> {
+        (self.sockets.shards() > 0).then(|| {
+            let binding = self.sockets.bind(options).map_err(|error| Failure::Passed(error.to_string()))?;
+            let listeners = listeners(self.streams, mode, &binding.addresses).map_err(Failure::Passed)?;
+            Ok((binding, listeners))
+        })
+    }
+}
+
+/// Where clients connect: at each of the addresses, or nowhere.
+fn listeners(
+    streams: Vec<(String, TcpListener)>,
+    mode: TcpMode,
+    addresses: &[SocketAddr],
+) -> Result<Vec<Listener>, String> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (name, socket) in streams {
+        let listener = net::tcp::adopt(socket, &Tenacity::default())
+            .map_err(|fault| format!("the TCP socket {name} {fault}"))?;
+        let address = listener.address();
+        if mode == TcpMode::Off {
+            return Err(format!("the TCP socket {name} is of no use with tcp=off; remove its ListenStream="));
+        }
+        if !addresses.contains(&address) {
+            return Err(format!(
+                "the TCP socket {name} is at {address}, where no UDP socket is; the one for metrics needs FileDescriptorName={METRICS}"
+            ));
+        }
+        if listeners.iter().any(|other| other.address() == address) {
+            return Err(format!("two TCP sockets are at {address}; one thread serves all connections"));
+        }
+        listeners.push(listener);
+    }
+    let is_served = |address: &SocketAddr| listeners.iter().any(|listener| listener.address() == *address);
+    match addresses.iter().find(|address| !is_served(address)) {
+        Some(address) if !listeners.is_empty() || mode == TcpMode::On => Err(format!(
+            "no TCP socket is at {address}; each address needs one (ListenStream=), or none does"
+        )),
+        _ => Ok(listeners),
     }
 }
 
@@ -83,6 +125,23 @@ pub fn warn(loaded: &Loaded, shards: usize, addresses: &[SocketAddr]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_address_has_one_listener_or_none_has() {
+        let [one, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [here, there] = [&one, &other].map(|listener| listener.local_addr().unwrap());
+        let copy = |listener: &TcpListener| ("relay".to_owned(), listener.try_clone().unwrap());
+        let taken = |streams: Vec<&TcpListener>, mode, addresses: &[SocketAddr]| {
+            let listeners = listeners(streams.into_iter().map(copy).collect(), mode, addresses);
+            listeners.map(|all| all.iter().map(Listener::address).collect::<Vec<_>>())
+        };
+        assert_eq!(taken(vec![], TcpMode::Auto, &[here]), Ok(vec![]));
+        assert_eq!(taken(vec![], TcpMode::Off, &[here]), Ok(vec![]));
+        assert_eq!(taken(vec![&other, &one], TcpMode::On, &[here, there]), Ok(vec![there, here]));
+        let refusal = |streams, mode, addresses: &[SocketAddr]| taken(streams, mode, addresses).unwrap_err();
+        assert!(refusal(vec![&one], TcpMode::Auto, &[here, there]).contains(&format!("is at {there}; each")));
+        assert!(refusal(vec![&one, &one], TcpMode::Auto, &[here]).contains("two TCP sockets"));
+    }
 
     #[test]
     fn no_more_is_served_than_the_configuration_may_ask_for() {

@@ -325,9 +325,9 @@ struct Bound {
 /// The sockets and the listeners.
 fn bind(loaded: &Loaded, passed: Passed, options: SocketOptions) -> Result<Bound, Failure> {
     let of = |binding, listeners, untaken, is_passed| Bound { binding, listeners, untaken, is_passed };
-    if let Some(binding) = passed.bind(options) {
-        tcp::do_without(loaded)?;
-        return Ok(of(binding?, Vec::new(), None, true));
+    if let Some(bound) = passed.bind(loaded.setup.tcp, options) {
+        let (binding, listeners) = bound?;
+        return Ok(of(binding, listeners, None, true));
     }
     let setup = &loaded.setup;
     let addresses: Vec<_> = setup.hosts.iter().map(|host| (*host, setup.port).into()).collect();

@@ -52,19 +52,6 @@ pub fn warn(error: &BindError) {
     tracing::warn!(%error, "clients are served by UDP alone; {remedy}");
 }
 
-/// A service manager has passed sockets for datagrams, so that none for connections is bound beside them.
-///
-/// # Errors
-/// TCP was asked for.
-pub fn do_without(loaded: &Loaded) -> Result<(), Failure> {
-    match loaded.setup.tcp {
-        TcpMode::On => Err(Failure::Passed(
-            "with passed sockets there is no TCP; take tcp=on out of the configuration".to_owned(),
-        )),
-        TcpMode::Auto | TcpMode::Off => Ok(()),
-    }
-}
-
 impl Landing {
     /// Of these listeners, if there are any, in a process of at most so many descriptors, of which `used` belong to others.
     ///

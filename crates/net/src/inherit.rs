@@ -84,9 +84,7 @@ pub enum Fault {
     #[error("is a UDP socket that is connected to one peer")]
     Connected,
     /// IPv4 clients would have addresses of IPv6.
-    #[error(
-        "is a UDP socket for IPv6 and IPv4 at once; set BindIPv6Only=ipv6-only and pass another for IPv4"
-    )]
+    #[error("is a socket for IPv6 and IPv4 at once; set BindIPv6Only=ipv6-only and pass another for IPv4")]
     DualStack,
     /// Several sockets of one address of which only one would receive.
     #[error("shares its address without SO_REUSEPORT; set ReusePort=yes")]
@@ -224,13 +222,15 @@ fn address_of(socket: &socket2::Socket) -> Result<SocketAddr, Fault> {
     if socket.peer_addr().is_ok() {
         return Err(Fault::Connected);
     }
-    if let SocketAddr::V6(v6) = address {
-        let serves_v4 = v6.ip().is_unspecified() && !socket.only_v6()?;
-        if serves_v4 || v6.ip().to_ipv4_mapped().is_some() {
-            return Err(Fault::DualStack);
-        }
-    }
+    check_family(socket, address)?;
     Ok(address)
+}
+
+/// Whoever speaks IPv4 has an address of IPv4.
+pub(crate) fn check_family(socket: &socket2::Socket, address: SocketAddr) -> Result<(), Fault> {
+    let SocketAddr::V6(v6) = address else { return Ok(()) };
+    let serves_v4 = v6.ip().is_unspecified() && !socket.only_v6()?;
+    if serves_v4 || v6.ip().to_ipv4_mapped().is_some() { Err(Fault::DualStack) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub use bounds::{Bounds, Tenacity};
 pub use event::{ConnectionId, Ending, Event, Message, NoRoom};
 pub use figures::Figures;
 pub use frame::{Frame, TooLong};
-pub use listener::{Listener, listen};
+pub use listener::{Listener, adopt, listen};
 pub use queue::Kind;
 pub use rules::Rules;
 pub use stream_driver::StreamDriver;

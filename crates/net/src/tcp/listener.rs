@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use super::bounds::Tenacity;
 use super::limits::{BACKLOG, UNSENT_BYTES};
 use crate::bind::{BindError, explain};
+use crate::inherit::{Fault, check_family};
 
 /// A socket that listens at one address.
 #[derive(Debug)]
@@ -38,6 +39,19 @@ impl AsFd for Listener {
 pub fn listen(addresses: &[SocketAddr], tenacity: &Tenacity) -> Result<Vec<Listener>, BindError> {
     let one = |address: &SocketAddr| open(*address, tenacity).map_err(|error| explain(*address, error));
     addresses.iter().map(one).collect()
+}
+
+/// Takes a socket that listens already, which somebody else has bound and may keep.
+///
+/// # Errors
+/// Why clients cannot be served from it.
+pub fn adopt(listener: std::net::TcpListener, tenacity: &Tenacity) -> Result<Listener, Fault> {
+    let address = listener.local_addr()?;
+    let socket = Socket::from(listener);
+    check_family(&socket, address)?;
+    socket.set_nonblocking(true)?;
+    equip(&socket, tenacity)?;
+    Ok(Listener { socket: TcpListener::from_std(socket.into()), address })
 }
 
 fn open(address: SocketAddr, tenacity: &Tenacity) -> io::Result<Listener> {
@@ -114,8 +128,26 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_listens_already_is_as_good() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let adopted = adopt(listener, &Tenacity::default()).unwrap();
+        assert_eq!(adopted.address(), address);
+        assert_inherited(&adopted);
+        let both = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+        both.set_only_v6(false).unwrap();
+        both.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        both.listen(1).unwrap();
+        let fault = adopt(both.into(), &Tenacity::default()).unwrap_err().to_string();
+        assert!(fault.contains("BindIPv6Only=ipv6-only"), "{fault}");
+    }
+
+    #[test]
     fn accepted_connections_inherit_what_was_set() {
-        let listener = at("127.0.0.1:0").unwrap().remove(0);
+        assert_inherited(&at("127.0.0.1:0").unwrap().remove(0));
+    }
+
+    fn assert_inherited(listener: &Listener) {
         let _client = TcpStream::connect(listener.address()).unwrap();
         let (accepted, _) = listener.socket.accept().unwrap();
         let socket = SockRef::from(&accepted);

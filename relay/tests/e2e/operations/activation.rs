@@ -1,13 +1,14 @@
 //! Sockets that a service manager has bound: served from as they are, kept over restarts, refused with a reason.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::AsFd;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{Backend, Client, RelayOptions, each_backend, eventually};
+use crate::tcp::Caller;
 
 use super::tools::{Copied, Over, assert_says, main_job, refused};
 
@@ -21,6 +22,15 @@ fn pair() -> [Socket; 2] {
         address = socket.local_addr().unwrap().as_socket().unwrap();
         socket
     })
+}
+
+/// One for datagrams, and one for connections, as `ListenDatagram=` and `ListenStream=` make them.
+fn both() -> (UdpSocket, TcpListener) {
+    // Another program may have a TCP port of that number, but not of so many.
+    let mut sockets = (0..100).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let both = sockets.find_map(|udp| Some((TcpListener::bind(udp.local_addr().unwrap()).ok()?, udp)));
+    let (listener, udp) = both.expect("a port that is free for both");
+    (udp, listener)
 }
 
 fn address(socket: &Socket) -> SocketAddr {
@@ -104,6 +114,50 @@ fn one_socket_is_one_shard_and_the_log_says_what_to_do() {
     assert_eq!(relay.metrics_address(), metrics.local_addr().unwrap());
     main_job(relay.address());
     assert_eq!(relay.metric("relay_ready", ""), 1.0);
+}
+
+/// Who connects before the relay serves, or while it restarts, waits for it.
+#[test]
+fn clients_by_tcp_are_served_from_a_passed_socket() {
+    each_backend(|backend| {
+        let (udp, listener) = both();
+        let passed = [udp.as_fd(), listener.as_fd()];
+        let start = || RelayOptions::new(backend).passing(&passed, "relay:relay").start();
+        let early = Caller::to(listener.local_addr().unwrap());
+        let mut relay = start();
+        early.assert_silence();
+        let by_udp = Client::to(relay.address());
+        let group = by_udp.create();
+        by_udp.join(&group);
+        early.join(&group);
+        by_udp.send("from one to the other");
+        assert_eq!(early.hear(), "from one to the other");
+        relay.signal("TERM");
+        assert!(relay.wait().success());
+        assert!(early.next().is_none());
+        let late = Caller::to(listener.local_addr().unwrap());
+        let _relay = start();
+        late.assert_silence();
+    });
+}
+
+#[test]
+fn sockets_of_both_kinds_that_do_not_fit_together_are_refused() {
+    let (udp, listener) = both();
+    let refuse = |stream: Option<BorrowedFd<'_>>, tcp: &str| {
+        let passed: Vec<_> = [udp.as_fd()].into_iter().chain(stream).collect();
+        let names = vec!["relay"; passed.len()].join(":");
+        refused(RelayOptions::new(Backend::Mmsg).with(["--tcp", tcp]).passing(&passed, &names))
+    };
+    let here = udp.local_addr().unwrap().to_string();
+    assert_says(&refuse(None, "on"), &["no TCP socket is at", &here, "ListenStream="]);
+    assert_says(&refuse(Some(listener.as_fd()), "off"), &["TCP socket relay", "tcp=off"]);
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = other.local_addr().unwrap().to_string();
+    assert_says(&refuse(Some(other.as_fd()), "auto"), &["TCP socket relay is at", &there, "no UDP socket"]);
+    let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let line = refuse(Some(connected.as_fd()), "auto");
+    assert_says(&line, &["descriptor 4 (relay)", "TCP socket that listens"]);
 }
 
 #[test]
