@@ -7,6 +7,7 @@ mod forms;
 mod groups;
 mod people;
 mod port;
+mod vanished;
 
 pub use caller::Caller;
 use caller::{at, framed};
