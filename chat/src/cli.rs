@@ -26,7 +26,8 @@ With --json, everything is one JSON object a line on the standard output, `time`
 typed and begins with `{` is an object, too: {\"type\":\"msg\",\"to\":\"bob\",\"text\":\"hi\"}. docs/chat.md describes each.
 
 Colour is switched off by NO_COLOR. The history of typed lines is kept in memory only. Claims, which prove that names
-are yours, are kept in $XDG_STATE_HOME/relay-chat/claims.toml (or ~/.local/state). Everything is sent in clear text.
+are yours, are kept in $XDG_STATE_HOME/relay-chat/claims.toml (or ~/.local/state), and beside them which messages you have
+seen. Everything is sent in clear text.
 
 Examples:
   chat --join ABCD1234                             talk

@@ -8,7 +8,9 @@ use chat::{Client, Event, Note, Talk};
 use super::claims::Keeper;
 use super::errand::Errand;
 use super::exit::Exit;
+use super::folder::Folder;
 use super::screen::Screen;
+use super::shown::Shown;
 use super::words::Words;
 
 /// How long the next prompt waits for an answer, so that it shows the group.
@@ -17,7 +19,9 @@ const PROMPT_PATIENCE: Duration = Duration::from_millis(400);
 /// A person or a script that talks.
 pub struct Conversation {
     talk: Talk,
-    keeper: Option<Keeper>,
+    kept: Option<Kept>,
+    /// The name that was registered last: whom messages are for.
+    name: String,
     words: Words,
     /// So many people were known when the words were told last.
     known: usize,
@@ -27,18 +31,56 @@ pub struct Conversation {
     ended: bool,
 }
 
-impl Conversation {
-    /// Leads this talk, keeps claims there, and tells the words for completion.
-    pub fn new(talk: Talk, keeper: Option<Keeper>, words: Words, at_terminal: bool, now: Instant) -> Self {
-        Self { talk, keeper, words, known: 0, at_terminal, last_line: now, ended: false }
+/// What is kept from one run to the next.
+pub struct Kept {
+    pub claims: Keeper,
+    shown: Shown,
+    /// That it cannot be kept what was shown is worth one line.
+    in_vain: bool,
+}
+
+impl Kept {
+    /// Of this relay, known by how it was given.
+    pub fn new(folder: Folder, relay: &str) -> Self {
+        let claims = Keeper::new(folder.clone(), relay);
+        Self { claims, shown: Shown::new(folder, relay), in_vain: false }
     }
 
-    /// Keeps what proves that a name is ours.
-    fn keep(&self, note: &Note, screen: &mut Screen) {
-        if let (Note::Event(Event::Registered { name, claim, .. }), Some(keeper)) = (note, &self.keeper)
-            && let Err(error) = keeper.keep(name, *claim)
-        {
-            screen.problem(&format!("{error:#}. Until then this proves it: /reg {name} {claim}"));
+    fn judge<T: Default>(&mut self, done: io::Result<T>, screen: &mut Screen) -> T {
+        done.unwrap_or_else(|error| {
+            if !std::mem::replace(&mut self.in_vain, true) {
+                screen.problem(&format!(
+                    "cannot keep which messages were shown, so after a restart one may come again: {error}"
+                ));
+            }
+            T::default()
+        })
+    }
+}
+
+impl Conversation {
+    /// Leads this talk, keeps what is to be kept, and tells the words for completion.
+    pub fn new(talk: Talk, kept: Option<Kept>, words: Words, at_terminal: bool, now: Instant) -> Self {
+        let name = String::new();
+        Self { talk, kept, name, words, known: 0, at_terminal, last_line: now, ended: false }
+    }
+
+    /// Keeps what proves that a name is ours, and which messages were shown under it.
+    fn keep(&mut self, note: &Note, screen: &mut Screen) {
+        let (Note::Event(event), Some(kept)) = (note, &mut self.kept) else { return };
+        match event {
+            Event::Registered { name, claim, .. } => {
+                self.name.clone_from(name);
+                if let Err(error) = kept.claims.keep(name, *claim) {
+                    screen.problem(&format!("{error:#}. Until then this proves it: /reg {name} {claim}"));
+                }
+                // Messages follow the name.
+                for (from, id) in kept.judge(kept.shown.load(name), screen) {
+                    self.talk.client().remember(&from, id);
+                }
+            }
+            Event::Message { from, id, .. } => kept.judge(kept.shown.keep(&self.name, from, *id), screen),
+            _ => {}
         }
     }
 }
@@ -59,8 +101,8 @@ impl Errand for Conversation {
         let mut changed = std::mem::replace(&mut self.known, known) != known;
         while let Some(note) = self.talk.note() {
             changed = true;
-            self.keep(&note, screen);
             screen.show(&note)?;
+            self.keep(&note, screen);
         }
         if changed && self.at_terminal {
             self.words.set(self.talk.names(), self.talk.groups());

@@ -7,6 +7,7 @@ mod conversation;
 mod create;
 mod errand;
 mod exit;
+mod folder;
 mod human;
 mod json;
 mod lines;
@@ -16,6 +17,7 @@ mod personal;
 mod post;
 mod screen;
 mod send;
+mod shown;
 mod stage;
 mod terminal;
 mod tui;
@@ -33,9 +35,10 @@ pub use exit::Exit;
 
 use chat::cli::{Errands, message};
 use claims::Keeper;
-use conversation::Conversation;
+use conversation::{Conversation, Kept};
 use create::Create;
 use errand::{Errand, Surroundings};
+use folder::Folder;
 use lines::Lines;
 use listen::Listen;
 use personal::{Personal, Task};
@@ -77,7 +80,7 @@ fn errand(
 ) -> anyhow::Result<Box<dyn Errand>> {
     let until = |timeout: Option<Duration>| timeout.map(|timeout| now + timeout);
     let personal = |args: &Args, client, task, timeout| -> anyhow::Result<Box<dyn Errand>> {
-        let keeper = Keeper::of_user(&args.server)?;
+        let keeper = keeper(args)?;
         let signature = signature(args, &keeper)?;
         Ok(Box::new(Personal::new(client, keeper, signature, task, timeout, now)))
     };
@@ -90,7 +93,7 @@ fn errand(
         Some(Errands::Send(send)) => match (send.group, send.letter()) {
             (None, Some((to, text))) => personal(args, client, Task::Send { to, text }, send.timeout)?,
             (Some(group), _) => {
-                let name = args.name.is_some().then(|| signature(args, &Keeper::of_user(&args.server)?));
+                let name = args.name.is_some().then(|| signature(args, &keeper(args)?));
                 let (audience, text) = (Audience::Group(group), message(&send.text));
                 Box::new(Send::new(client, audience, name.transpose()?, text, until(send.timeout)))
             }
@@ -98,7 +101,7 @@ fn errand(
         },
         Some(Errands::SendAll(send)) => {
             let named = send.group.is_none() || args.name.is_some();
-            let name = named.then(|| signature(args, &Keeper::of_user(&args.server)?)).transpose()?;
+            let name = named.then(|| signature(args, &keeper(args)?)).transpose()?;
             let audience = send.group.map_or(Audience::Lobby, Audience::Group);
             Box::new(Send::new(client, audience, name, message(&send.text), until(send.timeout)))
         }
@@ -112,10 +115,10 @@ fn conversation(
     at_terminal: bool,
     now: Instant,
 ) -> anyhow::Result<Box<dyn Errand>> {
-    let keeper = Keeper::of_user(&args.server);
-    let mut claims = match &keeper {
-        Ok(keeper) => keeper.load()?,
-        Err(_) => Claims::new(),
+    let kept = Folder::of_user().ok().map(|folder| Kept::new(folder, &args.server));
+    let mut claims = match &kept {
+        Some(kept) => kept.claims.load()?,
+        None => Claims::new(),
     };
     if let (Some(name), Some(claim)) = (&args.name, args.claim) {
         claims.insert(fold(name), claim);
@@ -130,7 +133,11 @@ fn conversation(
     if let Some(group) = args.join {
         talk.line(format!("/join {group}").into_bytes(), now);
     }
-    Ok(Box::new(Conversation::new(talk, keeper.ok(), words, at_terminal, now)))
+    Ok(Box::new(Conversation::new(talk, kept, words, at_terminal, now)))
+}
+
+fn keeper(args: &Args) -> anyhow::Result<Keeper> {
+    Ok(Keeper::new(Folder::of_user()?, &args.server))
 }
 
 /// Under which name it is done, and what proves that this is ours.

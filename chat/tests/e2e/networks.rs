@@ -15,7 +15,7 @@ struct Stage {
     sites: [Site; 2],
     anna: Talker,
     bob: Talker,
-    _homes: [Home; 2],
+    homes: [Home; 2],
 }
 
 impl Stage {
@@ -33,7 +33,7 @@ impl Stage {
         let enter =
             |at: usize, name| sites[at].host.inside(|| homes[at].talk(relay.address(), &["--name", name]));
         let (anna, bob) = (enter(0, "anna"), enter(1, "bob"));
-        Self { relay, sites, anna, bob, _homes: homes }
+        Self { relay, sites, anna, bob, homes }
     }
 
     /// Both have come in, Anna by this transport.
@@ -215,5 +215,31 @@ fn a_router_that_gets_another_address_is_gone_on_behind() {
             ip("addr del 10.7.0.2/24 dev wan");
             ip("addr add 10.7.0.42/24 dev wan");
         });
+    });
+}
+
+#[test]
+fn what_was_shown_is_not_shown_again_by_the_next_run() {
+    alone(|| {
+        let mut stage = Stage::build([Nat::Cone; 2]);
+        stage.begin("udp");
+        let Stage { relay, sites, mut anna, mut bob, homes } = stage;
+        let port = relay.address().port();
+        let no_acks = format!("udp dport {port} @th,64,32 0x2141434b drop comment \"!ACK\"");
+        let rules = format!(
+            "table ip wall {{\n chain acks {{\n type filter hook forward priority 0\n {no_acks}\n }}\n }}"
+        );
+        sites[1].router.inside(|| nft(&rules));
+        anna.line("/msg bob once");
+        bob.expect(&json!({ "type": "message", "text": "once" }));
+        // Whoever has not acknowledged it counts as away.
+        anna.expect(&json!({ "type": "fate", "number": 1, "fate": "stored" }));
+        assert_eq!(bob.end(), 0);
+        sites[1].router.inside(|| nft("delete table ip wall"));
+        let mut bob = sites[1].host.inside(|| homes[1].talk(relay.address(), &["--name", "bob"]));
+        bob.expect(&json!({ "type": "mail", "count": 1 }));
+        anna.expect(&json!({ "type": "fate", "number": 1, "fate": "delivered" }));
+        anna.line("/msg bob then");
+        assert_eq!(bob.messages_until("then"), ["then"]);
     });
 }

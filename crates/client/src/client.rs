@@ -280,6 +280,13 @@ impl Client {
         done
     }
 
+    /// This message was told in an earlier run: should it come again, it is acknowledged, and not told.
+    pub fn remember(&mut self, from: &str, id: MessageId) {
+        if let Stage::Extended(session) = &mut self.stage {
+            session.remember(from, id);
+        }
+    }
+
     /// Ends a direct talk; whether there was one.
     pub fn hang_up(&mut self, now: Instant) -> bool {
         let was = match &mut self.stage {

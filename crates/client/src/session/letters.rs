@@ -83,6 +83,11 @@ impl Session {
         }
     }
 
+    /// Told before this session began.
+    pub(crate) fn remember(&mut self, from: &str, id: MessageId) {
+        self.seen.is_new(&fold(from), id);
+    }
+
     /// The relay has found a peer to talk to directly.
     pub(super) fn meet(&mut self, name: &str, address: SocketAddr, nonce: Token, now: Instant) {
         self.transmit(format!("!ACK PEER_AT {nonce}").into_bytes());

@@ -3,6 +3,7 @@
 use super::network::{STORM, Weather};
 use super::world::World;
 use crate::{Closing, Event, Fate, Request};
+use wire::MessageId;
 
 fn texts(events: &[Event], sender: &str) -> Vec<String> {
     let text = |event: &Event| match event {
@@ -34,6 +35,22 @@ fn a_message_is_sent_and_delivered() {
     world.pass(2.0);
     assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::Delivered]);
     assert_eq!(texts(&world.events(1), "anna"), ["!hello  bob"]);
+}
+
+#[test]
+fn what_an_earlier_run_has_told_is_acknowledged_only() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    let (now, id) = (world.now, MessageId::parse(b"m1").unwrap());
+    world.client(1).remember("Anna", id);
+    world.client(1).receive(super::relay::address(), b"!MSG anna m1 17 again", now);
+    world.client(1).receive(super::relay::address(), b"!MSG anna m2 17 new", now);
+    world.pass(1.0);
+    assert_eq!(texts(&world.events(1), "anna"), ["new"]);
+    let acks = |text: &&String| text.starts_with("!ACK");
+    assert_eq!(
+        world.relay.received.iter().filter(acks).collect::<Vec<_>>(),
+        ["!ACK anna m1", "!ACK anna m2"]
+    );
 }
 
 #[test]
