@@ -175,6 +175,7 @@ fn mark_words(mark: &Mark) -> (Kind, String) {
         Fate::Sent => (Kind::Answer, format!("{which}: sent")),
         Fate::Delivered => (Kind::Answer, format!("{which}: delivered")),
         Fate::Stored => (Kind::Answer, format!("{which}: stored until {to} is back")),
+        Fate::Deferred => (Kind::Notice, format!("{which}: the relay is full; it is sent again later")),
         Fate::NoSuchName => (Kind::Problem, format!("{which}: not sent, nobody is called so")),
         Fate::MailboxFull => (Kind::Problem, format!("{which}: not sent, the mailbox is full")),
         Fate::NotRegistered => {

@@ -179,6 +179,7 @@ pub fn fate_word(fate: Fate) -> &'static str {
         Fate::Sent => "sent",
         Fate::Delivered => "delivered",
         Fate::Stored => "stored",
+        Fate::Deferred => "deferred",
         Fate::NoSuchName => "no_such_name",
         Fate::MailboxFull => "mailbox_full",
         Fate::NotRegistered => "not_registered",

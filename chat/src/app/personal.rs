@@ -125,7 +125,7 @@ impl Personal {
 
     fn judge(&mut self, fate: Fate, now: Instant) {
         match fate {
-            Fate::Sent => {}
+            Fate::Sent | Fate::Deferred => {}
             Fate::Delivered | Fate::Stored => self.leave(Exit::Ok, now),
             Fate::NoSuchName => self.leave(Exit::NoSuchName, now),
             Fate::MailboxFull => self.leave(Exit::MailboxFull, now),

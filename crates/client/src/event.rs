@@ -198,6 +198,8 @@ pub enum Fate {
     Delivered,
     /// The relay keeps it for a recipient who is away.
     Stored,
+    /// The relay has no room for it now, whoever it is for; it is sent again, and what becomes of it is told later.
+    Deferred,
     /// Nobody is called so.
     NoSuchName,
     /// There is no room for it.

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use wire::MessageId;
 
-use crate::limits::{DIRECT_PAUSES, MAX_LETTERS, MAX_LETTERS_TO_ONE, MAX_STORED, PAUSES, pause};
+use crate::limits::{
+    DIRECT_PAUSES, LATER, MAX_LETTERS, MAX_LETTERS_TO_ONE, MAX_STORED, PAUSES, STRAYS, pause,
+};
 use crate::people::fold;
 
 /// What waits, and what is on its way.
@@ -49,8 +51,12 @@ struct Queue {
     again_at: Option<Instant>,
     /// The first one has been told as sent.
     told: bool,
-    /// Refusals that name no message, and may still come for one that is settled.
-    strays: u32,
+    /// The relay has said that it has no room, and been asked nothing since.
+    is_put_off: bool,
+    /// The first one has been told as put off.
+    told_late: bool,
+    /// Refusals that name no message, and may still come for one that is settled, until then.
+    strays: Option<(u32, Instant)>,
 }
 
 #[derive(Debug)]
@@ -77,6 +83,7 @@ impl Letters {
 
     /// What is to be sent now. Messages to this peer go directly.
     pub(crate) fn due(&mut self, direct: Option<&str>, now: Instant) -> Vec<Due> {
+        self.queues.retain(|_, queue| queue.is_needed(now));
         let direct = direct.map(fold);
         let queues = self.queues.iter_mut();
         queues
@@ -103,9 +110,22 @@ impl Letters {
     /// Sends everything again at once: the way to the relay is a new one.
     pub(crate) fn hurry(&mut self) {
         for queue in self.queues.values_mut() {
-            queue.again_at = None;
-            queue.sent = 0;
+            (queue.again_at, queue.sent, queue.is_put_off) = (None, 0, false);
         }
+    }
+
+    /// The relay has no room for something, and does not say for what. `None` if it can be none of the messages that wait for its
+    /// answer; else all of them are sent again later, and those for which that is news are returned.
+    pub(crate) fn put_off(&mut self, now: Instant) -> Option<Vec<(String, MessageId)>> {
+        let waiting = self.queues.values_mut().filter(|queue| queue.is_with_relay() && !queue.is_put_off);
+        let mut waiting = waiting.peekable();
+        waiting.peek()?;
+        let news = waiting.filter_map(|queue| {
+            (queue.is_put_off, queue.again_at) = (true, Some(now + LATER));
+            let is_news = !std::mem::replace(&mut queue.told_late, true);
+            queue.letters.front().filter(|_| is_news).map(|letter| (letter.to.clone(), letter.id))
+        });
+        Some(news.collect())
     }
 
     /// The message is with its recipient; to whom it went, if that is news.
@@ -127,27 +147,30 @@ impl Letters {
     }
 
     /// A refusal for this name: the message that it settles.
-    pub(crate) fn refused(&mut self, name: &str) -> Option<(String, MessageId)> {
+    pub(crate) fn refused(&mut self, name: &str, now: Instant) -> Option<(String, MessageId)> {
         let key = fold(name);
-        let on_its_way = |queue: &Queue| queue.way == Some(Way::Relay) && queue.sent > 0;
         // However the relay spells it, if there is only one that can be meant.
         let mut others =
-            self.queues.iter().filter(|(_, queue)| on_its_way(queue)).map(|(name, _)| name.clone());
+            self.queues.iter().filter(|(_, queue)| queue.is_with_relay()).map(|(name, _)| name.clone());
         let key = match (self.queues.contains_key(&key), others.next(), others.next()) {
             (false, Some(only), None) => only,
             _ => key,
         };
-        let queue = self.queues.get_mut(&key).filter(|queue| on_its_way(queue))?;
-        if queue.strays > 0 {
-            queue.strays -= 1;
+        let queue = self.queues.get_mut(&key)?;
+        if let Some((strays @ 1.., until)) = &mut queue.strays
+            && now < *until
+        {
+            *strays -= 1;
             return None;
         }
-        let strays = queue.sent - 1;
+        if !queue.is_with_relay() {
+            return None;
+        }
+        let strays = (queue.sent - 1, now + STRAYS);
         let id = queue.letters.front()?.id;
         let to = self.settle(id)?;
-        if let Some(queue) = self.queues.get_mut(&key) {
-            queue.strays = strays;
-        }
+        // Whatever is written to that name next.
+        self.queues.entry(key).or_default().strays = Some(strays);
         Some((to, id))
     }
 
@@ -174,6 +197,15 @@ impl Letters {
 }
 
 impl Queue {
+    /// The first one has been sent to the relay.
+    fn is_with_relay(&self) -> bool {
+        self.way == Some(Way::Relay) && self.sent > 0 && !self.letters.is_empty()
+    }
+
+    fn is_needed(&self, now: Instant) -> bool {
+        !self.letters.is_empty() || self.strays.is_some_and(|(strays, until)| strays > 0 && now < until)
+    }
+
     fn due(&mut self, way: Way, now: Instant) -> Option<Due> {
         if self.way != Some(way) {
             self.way = Some(way);
@@ -184,6 +216,7 @@ impl Queue {
         let pauses = if way == Way::Direct { &DIRECT_PAUSES } else { &PAUSES };
         self.again_at = Some(now + pause(pauses, self.sent));
         self.sent += 1;
+        self.is_put_off = false;
         let first = !std::mem::replace(&mut self.told, true);
         Some(Due { to: letter.to.clone(), id: letter.id, bytes: letter.bytes.clone(), way, first })
     }
@@ -228,11 +261,76 @@ mod tests {
         letters.push("bob", second, b"2").unwrap();
         letters.due(None, now);
         letters.due(None, now + PAUSES[0]);
-        assert_eq!(letters.refused("BOB"), Some(("bob".into(), first)));
+        assert_eq!(letters.refused("BOB", now), Some(("bob".into(), first)));
         letters.due(None, now);
-        assert_eq!(letters.refused("bob"), None, "the answer to the repeat");
-        assert_eq!(letters.refused("bob"), Some(("bob".into(), second)));
-        assert_eq!(letters.refused("bob"), None);
+        assert_eq!(letters.refused("bob", now), None, "the answer to the repeat");
+        assert_eq!(letters.refused("bob", now), Some(("bob".into(), second)));
+        assert_eq!(letters.refused("bob", now), None);
+    }
+
+    /// The only message to a name is settled, and another one written: what comes for the first is not taken for the second's.
+    #[test]
+    fn a_refusal_that_comes_late_is_not_the_next_ones() {
+        let (mut letters, mut id, now) = (Letters::default(), ids(), Instant::now());
+        let (first, second) = (id(), id());
+        letters.push("bob", first, b"1").unwrap();
+        letters.due(None, now);
+        letters.due(None, now + PAUSES[0]);
+        assert_eq!(letters.refused("bob", now), Some(("bob".into(), first)));
+        assert_eq!((letters.waiting(), letters.deadline(now)), (0, None));
+        letters.push("bob", second, b"2").unwrap();
+        letters.due(None, now);
+        assert_eq!(letters.refused("bob", now), None, "the answer to the repeat");
+        assert_eq!(letters.refused("bob", now), Some(("bob".into(), second)));
+        // One that never comes costs nobody anything for ever.
+        letters.push("bob", first, b"3").unwrap();
+        letters.due(None, now);
+        letters.due(None, now + PAUSES[0]);
+        assert!(letters.refused("bob", now).is_some());
+        letters.push("bob", second, b"4").unwrap();
+        letters.due(None, now + STRAYS);
+        assert_eq!(letters.refused("bob", now + STRAYS), Some(("bob".into(), second)));
+        letters.due(None, now + STRAYS);
+        assert!(letters.queues.is_empty());
+    }
+
+    /// A refusal names who it is for: with messages to several under way it is the one's, and with several to one the first's.
+    #[test]
+    fn a_refusal_settles_the_message_that_is_on_its_way_to_that_name() {
+        let (mut letters, mut id, now) = (Letters::default(), ids(), Instant::now());
+        let to_bob = [id(), id(), id()];
+        let to_eve = id();
+        to_bob.iter().for_each(|id| letters.push("bob", *id, b"x").unwrap());
+        letters.push("eve", to_eve, b"x").unwrap();
+        let due: Vec<_> = letters.due(None, now).into_iter().map(|due| due.id).collect();
+        assert_eq!(due, [to_bob[0], to_eve], "one at a time to each");
+        assert_eq!(letters.refused("bob", now), Some(("bob".into(), to_bob[0])));
+        assert_eq!(letters.refused("bob", now), None, "the second has not been sent");
+        assert_eq!(letters.stored(to_eve), Some("eve".into()));
+        letters.due(None, now);
+        assert_eq!(letters.refused("bob", now), Some(("bob".into(), to_bob[1])));
+        letters.due(None, now);
+        assert_eq!(letters.delivered(to_bob[2]), Some("bob".into()));
+        assert_eq!(letters.waiting(), 0);
+    }
+
+    #[test]
+    fn what_the_relay_has_no_room_for_is_sent_again_later() {
+        let (mut letters, mut id, now) = (Letters::default(), ids(), Instant::now());
+        assert_eq!(letters.put_off(now), None);
+        let (first, other) = (id(), id());
+        letters.push("bob", first, b"1").unwrap();
+        assert_eq!(letters.put_off(now), None, "it has not been sent");
+        letters.due(None, now);
+        letters.push("eve", other, b"2").unwrap();
+        assert_eq!(letters.put_off(now), Some(vec![("bob".into(), first)]));
+        assert_eq!(letters.put_off(now), None, "it is not this one's again");
+        assert_eq!(letters.due(None, now).len(), 1, "that to eve");
+        assert_eq!(letters.stored(other), Some("eve".into()));
+        assert_eq!(letters.due(None, now + LATER / 2), []);
+        assert_eq!(letters.due(None, now + LATER).len(), 1);
+        assert_eq!(letters.put_off(now + LATER), Some(vec![]), "which is no news");
+        assert_eq!(letters.stored(first), Some("bob".into()), "whatever it was told before");
     }
 
     #[test]

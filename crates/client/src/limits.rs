@@ -46,6 +46,12 @@ pub const MAX_LETTERS: usize = 256;
 /// Stored messages of which the delivery is still told.
 pub const MAX_STORED: usize = 1024;
 
+/// How long a message waits for which the relay has no room at all: until some mail has been read, or has become too old.
+pub const LATER: Duration = Duration::from_secs(15);
+
+/// How long a refusal that names no message may still come for one that is settled: longer than a datagram is under way.
+pub const STRAYS: Duration = Duration::from_secs(10);
+
 /// Ids of one sender by which its repeats are known: as many as the relay remembers.
 pub const MAX_SEEN_OF_ONE: usize = 1024;
 

@@ -154,6 +154,7 @@ fn shown(line: &model::Line) -> String {
         Some((_, Fate::Sent)) => "  [sent]",
         Some((_, Fate::Delivered)) => "  [delivered]",
         Some((_, Fate::Stored)) => "  [stored]",
+        Some((_, Fate::Deferred)) => "  [not sent yet: the relay is full]",
         Some((_, Fate::NoSuchName)) => "  [not sent: nobody is called so]",
         Some((_, Fate::MailboxFull)) => "  [not sent: the mailbox is full]",
         Some((_, Fate::NotRegistered)) => "  [not sent: no name]",

@@ -40,6 +40,7 @@ impl Session {
             Said::Notice(Notice::Raw(bytes)) => {
                 return self.out.event(Event::Text { group: self.group, from: None, bytes: bytes.to_vec() });
             }
+            Said::Reply(Reply::Refused(Refusal::ServerFull)) if self.is_live() && self.put_off(now) => return,
             _ => {}
         }
         let is_live = self.is_live();
@@ -182,9 +183,9 @@ impl Session {
                     let answer = format!("NO_SUCH_NAME {name}").into_bytes();
                     self.out.event(Event::RefusedOtherwise { request, answer });
                 }
-                _ => self.letter_refused(name, Fate::NoSuchName),
+                _ => self.letter_refused(name, Fate::NoSuchName, now),
             },
-            Notice::MailboxFull(name) => self.letter_refused(name, Fate::MailboxFull),
+            Notice::MailboxFull(name) => self.letter_refused(name, Fate::MailboxFull, now),
             Notice::Message { from, id, time, bytes } => self.take_message(from, id, time, bytes),
             Notice::Waiting => self.waits(asked, now),
             Notice::PeerAt(name, address, nonce) => {

@@ -58,10 +58,20 @@ impl Session {
         }
     }
 
-    pub(super) fn letter_refused(&mut self, name: &str, fate: Fate) {
-        if let Some((to, id)) = self.letters.refused(name) {
+    pub(super) fn letter_refused(&mut self, name: &str, fate: Fate, now: Instant) {
+        if let Some((to, id)) = self.letters.refused(name, now) {
             self.out.event(Event::Fate { to, id, fate });
         }
+    }
+
+    /// The relay is full, and does not say of what: true if that may be the answer to a message, and is taken for it. A request that it
+    /// was meant for is repeated, and then refused again.
+    pub(super) fn put_off(&mut self, now: Instant) -> bool {
+        let put_off = self.letters.put_off(now);
+        for (to, id) in put_off.iter().flatten().cloned() {
+            self.out.event(Event::Fate { to, id, fate: Fate::Deferred });
+        }
+        put_off.is_some()
     }
 
     /// The relay takes no messages from us.

@@ -136,6 +136,26 @@ fn a_name_that_nobody_has_and_a_full_box_are_told() {
     assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::MailboxFull]);
 }
 
+/// The answer names neither a message nor a request: it ends neither.
+#[test]
+fn a_full_relay_is_asked_again_later() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    world.relay.is_full = true;
+    write(&mut world, 0, "bob", "x");
+    world.ask(0, Request::Register { name: "anna".into(), claim: None });
+    world.pass(1.0);
+    let events = world.events(0);
+    assert_eq!(fates(&events), [Fate::Sent, Fate::Deferred]);
+    assert!(events.iter().any(|event| matches!(event, Event::Registered { .. })), "{events:?}");
+    assert!(!events.iter().any(|event| matches!(event, Event::Refused { .. })), "{events:?}");
+    world.pass(60.0);
+    assert_eq!(fates(&world.events(0)), [], "which is told once");
+    world.relay.is_full = false;
+    world.pass(20.0);
+    assert_eq!(fates(&world.events(0)), [Fate::Delivered]);
+    assert_eq!(texts(&world.events(1), "anna"), ["x"]);
+}
+
 /// Both ask for each other, and the way opens.
 fn bridged() -> World {
     let mut world = World::of(&["anna", "bob"], 1);

@@ -30,6 +30,8 @@ pub(super) struct Relay {
     pub(super) is_original: bool,
     pub(super) received: Vec<String>,
     pub(super) quota: usize,
+    /// There is no room for any message.
+    pub(super) is_full: bool,
 }
 
 pub(super) struct Session {
@@ -245,6 +247,9 @@ impl Relay {
         if let Some(outcome) = self.outcomes.get(&(sender.to_owned(), id)) {
             let outcome = outcome.clone();
             return self.say(from, &outcome);
+        }
+        if self.is_full {
+            return self.say(from, "!ERR SERVER_FULL TryLater");
         }
         if !self.claims.contains_key(to) {
             return self.say(from, &format!("!ERR NO_SUCH_NAME {to}"));
