@@ -52,6 +52,8 @@ pub struct Deeds {
     pub pongs: u64,
     /// Messages that were still stored for people who had been there for a while, when these were made to say something.
     pub prompted: u64,
+    /// Times that the relay had no room for a message, whoever it was for; it was sent again.
+    pub no_room: u64,
     /// Datagrams at people who were away, which nobody has heard.
     pub unheard: u64,
     /// Datagrams from the relay that nobody had asked for, and that mean nothing.

@@ -117,6 +117,8 @@ impl Crowd {
             (Refusal::NoSession, State::Registering) => self.greet(person, now),
             // Answers to repeats.
             (Refusal::Prove(_) | Refusal::NoSession | Refusal::NotRegistered, _) => {}
+            // It says neither for what nor for how long: the message is sent again, as any that has no outcome.
+            (Refusal::ServerFull, State::Here) => self.deeds.no_room += 1,
             (Refusal::ServerFull, _) => self.refusal = Some(refusal),
             _ => {
                 self.refusal = Some(refusal);

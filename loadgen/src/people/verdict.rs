@@ -130,6 +130,12 @@ fn remarks(plan: &PeoplePlan, outcome: &Outcome) -> Vec<String> {
             "{full} found a full mailbox: see the relay's --mailbox-messages and --mail-bytes"
         ));
     }
+    if deeds.no_room > 0 {
+        remarks.push(format!(
+            "the relay had no room for a message {}: see its --mail-bytes, of which a /24 or /48 that is not in --trust gets an eighth",
+            plural(deeds.no_room, "time"),
+        ));
+    }
     if sums.refused_and_shown > 0 {
         let shown = plural(sums.refused_and_shown, "message");
         remarks.push(format!("{shown} refused after the recipient had seen it, and its ACK was lost"));
@@ -173,6 +179,13 @@ mod tests {
         let judgement = judged(good(), Deeds::default());
         assert_eq!((judgement.verdict, judgement.reasons.len()), (Verdict::Met, 1), "{judgement:?}");
         assert!(judgement.reasons[0].contains("--mailbox-messages"), "{judgement:?}");
+    }
+
+    #[test]
+    fn a_full_store_is_a_remark() {
+        let judgement = judged(good(), Deeds { no_room: 2, ..Deeds::default() });
+        assert_eq!(judgement.verdict, Verdict::Met, "{judgement:?}");
+        assert!(judgement.reasons.iter().any(|reason| reason.contains("2 times: see its --mail-bytes")));
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub(super) fn deeds(outcome: &Outcome) -> Vec<(&'static str, u64)> {
         ("Requests repeated", deeds.asked_again),
         ("BEATs", deeds.beats),
         ("Mail that had to be asked for", deeds.prompted),
+        ("No room for a SEND", deeds.no_room),
         ("Unheard by who was away", deeds.unheard),
         ("Not understood", deeds.unexpected),
         ("Sessions lost", deeds.sessions_lost),

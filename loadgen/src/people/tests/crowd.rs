@@ -114,6 +114,13 @@ fn mail_that_a_relay_holds_back_is_asked_for_and_not_lost() {
 }
 
 #[test]
+fn a_message_for_which_there_is_no_room_is_sent_again() {
+    let outcome = seen(&plan(10), &mut Model::with(Fault::Refuse));
+    assert_eq!((outcome.sums.sent, outcome.sums.delivered, outcome.sums.sent_again), (1000, 1000, 10));
+    assert_eq!((outcome.deeds.no_room, outcome.deeds.unexpected), (10, 0));
+}
+
+#[test]
 fn whoever_says_nothing_for_a_heartbeat_beats() {
     let quiet = Plan { load: Load::Open { rate: 0.0, arrivals: Arrivals::Constant }, ..plan(5).plan };
     let deeds = seen(&PeoplePlan { plan: quiet, ..plan(5) }, &mut Model::default()).deeds;

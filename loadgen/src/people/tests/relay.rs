@@ -31,6 +31,8 @@ pub enum Fault {
     Forget,
     /// Gives a name that comes back another claim.
     Reclaim,
+    /// Says to the first messages that it has no room.
+    Refuse,
     /// Always delivers mail only to whoever says something besides REG, and asks for that once a minute.
     Doze,
 }
@@ -58,6 +60,7 @@ pub struct Model {
     /// What drops datagrams, either way, and which part of them.
     dice: Option<(SmallRng, f64)>,
     is_done: bool,
+    turned_away: u32,
     ignored: Option<MessageId>,
     held: Option<(u32, Mail)>,
     /// Where people are who are there.
@@ -178,6 +181,10 @@ impl Model {
         }
         if self.ignored == Some(id) {
             return;
+        }
+        if self.fault == Fault::Refuse && self.turned_away < 10 {
+            self.turned_away += 1;
+            return self.reply(from, Reply::Refused(Refusal::ServerFull));
         }
         let mail = Mail { from: sender, id, bytes: letter.bytes.to_vec() };
         let to = self.present.get(&name).copied();
