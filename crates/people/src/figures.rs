@@ -11,6 +11,8 @@ pub enum Outcome {
     NoSuchName,
     /// There was no room for it.
     MailboxFull,
+    /// There was no room for it in the whole store, or in its sender's site's part of it; its sender repeats it.
+    NoRoom,
     /// It was a repeat of one that is known.
     Repeated,
     /// It was not taken, for so much waits; its sender repeats it.
@@ -21,8 +23,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// Metric labels, in the order of the variants.
-    pub const LABELS: [&'static str; 7] =
-        ["delivered", "stored", "no_such_name", "mailbox_full", "repeated", "deferred", "failed"];
+    pub const LABELS: [&'static str; 8] =
+        ["delivered", "stored", "no_such_name", "mailbox_full", "no_room", "repeated", "deferred", "failed"];
 }
 
 /// Numbers since the start, and of now.

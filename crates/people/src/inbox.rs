@@ -7,6 +7,7 @@ use wire::MessageId;
 
 use crate::limits::{QUEUE, QUEUE_SHARE, WINDOW};
 use crate::name::Name;
+use crate::parties::Site;
 use crate::people::Key;
 use crate::signals::Signals;
 
@@ -18,8 +19,30 @@ pub(crate) struct Letter {
     /// When the relay first had it, milliseconds since 1970.
     pub time: u64,
     pub bytes: Box<[u8]>,
-    /// Its number in the store, if it is there.
-    pub stored: Option<u64>,
+    pub origin: Origin,
+}
+
+/// Where a message comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Its sender is there. It is nowhere but in memory.
+    Sender(Site),
+    /// The store has it under this number.
+    Store(u64),
+}
+
+/// Nothing more of that sender, or of its site, may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Letter {
+    /// The site that it has just come from.
+    fn site(&self) -> Option<u64> {
+        match self.origin {
+            Origin::Sender(site) => Some(site.number),
+            Origin::Store(_) => None,
+        }
+    }
 }
 
 /// A letter that was sent, and is not acknowledged.
@@ -93,10 +116,29 @@ impl Inbox {
         !self.is_silent && !self.has_more && !self.is_reading
     }
 
-    /// True if there is room for one more of that sender.
-    pub fn has_room(&self, from: &Key) -> bool {
-        let own = self.queue.iter().filter(|letter| letter.from.key == *from).count();
-        self.queue.len() < QUEUE && own < QUEUE / QUEUE_SHARE
+    /// Makes room for one more of that sender. Where there is none, a site that has more than one more than the sender's loses the last
+    /// that it has: so nobody's senders, however many they are, keep out those who come from elsewhere. What was put out has never
+    /// been sent, and nothing of its sender is behind it.
+    pub fn make_room(&mut self, from: &Key, site: Site) -> Result<Option<Letter>, Full> {
+        let waiting = || self.queue.iter().filter_map(|letter| Some((&letter.from.key, letter.site()?)));
+        if waiting().filter(|(other, _)| *other == from).count() >= QUEUE / QUEUE_SHARE {
+            return Err(Full);
+        }
+        if waiting().count() < QUEUE {
+            return Ok(None);
+        }
+        let mut sites: Vec<u64> = waiting().map(|(_, site)| site).collect();
+        sites.sort_unstable();
+        let of = |site: u64| sites.iter().filter(|other| **other == site).count();
+        let largest =
+            sites.chunk_by(|one, other| one == other).max_by_key(|same| same.len()).unwrap_or_default();
+        if largest.len() <= of(site.number) + 1 {
+            return Err(Full);
+        }
+        let last = self.queue.iter().rposition(|letter| letter.site() == largest.first().copied());
+        let letter = last.and_then(|at| self.queue.remove(at));
+        self.count();
+        Ok(letter)
     }
 
     pub fn push(&mut self, letter: Letter) {

@@ -1,16 +1,16 @@
 //! Direct messages: taken, sent until they are acknowledged, kept if they are not.
 
-use store::{Answer, Request};
+use store::{Answer, Bound, Request};
 use wire::{Ack, Letter as Written, MessageId, Notice, Refusal};
 
 use crate::People;
 use crate::desk::Question;
 use crate::figures::Outcome;
-use crate::inbox::{Flight, Letter};
+use crate::inbox::{Flight, Full, Letter, Origin};
 use crate::limits::{AGAIN_MS, READ, SILENT_MS, TRIES_MS};
 use crate::name::Name;
 use crate::outcomes::{Fate, Mark};
-use crate::parties::{Address, Place, SessionId, Turn};
+use crate::parties::{Address, Place, SessionId, Site, Turn};
 use crate::people::Key;
 use crate::timers::Job;
 
@@ -18,7 +18,7 @@ impl<A: Address, G: Place> People<A, G> {
     /// SEND: each repeat is answered as far as its message has come.
     pub(crate) fn send(
         &mut self,
-        id: SessionId,
+        (id, site): (SessionId, Site),
         written: Written<'_>,
         turn: &mut Turn<'_, A>,
     ) -> Result<(), Refusal> {
@@ -31,20 +31,31 @@ impl<A: Address, G: Place> People<A, G> {
             self.tell_fate(&mark, &to, fate, turn);
             return Ok(());
         }
-        let letter =
-            Letter { from, id: written.id, time: turn.now.unix, bytes: written.bytes.into(), stored: None };
+        let (bytes, origin) = (written.bytes.into(), Origin::Sender(site));
+        let letter = Letter { from, id: written.id, time: turn.now.unix, bytes, origin };
         let is_all_kept = !self.puts.contains_key(&to.key);
         match self.persons.get_mut(&to.key).filter(|person| is_all_kept && person.inbox.is_live()) {
             Some(person) if person.inbox.has(&mark.from, &mark.id) => {}
-            Some(person) if !person.inbox.has_room(&mark.from) => self.figures.count(Outcome::Deferred),
-            Some(person) => {
-                person.inbox.push(letter);
-                self.outcomes.set(&mark, Fate::UnderWay, turn.now.tick);
-                self.pump(&to.key, turn);
-            }
-            None => self.put(&to, letter, turn),
+            Some(person) => match person.inbox.make_room(&mark.from, site) {
+                Ok(other) => {
+                    person.inbox.push(letter);
+                    self.outcomes.set(&mark, Fate::UnderWay, turn.now.tick);
+                    other.into_iter().for_each(|other| {
+                        self.put_off(&Mark { from: other.from.key, to: to.key.clone(), id: other.id });
+                    });
+                    self.pump(&to.key, turn);
+                }
+                Err(Full) => self.put_off(&mark),
+            },
+            None => self.put(&to, letter, site, turn),
         }
         Ok(())
+    }
+
+    /// There is no room for a message now: it is forgotten, and its sender repeats it.
+    fn put_off(&mut self, mark: &Mark) {
+        self.figures.count(Outcome::Deferred);
+        self.outcomes.forget(mark);
     }
 
     /// ACK: of a message that may be on its way, in line, kept, or just about to be.
@@ -58,7 +69,7 @@ impl<A: Address, G: Place> People<A, G> {
         let mark = Mark { from: from.key, to: own.key.clone(), id: message };
         let letter = self.person(&own.key).and_then(|person| person.inbox.take(&mark.from, &message));
         match (letter, self.outcomes.get(&mark)) {
-            (Some(Letter { stored: Some(number), .. }), _) | (None, Some(Fate::Stored(number))) => {
+            (Some(Letter { origin: Origin::Store(number), .. }), _) | (None, Some(Fate::Stored(number))) => {
                 self.desk.tell(Request::Delete { name: (*own.key).into(), number });
             }
             (None, Some(Fate::Asked(question))) => {
@@ -92,10 +103,14 @@ impl<A: Address, G: Place> People<A, G> {
     }
 
     fn tell_name(&self, name: &Key, notice: Notice<'_>, turn: &mut Turn<'_, A>) {
-        let session = self.persons.get(name).and_then(|person| self.sessions.get(&person.session));
-        if let Some(session) = session {
-            turn.post.tell(session.address, notice);
+        if let Some(address) = self.address_of(name) {
+            turn.post.tell(address, notice);
         }
+    }
+
+    fn address_of(&self, name: &Key) -> Option<A> {
+        let session = self.persons.get(name).and_then(|person| self.sessions.get(&person.session));
+        session.map(|session| session.address)
     }
 
     /// Sends what may be sent, and reads what there is room for.
@@ -193,16 +208,19 @@ impl<A: Address, G: Place> People<A, G> {
 
     /// Has letters kept that nobody takes now; those that are in the store already stay there.
     pub(crate) fn keep(&mut self, to: &Name, letters: Vec<Letter>, turn: &mut Turn<'_, A>) {
-        for letter in letters.into_iter().filter(|letter| letter.stored.is_none()) {
-            self.put(to, letter, turn);
+        for letter in letters {
+            if let Origin::Sender(site) = letter.origin {
+                self.put(to, letter, site, turn);
+            }
         }
     }
 
-    fn put(&mut self, to: &Name, letter: Letter, turn: &mut Turn<'_, A>) {
+    fn put(&mut self, to: &Name, letter: Letter, site: Site, turn: &mut Turn<'_, A>) {
         let mark = Mark { from: letter.from.key.clone(), to: to.key.clone(), id: letter.id };
         let request = Request::Put {
             to: (*to.key).into(),
             from: letter.from.stored(),
+            site: site.bounded(),
             id: letter.id.as_str().into(),
             now: letter.time,
             bytes: letter.bytes,
@@ -213,11 +231,7 @@ impl<A: Address, G: Place> People<A, G> {
                 *self.puts.entry(to.key.clone()).or_default() += 1;
                 self.outcomes.set(&mark, Fate::Asked(question), turn.now.tick);
             }
-            Err(_) => {
-                // Its sender repeats it.
-                self.figures.count(Outcome::Deferred);
-                self.outcomes.forget(&mark);
-            }
+            Err(_) => self.put_off(&mark),
         }
     }
 
@@ -244,7 +258,11 @@ impl<A: Address, G: Place> People<A, G> {
                 }
             }
             Answer::NoSuchName => self.end(mark, Outcome::NoSuchName, Notice::NoSuchName(&to.shown), turn),
-            Answer::Full(_) => self.end(mark, Outcome::MailboxFull, Notice::MailboxFull(&to.shown), turn),
+            Answer::Full(Bound::Store) => self.try_later(mark, Refusal::MailFull, turn),
+            Answer::Full(Bound::Site) => self.try_later(mark, Refusal::SiteFull, turn),
+            Answer::Full(Bound::Mails | Bound::Bytes | Bound::Sender) => {
+                self.end(mark, Outcome::MailboxFull, Notice::MailboxFull(&to.shown), turn);
+            }
             _ => {
                 // Its sender repeats it.
                 self.figures.count(Outcome::Failed);
@@ -259,6 +277,15 @@ impl<A: Address, G: Place> People<A, G> {
         self.figures.count(outcome);
         self.outcomes.forget(mark);
         self.tell_name(&mark.from, notice, turn);
+    }
+
+    /// There is no room for a message anywhere; that may pass, and its sender repeats it.
+    fn try_later(&mut self, mark: &Mark, refusal: Refusal, turn: &mut Turn<'_, A>) {
+        self.figures.count(Outcome::NoRoom);
+        self.outcomes.forget(mark);
+        if let Some(address) = self.address_of(&mark.from) {
+            turn.post.refuse(address, refusal);
+        }
     }
 
     fn count_put(&mut self, to: &Key) {
@@ -297,7 +324,8 @@ impl<A: Address, G: Place> People<A, G> {
                 self.desk.tell(Request::Delete { name: to.to_string().into(), number: mail.number });
                 continue;
             }
-            inbox.push(Letter { from, id, time: mail.time, bytes: mail.bytes, stored: Some(mail.number) });
+            let origin = Origin::Store(mail.number);
+            inbox.push(Letter { from, id, time: mail.time, bytes: mail.bytes, origin });
         }
         self.pump(to, turn);
     }

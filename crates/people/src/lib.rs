@@ -28,6 +28,6 @@ mod timers;
 pub use desk::Desk;
 pub use figures::{Figures, Outcome};
 pub use name::{BadName, Name};
-pub use parties::{Address, Badge, Caller, Now, Place, Post, SessionId, Turn};
+pub use parties::{Address, Badge, Caller, Now, Place, Post, SessionId, Site, Turn};
 pub use people::{People, Settings};
 pub use signals::Signals;

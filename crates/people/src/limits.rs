@@ -19,8 +19,8 @@ pub const AGAIN_MS: u64 = 500;
 /// A recipient that has not acknowledged by then is silent: a second after the last try, in milliseconds. (`protocol.md`)
 pub const SILENT_MS: u64 = 3000;
 
-/// Messages of one recipient that wait in memory, at most: those of a turn of many senders. Beyond, a message is not accepted; its
-/// sender repeats it.
+/// Messages of one recipient that wait in memory, at most, beside the mail that was read for it: those of a turn of many senders.
+/// Beyond, the last one of the site that has most makes room, or the new one is not accepted; its sender repeats it.
 pub const QUEUE: usize = 64;
 
 /// The part of it that one sender may have: one of so many.

@@ -45,6 +45,18 @@ impl Outcomes {
         self.fates.get(mark).map(|(fate, _)| *fate)
     }
 
+    /// How many are known.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.fates.len()
+    }
+
+    /// True if something is known of what a sender calls so.
+    #[cfg(test)]
+    pub fn is_known(&self, from: &str, id: &str) -> bool {
+        self.fates.keys().any(|mark| &*mark.from == from && mark.id.as_str() == id)
+    }
+
     pub fn set(&mut self, mark: &Mark, fate: Fate, now: u64) {
         if let Some((known, _)) = self.fates.get_mut(mark) {
             *known = fate;
@@ -70,7 +82,9 @@ impl Outcomes {
 
     /// It may come again as if it were new.
     pub fn forget(&mut self, mark: &Mark) {
-        self.fates.remove(mark);
+        if self.fates.remove(mark).is_none() {
+            return;
+        }
         if let Some(own) = self.senders.get_mut(&mark.from) {
             own.retain(|other| other != mark);
         }

@@ -38,6 +38,22 @@ impl Badge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
+/// Where somebody comes from: a /24 or a /48. Whoever has one address of it can have them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Which one.
+    pub number: u64,
+    /// It may have as much as it likes of what is kept.
+    pub is_trusted: bool,
+}
+
+impl Site {
+    /// Which one it is, if there is a bound to what it may have kept.
+    pub fn bounded(self) -> Option<u64> {
+        Some(self.number).filter(|_| !self.is_trusted)
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Caller<A, G> {
@@ -49,8 +65,8 @@ pub struct Caller<A, G> {
     pub group: Option<G>,
     /// The shard that serves it.
     pub shard: usize,
-    /// Where it comes from, for what one site may have of something; none if that does not matter.
-    pub site: Option<u64>,
+    /// Where it comes from, for what one site may have of something.
+    pub site: Site,
     /// Where its name is to be written.
     pub badge: Arc<Badge>,
 }

@@ -133,7 +133,7 @@ impl<A: Address, G: Place> People<A, G> {
             }
             Request::Send(fields) => {
                 let letter = fields.letter().ok_or(Refusal::MissingArgument(Usage::Send))?;
-                self.send(id, letter, turn)
+                self.send((id, site), letter, turn)
             }
             Request::Ack(fields) => {
                 fields.ack().into_iter().for_each(|ack| self.acknowledge(id, ack, turn));

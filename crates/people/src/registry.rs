@@ -9,7 +9,7 @@ use crate::People;
 use crate::desk::Question;
 use crate::inbox::Inbox;
 use crate::name::Name;
-use crate::parties::{Address, Place, SessionId, Turn};
+use crate::parties::{Address, Place, SessionId, Site, Turn};
 use crate::people::{Key, Person};
 
 impl<A: Address, G: Place> People<A, G> {
@@ -25,7 +25,7 @@ impl<A: Address, G: Place> People<A, G> {
 
     pub(crate) fn register(
         &mut self,
-        (id, site): (SessionId, Option<u64>),
+        (id, site): (SessionId, Site),
         Register { name, claim }: Register<'_>,
         fresh: Token,
         turn: &mut Turn<'_, A>,
@@ -38,6 +38,7 @@ impl<A: Address, G: Place> People<A, G> {
             self.deliver_again(&name.key, turn);
             return Ok(());
         }
+        let site = site.bounded();
         if site.is_some_and(|site| !self.quota.take(site, turn.now.tick)) {
             return Err(Refusal::SiteFull);
         }

@@ -186,7 +186,8 @@ impl Post {
         let to = key(sent.wrapping_mul(0x9E37_79B9_7F4A_7C15) % NAMES);
         let from = Name { key: key(*sent % NAMES), shown: key(*sent % NAMES) };
         let id = format!("{sent:020}").into();
-        let request = Request::Put { to, from, id, now: 1, bytes: vec![*sent as u8; TEXT].into() };
+        let request =
+            Request::Put { to, from, site: None, id, now: 1, bytes: vec![*sent as u8; TEXT].into() };
         self.store.ask(*sent, request).expect("room");
         *sent += 1;
     }

@@ -1,7 +1,8 @@
 //! The index in memory: who has which name, and what waits for it, without the texts.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map};
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU64;
 
 use crate::bounds::Bounds;
 use crate::limits;
@@ -13,6 +14,8 @@ pub struct Book {
     pub names: HashMap<Box<str>, Entry>,
     pub mails: u64,
     pub bytes: u64,
+    /// Bytes by the site that they have come from; what was on disk at the start is nobody's.
+    sites: HashMap<NonZeroU64, u64>,
     /// The number of the next mail.
     pub next: u64,
     /// From here on no number is reserved on disk.
@@ -45,6 +48,8 @@ pub struct Slip {
     /// Of [`Mark`].
     pub sender: u32,
     pub bytes: u32,
+    /// Where it has come from, if that is known and bounded.
+    pub site: Option<NonZeroU64>,
 }
 
 /// Who sent a mail, and under which id, as far as hashes tell.
@@ -61,12 +66,21 @@ impl Book {
     }
 
     /// What keeps a mail out, if anything does.
-    pub fn obstacle(&self, to: &Entry, sender: u32, cost: u64, bounds: &Bounds) -> Option<Bound> {
+    pub fn obstacle(
+        &self,
+        to: &Entry,
+        (sender, site): (u32, Option<NonZeroU64>),
+        cost: u64,
+        bounds: &Bounds,
+    ) -> Option<Bound> {
+        let of_site = site.map_or(0, |site| self.sites.get(&site).copied().unwrap_or_default());
         let of_sender = || to.slips.iter().filter(|slip| slip.sender == sender);
         let sender_bytes: u64 = of_sender().map(|slip| u64::from(slip.bytes)).sum();
         let share = |whole: u64| (whole / limits::SENDER_SHARE).max(1);
         if self.bytes + cost > bounds.bytes {
             Some(Bound::Store)
+        } else if site.is_some() && of_site + cost > bounds.bytes / limits::SITE_SHARE {
+            Some(Bound::Site)
         } else if to.slips.len() as u64 >= bounds.mails() {
             Some(Bound::Mails)
         } else if to.bytes + cost > bounds.bytes_per_name {
@@ -87,6 +101,9 @@ impl Book {
         entry.bytes += u64::from(slip.bytes);
         self.mails += 1;
         self.bytes += u64::from(slip.bytes);
+        if let Some(site) = slip.site {
+            *self.sites.entry(site).or_default() += u64::from(slip.bytes);
+        }
     }
 
     /// Forgets a mail; false if there is none of that number.
@@ -96,6 +113,14 @@ impl Book {
         entry.bytes -= u64::from(slip.bytes);
         self.mails -= 1;
         self.bytes -= u64::from(slip.bytes);
+        if let Some(site) = slip.site
+            && let hash_map::Entry::Occupied(mut of_site) = self.sites.entry(site)
+        {
+            *of_site.get_mut() -= u64::from(slip.bytes);
+            if *of_site.get() == 0 {
+                of_site.remove();
+            }
+        }
         true
     }
 
@@ -131,7 +156,7 @@ impl Book {
 impl Slip {
     pub fn new(number: u64, time: u64, mark: Mark, bytes: u64) -> Self {
         // A request fits the queue, so a mail is not as large as that.
-        Self { number, time, id: mark.id, sender: mark.sender, bytes: bytes as u32 }
+        Self { number, time, id: mark.id, sender: mark.sender, bytes: bytes as u32, site: None }
     }
 
     pub fn is(&self, mark: Mark) -> bool {

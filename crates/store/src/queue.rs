@@ -104,7 +104,14 @@ mod tests {
 
     fn mail(bytes: usize) -> Request {
         let from = crate::Name { key: "a".into(), shown: "a".into() };
-        Request::Put { to: "b".into(), from, id: "1".into(), now: 0, bytes: vec![0; bytes].into() }
+        Request::Put {
+            to: "b".into(),
+            from,
+            site: None,
+            id: "1".into(),
+            now: 0,
+            bytes: vec![0; bytes].into(),
+        }
     }
 
     #[test]

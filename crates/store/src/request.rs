@@ -44,6 +44,8 @@ pub enum Request {
         to: Box<str>,
         /// Who sends it.
         from: Name,
+        /// Where the sender is, if there is a bound to what may be kept from there ([`limits::SITE_SHARE`]).
+        site: Option<u64>,
         /// The sender's name for it.
         id: Box<str>,
         /// The time of its first acceptance.
@@ -182,6 +184,8 @@ pub enum Bound {
     Sender,
     /// [`Bounds::bytes`](crate::Bounds::bytes).
     Store,
+    /// What may be of the sender's site ([`limits::SITE_SHARE`]), of what has come since the store was opened.
+    Site,
 }
 
 /// The answer to what was asked with a tag.

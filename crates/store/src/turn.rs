@@ -1,5 +1,7 @@
 //! One batch of requests, answered within one transaction.
 
+use std::num::NonZeroU64;
+
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::book::{Book, Entry, Mark, Slip};
@@ -46,7 +48,9 @@ impl<'t> Turn<'t> {
             Request::Claim { name, claim, fresh, now } => self.claim(name, claim.as_deref(), fresh, *now)?,
             Request::Seen { name, now } => return self.seen(name, *now).map(|()| None),
             Request::Has { name } => Answer::Known(self.book.names.contains_key(name)),
-            Request::Put { to, from, id, now, bytes } => self.put(to, from, id, *now, bytes)?,
+            Request::Put { to, from, site, id, now, bytes } => {
+                self.put(to, (from, *site), id, *now, bytes)?
+            }
             Request::Read { name, after, count } => Answer::Mails(self.read(name, *after, *count)?),
             Request::Delete { name, number } => {
                 self.delete(name, *number);
@@ -97,14 +101,22 @@ impl<'t> Turn<'t> {
         Ok(())
     }
 
-    fn put(&mut self, to: &str, from: &Name, id: &str, now: u64, bytes: &[u8]) -> Result<Answer> {
+    fn put(
+        &mut self,
+        to: &str,
+        (from, site): (&Name, Option<u64>),
+        id: &str,
+        now: u64,
+        bytes: &[u8],
+    ) -> Result<Answer> {
+        let site = site.and_then(NonZeroU64::new);
         let Some(entry) = self.book.names.get(to) else { return Ok(Answer::NoSuchName) };
         let mark = self.book.mark(&from.key, id);
         if let Some(number) = find(&self.mails, entry, mark, &from.key, id)? {
             return Ok(Answer::Stored { number });
         }
         let cost = cost(to, from, id, bytes);
-        if let Some(bound) = self.book.obstacle(entry, mark.sender, cost, self.bounds) {
+        if let Some(bound) = self.book.obstacle(entry, (mark.sender, site), cost, self.bounds) {
             self.tally.refused += 1;
             return Ok(Answer::Full(bound));
         }
@@ -112,7 +124,7 @@ impl<'t> Turn<'t> {
         self.mails.insert(number, (to, &*from.key, &*from.shown, id, now, bytes))?;
         self.changed = true;
         self.tally.stored += 1;
-        self.book.add(to, Slip::new(number, now, mark, cost));
+        self.book.add(to, Slip { site, ..Slip::new(number, now, mark, cost) });
         Ok(Answer::Stored { number })
     }
 

@@ -100,7 +100,7 @@ export const people: Row = {
     lines(
       {
         title: 'Stored messages, against their limit',
-        description: 'What stored messages count for. At the limit the next one is refused as MAILBOX_FULL; none is dropped.',
+        description: 'What stored messages count for. At the limit the next one is refused as SERVER_FULL; none is dropped.',
         runbook: 'operations.md#relaymailnearfull',
         unit: unit.bytes,
         width: 8,

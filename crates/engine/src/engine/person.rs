@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use people::{Caller, SessionId, Turn};
+use people::{Caller, SessionId, Site, Turn};
 use wire::{Form, Person as Request, Refusal, Reply};
 
 use crate::everybody::{Pen, Room};
@@ -72,7 +72,8 @@ impl Engine {
         let fresh = self.entropy.token().number();
         let group = self.room_of(key);
         let (shard, address) = (self.shard, from.as_member(true));
-        let site = (!from.is_trusted).then(|| self.admission.throttle.site_of(from.client));
+        let number = self.admission.throttle.site_of(from.client);
+        let site = Site { number, is_trusted: from.is_trusted };
         let Some(person) = self.people.get_mut(&(key as u32)) else { return Ok(()) };
         person.is_known = true;
         let (session, badge) = (person.id, Arc::clone(&person.badge));

@@ -3,7 +3,7 @@
 use store::Bounds;
 
 use super::world::{At, UNIX, World};
-use crate::Settings;
+use crate::{Outcome, Settings, Site};
 
 fn pair() -> World {
     let mut world = World::new(3);
@@ -107,6 +107,29 @@ fn a_full_mailbox_refuses_and_keeps_what_it_has() {
     assert_eq!(world.ask(0, "!SEND bob 2 x"), ["!ERR MAILBOX_FULL bob"], "a quarter is one sender's");
     let told = world.ask(2, &format!("!REG bob {claim}"));
     assert_eq!(told[1], "!MAIL 2");
+}
+
+/// Whether the recipient's mailbox is full, or everybody's together: only the one is for good.
+#[test]
+fn a_full_store_is_no_end() {
+    let bounds = Bounds { bytes: 1000, ..Bounds::default() };
+    let mut world = World::with(2, Settings::default(), bounds);
+    let claim = world.register(1, "bob");
+    world.register(0, "anna");
+    world.leave(1);
+    let text = "x".repeat(400);
+    assert_eq!(world.ask(0, &format!("!SEND bob 1 {text}")), ["!STORED bob 1"]);
+    world.site = Site { number: 1, is_trusted: false };
+    assert_eq!(world.ask(0, &format!("!SEND bob 2 {}", "x".repeat(100))), ["!ERR SERVER_FULL TryLater"]);
+    world.site.is_trusted = true;
+    assert_eq!(world.ask(0, &format!("!SEND bob 3 {text}{text}")), ["!ERR SERVER_FULL TryLater"]);
+    let counted = |world: &World, outcome| world.people.figures().messages[outcome as usize];
+    assert_eq!([Outcome::NoRoom, Outcome::MailboxFull].map(|of| counted(&world, of)), [2, 0]);
+    world.ask(1, &format!("!REG bob {claim}"));
+    world.ask(1, "!ACK anna 1");
+    world.leave(1);
+    let told = world.ask(0, &format!("!SEND bob 3 {text}{text}"));
+    assert_eq!(told, ["!STORED bob 3"], "by its repeat, when there is room");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! People as they are told to behave, and as they do.
 
+mod fairness;
 mod letters;
 mod presence;
 mod random;

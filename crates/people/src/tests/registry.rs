@@ -52,7 +52,7 @@ fn a_request_that_is_repeated_too_early_gets_the_same_answer() {
 fn a_site_takes_no_more_new_names_than_so_many() {
     let mut world = World::new(2);
     let claim = world.register(1, "bob");
-    world.site = Some(7);
+    world.site = crate::Site { number: 7, is_trusted: false };
     let full = "!ERR SERVER_FULL TryLater";
     let taken = (0..200).filter(|number| world.ask(0, &format!("!REG n{number}")) != [full]).count();
     assert_eq!(taken as u64, crate::limits::NAMES_AT_ONCE);

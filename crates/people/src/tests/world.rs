@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use store::{Bounds, Busy, Done, Inline, Request as Asked};
 use wire::{Command, Message, Notice, Refusal, Reply, decode};
 
-use crate::{Address, Badge, Caller, Desk, Now, People, Place, Post, SessionId, Settings, Signals, Turn};
+use crate::{
+    Address, Badge, Caller, Desk, Now, People, Place, Post, SessionId, Settings, Signals, Site, Turn,
+};
 
 /// Where client of this number is reached: below 1000 by UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,7 +95,7 @@ pub struct World {
     pub groups: Vec<Option<Group>>,
     pub badges: Vec<Arc<Badge>>,
     /// Where all of them come from.
-    pub site: Option<u64>,
+    pub site: Site,
 }
 
 /// A moment in 2026.
@@ -122,7 +124,7 @@ impl World {
             now: 0,
             fresh: 0,
             groups: vec![None; sessions],
-            site: None,
+            site: Site { number: 0, is_trusted: true },
             badges: (0..sessions).map(|_| Arc::default()).collect(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::desk::{Bytes, Desk, claim, delete, name, put, read};
+use super::desk::{Bytes, Desk, claim, delete, name, put, put_from, read};
 use crate::{Answer, Bound, Bounds, Mail, Name, Place, Request};
 
 const DAY: u64 = 24 * 3600 * 1000;
@@ -127,6 +127,37 @@ fn what_does_not_fit_is_refused_and_nothing_is_dropped() {
     number(&desk.ask(put("cat", "s3", "1", 5, &[0; 900])));
     let figures = desk.store.figures();
     assert_eq!((figures.stored, figures.refused, figures.mails), (11, 5, 10));
+}
+
+/// However many names and mailboxes it uses; and what is delivered, or too old, is not its any more.
+#[test]
+fn a_site_has_a_part_of_the_whole_and_a_trusted_one_has_all() {
+    let bounds = Bounds { bytes: 80_000, age: Duration::from_millis(DAY), ..Bounds::default() };
+    let bytes = Bytes::default();
+    let mut desk = Desk::on(bytes.source(), bounds).unwrap();
+    let keys: Vec<String> = (0..200).map(|key| key.to_string()).collect();
+    for key in &keys {
+        desk.ask(claim(key, None, "C", 0));
+    }
+    let flood = |desk: &mut Desk, site, id: &str| {
+        let fits = |key: &&String| {
+            matches!(desk.ask(put_from(site, key, key, id, 0, &[0; 900])), Answer::Stored { .. })
+        };
+        keys.iter().take_while(fits).count()
+    };
+    assert_eq!(flood(&mut desk, Some(1), "1"), 10, "an eighth of 80,000, each some 970");
+    assert_eq!(desk.ask(put_from(Some(1), "150", "x", "2", 0, &[0; 900])), Answer::Full(Bound::Site));
+    assert_eq!(flood(&mut desk, Some(2), "2"), 10);
+    let first = number(&desk.ask(put_from(Some(1), "0", "0", "1", 0, b"")));
+    desk.post(delete("0", first));
+    number(&desk.ask(put_from(Some(1), "150", "x", "2", 0, &[0; 900])));
+    assert_eq!(flood(&mut desk, None, "3"), 62, "all of the rest");
+    assert_eq!(desk.ask(put_from(Some(3), "150", "x", "3", 0, &[0; 900])), Answer::Full(Bound::Store));
+    desk.ask(Request::Sweep { now: DAY });
+    assert_eq!(flood(&mut desk, Some(1), "4"), 10);
+    drop(desk);
+    let mut desk = Desk::on(bytes.source(), bounds).unwrap();
+    assert_eq!(flood(&mut desk, Some(1), "5"), 10, "what is not known any more is nobody's");
 }
 
 #[test]

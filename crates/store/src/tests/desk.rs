@@ -81,7 +81,11 @@ pub fn claim(key: &str, claim: Option<&str>, fresh: &str, now: u64) -> Request {
 }
 
 pub fn put(to: &str, from: &str, id: &str, now: u64, text: &[u8]) -> Request {
-    Request::Put { to: to.into(), from: name(from), id: id.into(), now, bytes: text.into() }
+    put_from(None, to, from, id, now, text)
+}
+
+pub fn put_from(site: Option<u64>, to: &str, from: &str, id: &str, now: u64, text: &[u8]) -> Request {
+    Request::Put { to: to.into(), from: name(from), site, id: id.into(), now, bytes: text.into() }
 }
 
 pub fn read(name: &str, after: u64, count: usize) -> Request {

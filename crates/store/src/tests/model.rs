@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::desk::{Bytes, Desk, claim, delete, put, read};
+use super::desk::{Bytes, Desk, claim, delete, put_from, read};
 use super::oracle::Oracle;
 use crate::{Answer, Bounds, Request};
 
@@ -26,6 +26,7 @@ enum Step {
     Put {
         to: usize,
         from: usize,
+        site: Option<u64>,
         id: u8,
         size: usize,
     },
@@ -56,8 +57,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (name.clone(), any::<bool>(), 0..3u8).prop_map(|(name, shown, fresh)| Step::Claim { name, shown, fresh }),
         1 => name.clone().prop_map(|name| Step::Seen { name }),
         1 => name.clone().prop_map(|name| Step::Has { name }),
-        16 => (name.clone(), name.clone(), 0..6u8, 0..400usize)
-            .prop_map(|(to, from, id, size)| Step::Put { to, from, id, size }),
+        16 => (name.clone(), name.clone(), prop::option::of(1..4u64), 0..6u8, 0..400usize)
+            .prop_map(|(to, from, site, id, size)| Step::Put { to, from, site, id, size }),
         3 => (name.clone(), 0..30usize, 0..6usize)
             .prop_map(|(name, after, count)| Step::Read { name, after, count }),
         5 => (name, 0..30usize).prop_map(|(name, which)| Step::Delete { name, which }),
@@ -104,8 +105,8 @@ impl Trial {
             }
             Step::Seen { name } => Request::Seen { name: NAMES[name].into(), now: self.now },
             Step::Has { name } => Request::Has { name: NAMES[name].into() },
-            Step::Put { to, from, id, size } => {
-                put(NAMES[to], NAMES[from], &id.to_string(), self.now, &vec![id; size])
+            Step::Put { to, from, site, id, size } => {
+                put_from(site, NAMES[to], NAMES[from], &id.to_string(), self.now, &vec![id; size])
             }
             Step::Read { name, after, count } => read(NAMES[name], number(after), count),
             Step::Delete { name, which } => delete(NAMES[name], number(which)),

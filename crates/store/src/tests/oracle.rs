@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{MAIL_BYTES, SEEN_LAG_MS, SENDER_SHARE};
+use crate::limits::{MAIL_BYTES, SEEN_LAG_MS, SENDER_SHARE, SITE_SHARE};
 use crate::{Answer, Bound, Bounds, Mail, Name, Request};
 
 /// All that a store should know.
@@ -19,6 +19,8 @@ struct Known {
     seen: u64,
     seen_on_disk: u64,
     mails: Vec<Mail>,
+    /// Where those of these numbers have come from, as far as the store knows.
+    sites: BTreeMap<u64, u64>,
 }
 
 impl Oracle {
@@ -28,7 +30,10 @@ impl Oracle {
 
     /// The store was closed and opened.
     pub fn reopen(&mut self) {
-        self.names.values_mut().for_each(|known| known.seen = known.seen_on_disk);
+        for known in self.names.values_mut() {
+            known.seen = known.seen_on_disk;
+            known.sites.clear();
+        }
     }
 
     /// Names, mails and bytes.
@@ -53,14 +58,14 @@ impl Oracle {
                 None
             }
             Request::Has { name } => Some(Answer::Known(self.names.contains_key(name))),
-            Request::Put { to, from, id, now, bytes } => {
+            Request::Put { to, from, site, id, now, bytes } => {
                 let number = match answer {
                     Some(Answer::Stored { number }) => *number,
                     _ => u64::MAX,
                 };
                 let mail =
                     Mail { number, from: from.clone(), id: id.clone(), time: *now, bytes: bytes.clone() };
-                Some(self.put(to, mail))
+                Some(self.put(to, mail, *site))
             }
             Request::Read { name, after, count } => {
                 let mails = self.names.get(name).map_or(&[][..], |known| &known.mails);
@@ -95,6 +100,7 @@ impl Oracle {
                     seen: now,
                     seen_on_disk: now,
                     mails: Vec::new(),
+                    sites: BTreeMap::new(),
                 };
                 self.names.insert(name.key.clone(), known);
                 Answer::Claimed { claim: fresh.into(), mails: 0, is_new: true }
@@ -102,8 +108,8 @@ impl Oracle {
         }
     }
 
-    fn put(&mut self, to: &str, mail: Mail) -> Answer {
-        let in_all = self.sizes().2;
+    fn put(&mut self, to: &str, mail: Mail, site: Option<u64>) -> Answer {
+        let (in_all, of_site) = (self.sizes().2, site.map(|site| self.of_site(site)));
         let Some(known) = self.names.get_mut(to) else { return Answer::NoSuchName };
         let same = |other: &&Mail| other.from.key == mail.from.key && other.id == mail.id;
         if let Some(other) = known.mails.iter().find(same) {
@@ -115,6 +121,8 @@ impl Oracle {
         let per_name = u64::from(self.bounds.mails_per_name);
         let full = if in_all + more > self.bounds.bytes {
             Some(Bound::Store)
+        } else if of_site.is_some_and(|bytes| bytes + more > self.bounds.bytes / SITE_SHARE) {
+            Some(Bound::Site)
         } else if known.mails.len() as u64 >= per_name {
             Some(Bound::Mails)
         } else if bytes(to, &known.mails) + more > self.bounds.bytes_per_name {
@@ -132,8 +140,18 @@ impl Oracle {
         assert!(mail.number > self.highest, "no number is given twice, and all grow");
         self.highest = mail.number;
         let number = mail.number;
+        known.sites.extend(site.map(|site| (number, site)));
         known.mails.push(mail);
         Answer::Stored { number }
+    }
+
+    /// Bytes of mail that has come from a site.
+    fn of_site(&self, site: u64) -> u64 {
+        let from_there = |known: &Known| -> Vec<Mail> {
+            let is_it = |mail: &&Mail| known.sites.get(&mail.number) == Some(&site);
+            known.mails.iter().filter(is_it).cloned().collect()
+        };
+        self.names.iter().map(|(to, known)| bytes(to, &from_there(known))).sum()
     }
 
     fn sweep(&mut self, now: u64) -> Answer {

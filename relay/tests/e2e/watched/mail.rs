@@ -41,7 +41,7 @@ pub fn mail_that_nobody_fetches(scene: &Scene) {
     eventually("no more is taken", || {
         number += 1;
         anna.say(&format!("!SEND bob {number} {}", "x".repeat(100)));
-        anna.hear("!").filter(|answer| answer == "!ERR MAILBOX_FULL bob")
+        anna.hear("!").filter(|answer| answer == "!ERR SERVER_FULL TryLater")
     });
     scene.fires("RelayMailNearFull", WARNING, || {});
     let bob = Person::to(relay.address());
