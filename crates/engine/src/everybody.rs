@@ -12,7 +12,7 @@ use crate::group::Handle;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::{Member, Outbox, Tally, Tick};
 
-/// Names, presence, messages and rendezvous of all shards, behind one lock, which payloads of base clients never take, and others only while somebody is silent.
+/// Names, presence, messages and rendezvous of all shards, behind one lock, which payloads of base clients never take, and others' only if their sender is awaited.
 ///
 /// An engine that holds a session's entry of the [`Directory`](crate::Directory) may take this lock; never the other way round.
 pub struct Everybody {

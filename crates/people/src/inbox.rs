@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use wire::MessageId;
 
-use crate::limits::{QUEUE, QUEUE_SHARE, WINDOW};
+use crate::limits::{QUEUE, QUEUE_SHARE, SILENCE_MS, TRIES, TRIES_MS, WINDOW};
 use crate::name::Name;
-use crate::parties::Site;
+use crate::parties::{Badge, Site};
 use crate::people::Key;
 use crate::signals::Signals;
 
@@ -54,6 +54,21 @@ pub(crate) struct Flight {
     pub since: u64,
     /// How often.
     pub tries: usize,
+    /// When it was last sent.
+    pub sent: u64,
+}
+
+impl Flight {
+    /// Its first time is to come.
+    pub fn new(letter: Letter, serial: u64, now: u64) -> Self {
+        Self { letter, serial, since: now, tries: 0, sent: now }
+    }
+
+    /// When it is to be looked at again.
+    pub fn due(&self) -> u64 {
+        let last = TRIES_MS[self.tries.saturating_sub(1)] + SILENCE_MS;
+        self.since + TRIES_MS[..TRIES].get(self.tries).copied().unwrap_or(last)
+    }
 }
 
 /// **The head of a recipient's queue.** Its tail is in the store, if there is any; then nothing joins the head but what is read
@@ -68,11 +83,17 @@ pub(crate) struct Inbox {
     /// The last number read.
     pub read: u64,
     is_silent: bool,
+    /// It is noted when it says something.
+    is_awaited: bool,
+    /// When it last did while that was noted.
+    heard: Option<u64>,
+    /// What the session wears that it belongs to.
+    badge: Arc<Badge>,
     /// Another number each time that it comes or falls silent: what was asked for before does not count any more.
     pub life: u64,
     /// When what was under way was last sent anew.
     pub renewed: Option<u64>,
-    /// Where all who are silent are counted, and what is on its way to anybody.
+    /// Where all who are silent and awaited are counted, and what is on its way to anybody.
     signals: Arc<Signals>,
     /// What of it is counted there.
     counted: usize,
@@ -80,7 +101,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     /// Empty, but for what is in the store.
-    pub fn new(has_more: bool, life: u64, signals: Arc<Signals>) -> Self {
+    pub fn new(has_more: bool, life: u64, (badge, signals): (Arc<Badge>, Arc<Signals>)) -> Self {
         Self {
             flights: Vec::new(),
             queue: VecDeque::new(),
@@ -88,6 +109,9 @@ impl Inbox {
             is_reading: false,
             read: 0,
             is_silent: false,
+            is_awaited: false,
+            heard: None,
+            badge,
             life,
             renewed: None,
             signals,
@@ -96,6 +120,7 @@ impl Inbox {
     }
 
     /// True if it does not acknowledge what it is sent; nothing more is sent before it is heard of.
+    #[cfg(test)]
     pub fn is_silent(&self) -> bool {
         self.is_silent
     }
@@ -104,7 +129,44 @@ impl Inbox {
         if self.is_silent != is_silent {
             self.is_silent = is_silent;
             self.signals.count_silent(is_silent);
+            self.set_awaited(is_silent);
         }
+    }
+
+    /// True if it is to be noted when it says something.
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    pub fn set_awaited(&mut self, is_awaited: bool) {
+        if self.is_awaited != is_awaited {
+            self.is_awaited = is_awaited;
+            self.badge.set_awaited(is_awaited);
+            self.signals.count_awaited(is_awaited);
+        }
+    }
+
+    /// It belongs to the session that wears this.
+    pub fn belong_to(&mut self, badge: &Arc<Badge>) {
+        let is_awaited = self.is_awaited;
+        self.set_awaited(false);
+        self.badge = Arc::clone(badge);
+        self.set_awaited(is_awaited);
+    }
+
+    /// It says something. True if it was silent.
+    pub fn hear(&mut self, now: u64) -> bool {
+        self.heard = Some(now);
+        let was_silent = self.is_silent;
+        self.set_silent(false);
+        self.set_awaited(false);
+        was_silent
+    }
+
+    /// True if a message may be sent once more: not all times are over, or it has spoken since the last of them, which is no silence.
+    pub fn may_try(&self, flight: &Flight) -> bool {
+        let has_spoken = self.heard.is_some_and(|heard| heard >= flight.sent);
+        flight.tries < TRIES || flight.tries == TRIES && has_spoken
     }
 
     pub fn len(&self) -> usize {
@@ -175,7 +237,11 @@ impl Inbox {
         letter
     }
 
-    pub fn flight(&mut self, serial: u64) -> Option<&mut Flight> {
+    pub fn flight(&self, serial: u64) -> Option<&Flight> {
+        self.flights.iter().find(|flight| flight.serial == serial)
+    }
+
+    pub fn flight_mut(&mut self, serial: u64) -> Option<&mut Flight> {
         self.flights.iter_mut().find(|flight| flight.serial == serial)
     }
 
@@ -222,6 +288,7 @@ impl Drop for Inbox {
     /// Whatever becomes of it, it is counted no more.
     fn drop(&mut self) {
         self.set_silent(false);
+        self.set_awaited(false);
         self.empty();
     }
 }

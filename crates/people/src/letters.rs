@@ -7,7 +7,7 @@ use crate::People;
 use crate::desk::Question;
 use crate::figures::Outcome;
 use crate::inbox::{Flight, Full, Letter, Origin};
-use crate::limits::{AGAIN_MS, READ, SILENT_MS, TRIES_MS};
+use crate::limits::{AGAIN_MS, READ, TRIES};
 use crate::name::Name;
 use crate::outcomes::{Fate, Mark};
 use crate::parties::{Address, Place, SessionId, Site, Turn};
@@ -117,7 +117,7 @@ impl<A: Address, G: Place> People<A, G> {
     pub(crate) fn pump(&mut self, to: &Key, turn: &mut Turn<'_, A>) {
         while let Some(letter) = self.persons.get_mut(to).and_then(|person| person.inbox.next()) {
             let serial = self.serial();
-            let flight = Flight { letter, serial, since: turn.now.tick, tries: 0 };
+            let flight = Flight::new(letter, serial, turn.now.tick);
             if let Some(person) = self.persons.get_mut(to) {
                 person.inbox.fly(flight);
             }
@@ -139,27 +139,26 @@ impl<A: Address, G: Place> People<A, G> {
     fn launch(&mut self, to: &Key, serial: u64, turn: &mut Turn<'_, A>) {
         let Some(person) = self.persons.get_mut(to) else { return };
         let Some(session) = self.sessions.get(&person.session) else { return };
-        let Some(flight) = person.inbox.flight(serial) else { return };
+        let Some(flight) = person.inbox.flight_mut(serial) else { return };
         let Letter { from, id, time, bytes, .. } = &flight.letter;
         turn.post.tell(session.address, Notice::Message { from: &from.shown, id: *id, time: *time, bytes });
         flight.tries += 1;
-        let pause = TRIES_MS.get(flight.tries).copied().unwrap_or(SILENT_MS);
-        let due = flight.since + pause;
-        self.timers.add(turn.shard, due, Job::Try { to: to.clone(), serial });
+        flight.sent = turn.now.tick;
+        self.timers.add(turn.shard, flight.due(), Job::Try { to: to.clone(), serial });
+        if flight.tries == TRIES {
+            person.inbox.set_awaited(true);
+        }
     }
 
     /// A message was sent a while ago, and may not have been acknowledged.
     pub(crate) fn try_again(&mut self, to: &Key, serial: u64, turn: &mut Turn<'_, A>) {
-        let now = turn.now.tick;
-        let Some(flight) = self.persons.get_mut(to).and_then(|person| person.inbox.flight(serial)) else {
-            return;
-        };
-        let due = flight.since + TRIES_MS.get(flight.tries).copied().unwrap_or(SILENT_MS);
-        if now < due {
+        let Some(inbox) = self.persons.get(to).map(|person| &person.inbox) else { return };
+        let Some(flight) = inbox.flight(serial) else { return };
+        if turn.now.tick < flight.due() {
             // It has been sent to another address since.
             return;
         }
-        if flight.tries < TRIES_MS.len() {
+        if inbox.may_try(flight) {
             self.figures.tries += 1;
             self.launch(to, serial, turn);
         } else {
@@ -175,13 +174,14 @@ impl<A: Address, G: Place> People<A, G> {
         self.keep(&name, letters, turn);
     }
 
-    /// A recipient that was silent is heard of.
+    /// A recipient that is awaited is heard of: if it was silent, mail comes to it.
     pub(crate) fn wake(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
-        let Some(person) = self.persons.get_mut(name).filter(|person| person.inbox.is_silent()) else {
+        let Some(person) = self.persons.get_mut(name).filter(|person| person.inbox.is_awaited()) else {
             return;
         };
-        person.inbox.set_silent(false);
-        self.pump(name, turn);
+        if person.inbox.hear(turn.now.tick) {
+            self.pump(name, turn);
+        }
     }
 
     /// A recipient is somewhere else now: what it has not acknowledged is sent there, as if for the first time, unless that has just

@@ -9,15 +9,19 @@ pub const MARKS_IN_A_ROW: usize = 4;
 /// Messages that a recipient has been sent and has not acknowledged, at most. (`protocol.md`)
 pub const WINDOW: usize = 8;
 
-/// When a message is sent, after the first time, in milliseconds. (`protocol.md`)
-pub const TRIES_MS: [u64; 4] = [0, 500, 1000, 2000];
+/// When a message is sent, after the first time, in milliseconds. (`protocol.md`) The last time is for who has said something since the
+/// one before, and so is not silent: its acknowledgement may have been lost. That is once, so that each message has an outcome.
+pub const TRIES_MS: [u64; 5] = [0, 500, 1000, 2000, 3000];
+
+/// How often it is sent to who says nothing.
+pub const TRIES: usize = TRIES_MS.len() - 1;
 
 /// How long what is under way is not sent once more to a recipient that registers or moves again, in milliseconds: else whoever does so
 /// all the time has itself, or whoever it forges, sent hundreds of times what it says.
 pub const AGAIN_MS: u64 = 500;
 
-/// A recipient that has not acknowledged by then is silent: a second after the last try, in milliseconds. (`protocol.md`)
-pub const SILENT_MS: u64 = 3000;
+/// A recipient that has not acknowledged so long after the last try is silent, in milliseconds. (`protocol.md`)
+pub const SILENCE_MS: u64 = 1000;
 
 /// Messages of one recipient that wait in memory, at most, beside the mail that was read for it: those of a turn of many senders.
 /// Beyond, the last one of the site that has most makes room, or the new one is not accepted; its sender repeats it.
@@ -85,6 +89,6 @@ pub const SEEN_MS: u64 = 12 * 3_600_000;
 /// Names that the store hears of at once, at most: a fraction of what may wait for it.
 pub const SEEN_AT_ONCE: usize = 4096;
 
-const _: () = assert!(SILENT_MS > TRIES_MS[TRIES_MS.len() - 1]);
+const _: () = assert!(TRIES_MS[TRIES] == TRIES_MS[TRIES - 1] + SILENCE_MS);
 const _: () = assert!(QUEUE / QUEUE_SHARE >= 1 && WINDOW <= QUEUE);
 const _: () = assert!(READ <= store::limits::READ_MAILS);

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wire::{Notice, Refusal};
@@ -19,18 +20,30 @@ pub trait Place: Clone + Eq + Hash + Debug {
     fn is_over(&self) -> bool;
 }
 
-/// The name that a session has now, for whoever has to say it without the lock of all.
+/// What is to be known of a session without the lock of all.
 #[derive(Debug, Default)]
-pub struct Badge(Mutex<Option<Arc<str>>>);
+pub struct Badge {
+    name: Mutex<Option<Arc<str>>>,
+    is_awaited: AtomicBool,
+}
 
 impl Badge {
-    /// The name, as its owner writes it.
+    /// The name that it has now, as its owner writes it.
     pub fn name(&self) -> Option<Arc<str>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True if it matters that its owner says something, whatever it is: it is silent, or has just been sent something for the last time.
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Relaxed)
     }
 
     pub(crate) fn wear(&self, name: Option<Arc<str>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    pub(crate) fn set_awaited(&self, is_awaited: bool) {
+        self.is_awaited.store(is_awaited, Ordering::Relaxed);
     }
 }
 

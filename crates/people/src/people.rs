@@ -172,8 +172,8 @@ impl<A: Address, G: Place> People<A, G> {
         self.sessions.remove(&id);
     }
 
-    /// A session has said something, whatever it is: mail comes to who was silent. Needless unless
-    /// [`Signals::is_anybody_silent`].
+    /// A session has said something, whatever it is: mail comes to who was silent. Needless unless it
+    /// [is awaited](Badge::is_awaited).
     pub fn hear(&mut self, id: SessionId, turn: &mut Turn<'_, A>) {
         let name = self.sessions.get(&id).and_then(|session| session.name.clone());
         if let Some(name) = name {

@@ -129,17 +129,19 @@ impl<A: Address, G: Place> People<A, G> {
         }
         let shown = Arc::clone(&name.shown);
         let life = self.serial();
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let badge = Arc::clone(&session.badge);
+        session.name = Some(name.key.clone());
+        badge.wear(Some(Arc::clone(&name.shown)));
+        let (address, shard, group) = (session.address, session.shard, session.group.clone());
         let person = self.persons.entry(name.key.clone()).or_insert_with(|| Person {
             shown: Arc::clone(&shown),
             claim,
             session: id,
-            inbox: Inbox::new(mails > 0, life, Arc::clone(&self.signals)),
+            inbox: Inbox::new(mails > 0, life, (Arc::clone(&badge), Arc::clone(&self.signals))),
         });
+        person.inbox.belong_to(&badge);
         (person.session, person.shown, person.claim) = (id, shown, claim);
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.name = Some(name.key.clone());
-        session.badge.wear(Some(Arc::clone(&name.shown)));
-        let (address, shard, group) = (session.address, session.shard, session.group.clone());
         turn.post.tell(address, Notice::Registered(&name.shown, claim));
         if mails > 0 {
             turn.post.tell(address, Notice::Mail(mails));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 pub struct Signals {
     answers: AtomicBool,
     silent: AtomicU32,
+    awaited: AtomicU32,
     arrivals: AtomicU32,
     under_way: Apart,
 }
@@ -28,10 +29,10 @@ impl Signals {
         self.answers.load(Ordering::Acquire) || self.arrivals.load(Ordering::Acquire) > 0
     }
 
-    /// True if somebody is silent whose mail waits to be heard of.
+    /// True if anybody's [`Badge::is_awaited`](crate::Badge::is_awaited).
     #[inline]
-    pub fn is_anybody_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed) > 0
+    pub fn is_anybody_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed) > 0
     }
 
     /// The answers are about to be taken.
@@ -45,11 +46,12 @@ impl Signals {
 
     /// One more recipient is silent, or one less.
     pub(crate) fn count_silent(&self, is_silent: bool) {
-        if is_silent {
-            self.silent.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.silent.fetch_sub(1, Ordering::Relaxed);
-        }
+        count(&self.silent, is_silent);
+    }
+
+    /// It matters whether one more recipient says something, or one less.
+    pub(crate) fn count_awaited(&self, is_awaited: bool) {
+        count(&self.awaited, is_awaited);
     }
 
     pub(crate) fn under_way(&self) -> u64 {
@@ -64,5 +66,13 @@ impl Signals {
 
     pub(crate) fn set_arrivals(&self, count: usize) {
         self.arrivals.store(count as u32, Ordering::Release);
+    }
+}
+
+fn count(of: &AtomicU32, is_more: bool) {
+    if is_more {
+        of.fetch_add(1, Ordering::Relaxed);
+    } else {
+        of.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -109,17 +109,18 @@ impl Engine {
         }
     }
 
-    /// Somebody speaks: mail comes to who was silent.
+    /// Somebody speaks: mail comes to who was silent. Only who is awaited itself takes the lock for that.
     #[inline]
     pub(super) fn tell_heard(&mut self, key: usize, outbox: &mut Outbox) {
-        if self.everybody.signals().is_anybody_silent() {
+        if self.everybody.signals().is_anybody_awaited() {
             self.tell_heard_now(key, outbox);
         }
     }
 
     #[cold]
     fn tell_heard_now(&mut self, key: usize, outbox: &mut Outbox) {
-        if let Some(id) = self.known(key).map(|person| person.id) {
+        let awaited = self.known(key).filter(|person| person.badge.is_awaited());
+        if let Some(id) = awaited.map(|person| person.id) {
             self.with_people(outbox, |people, turn| people.hear(id, turn));
         }
     }

@@ -50,6 +50,47 @@ fn it_is_tried_as_often_as_the_protocol_says_and_then_kept() {
     assert!(told[0].1.starts_with("!MSG anna 9 "), "what is new goes directly again: {told:?}");
 }
 
+/// Not to have acknowledged is no silence: its acknowledgements may be lost.
+#[test]
+fn who_has_said_something_since_the_last_try_is_tried_once_more() {
+    let message = format!("!MSG anna 7 {UNIX} x");
+    let spoken = |moments: &[u64]| {
+        let mut world = pair();
+        world.say(0, "!SEND bob 7 x");
+        for moment in moments {
+            world.pass(moment - world.now);
+            world.hear(1);
+        }
+        world.pass(2999 - world.now);
+        world.assert_counted();
+        let told = [world.pass(1), world.pass(999), world.pass(1)];
+        world.assert_counted();
+        (world, told)
+    };
+    let (tried, stored) = (vec![to(1, &message)], vec![to(0, "!STORED bob 7")]);
+    assert_eq!(spoken(&[2500]).1, [tried.clone(), vec![], stored.clone()]);
+    assert_eq!(spoken(&[2500, 2700, 2900]).1, [tried.clone(), vec![], stored.clone()]);
+    assert_eq!(spoken(&[1500]).1, [stored.clone(), vec![], vec![]], "before the last try");
+    let (mut world, told) = spoken(&[2500]);
+    assert_eq!((told[0].clone(), world.people.figures().silent), (tried, 1));
+    world.hear(1);
+    assert_eq!(world.heard(), [to(1, &message)], "from then on whatever it says brings its mail");
+}
+
+/// It ends, however much is said by who never acknowledges.
+#[test]
+fn who_says_much_and_acknowledges_nothing_has_it_kept() {
+    let mut world = pair();
+    world.say(0, "!SEND bob 7 x");
+    let mut told = Vec::new();
+    for _ in 0..399 {
+        told.extend(world.pass(10));
+        world.hear(1);
+    }
+    assert_eq!(told.len(), 4);
+    assert_eq!(world.pass(10), [to(0, "!STORED bob 7")]);
+}
+
 /// In a system that this one follows the "retries" resent nothing, and mail was deleted before it was acknowledged.
 #[test]
 fn mail_is_kept_until_it_is_acknowledged() {
@@ -224,6 +265,30 @@ fn a_store_that_has_too_much_to_do_loses_nothing() {
     world.pass(3000);
     world.drawer.lock().unwrap().is_busy = false;
     assert_eq!(world.say(0, "!SEND bob 7 x"), [to(0, "!STORED bob 7")], "its sender goes on");
+}
+
+/// Only what those say who are awaited themselves is worth the lock of all.
+#[test]
+fn who_is_awaited_wears_it() {
+    let mut world = pair();
+    let awaited = |world: &World| [0, 1, 2].map(|session: usize| world.badges[session].is_awaited());
+    let claim = world.ask(1, "!REG bob").remove(0).replace("!OK REG bob ", "");
+    world.say(0, "!SEND bob 7 x");
+    world.pass(1999);
+    assert_eq!(awaited(&world), [false; 3]);
+    world.pass(1);
+    assert_eq!(awaited(&world), [false, true, false], "after the last try");
+    world.hear(1);
+    assert_eq!(awaited(&world), [false; 3]);
+    world.pass(2000);
+    assert_eq!((awaited(&world), world.people.figures().silent), ([false, true, false], 1));
+    world.say(2, &format!("!REG bob {claim}"));
+    assert_eq!(awaited(&world), [false; 3], "it has gone to another session, which has spoken");
+    world.pass(10_000);
+    assert_eq!(awaited(&world), [false, false, true]);
+    world.leave(2);
+    assert_eq!(awaited(&world), [false; 3]);
+    world.assert_counted();
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl World {
         };
         let (now, fresh) = (self.moment(), self.fresh);
         let mut turn = Turn { now, shard, post: &mut self.said };
-        if self.people.signals.is_anybody_silent() {
+        if self.people.signals.is_anybody_awaited() && self.badges[session].is_awaited() {
             self.people.hear(id, &mut turn);
         }
         if let Err(refusal) = self.people.request(&request, caller, fresh, &mut turn) {
@@ -180,7 +180,9 @@ impl World {
     }
 
     pub fn hear(&mut self, session: usize) {
-        self.with_turn(0, |people, turn| people.hear(SessionId(session as u64), turn));
+        if self.badges[session].is_awaited() {
+            self.with_turn(0, |people, turn| people.hear(SessionId(session as u64), turn));
+        }
         self.turn();
     }
 
@@ -231,6 +233,9 @@ impl World {
     #[track_caller]
     pub fn assert_counted(&self) {
         let (figures, persons) = (self.people.figures(), &self.people.persons);
+        let awaited = persons.values().filter(|person| person.inbox.is_awaited()).count();
+        let badges = self.badges.iter().filter(|badge| badge.is_awaited()).count();
+        assert_eq!((awaited > 0, badges), (self.people.signals.is_anybody_awaited(), awaited));
         let silent = persons.values().filter(|person| person.inbox.is_silent()).count();
         let under_way = persons.values().map(|person| person.inbox.len()).sum::<usize>();
         let watching = self.people.sessions.values().filter(|session| session.watches).count();
