@@ -28,8 +28,8 @@ pub(crate) enum Question {
     Put { mark: Mark, to: Name, is_acknowledged: bool },
     /// Mail for somebody, in this life of its inbox.
     Read { to: Key, life: u64, asked: usize },
-    /// What is old.
-    Sweep,
+    /// What was old at this time.
+    Sweep { now: u64 },
 }
 
 /// The desk, and what it has been asked.
@@ -52,10 +52,10 @@ impl Counter {
         Ok(tag)
     }
 
-    /// Asks for something that is not answered. What there is no room for is no loss: it comes back as mail that is delivered
-    /// again, or as a name that is seen the next time.
-    pub fn tell(&mut self, request: Request) {
-        let _ = self.desk.ask(u64::MAX, request);
+    /// Asks for something that is not answered; false if there is no room for it. That is no loss: it comes back as mail that is
+    /// delivered again, or as a name that is seen the next time.
+    pub fn tell(&mut self, request: Request) -> bool {
+        self.desk.ask(u64::MAX, request).is_ok()
     }
 
     pub fn question_mut(&mut self, tag: usize) -> Option<&mut Question> {

@@ -80,13 +80,11 @@ pub const SITES: usize = 65_536;
 /// How often what has become old is looked for, in milliseconds.
 pub const SWEEP_MS: u64 = 60_000;
 
-/// How often the store is asked to do the same, in milliseconds: mail and names live for days.
+/// How often the store is asked to do the same, in milliseconds, after it has heard of all names that are online: mail and names live for
+/// days.
 pub const STORE_SWEEP_MS: u64 = 3_600_000;
 
-/// How often the store hears that a name is in use, in milliseconds: twice in the day that its own note may lag behind.
-pub const SEEN_MS: u64 = 12 * 3_600_000;
-
-/// Names that the store hears of at once, at most: a fraction of what may wait for it.
+/// Names that the store hears of at once, at most: a fraction of what may wait for it. The others wait for the next sweep of people.
 pub const SEEN_AT_ONCE: usize = 4096;
 
 const _: () = assert!(TRIES_MS[TRIES] == TRIES_MS[TRIES - 1] + SILENCE_MS);

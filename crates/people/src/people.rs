@@ -9,7 +9,7 @@ use wire::{Notice, Person as Request, Refusal, Token, Usage};
 use crate::desk::{Counter, Desk};
 use crate::figures::Figures;
 use crate::inbox::Inbox;
-use crate::limits::{SEEN_AT_ONCE, SEEN_MS, STORE_SWEEP_MS, SWEEP_MS};
+use crate::limits::{SEEN_AT_ONCE, STORE_SWEEP_MS, SWEEP_MS};
 use crate::outcomes::Outcomes;
 use crate::parties::{Address, Badge, Caller, Nobody, Now, Place, SessionId, Turn};
 use crate::quota::Quota;
@@ -45,10 +45,7 @@ pub struct People<A, G> {
     pub(crate) signals: Arc<Signals>,
     pub(crate) figures: Figures,
     pub(crate) quota: Quota,
-    /// Names of which the store is to hear that they are in use; those of the last round that have not come yet.
-    pub(crate) unseen: Vec<Key>,
-    seen: u64,
-    store_swept: u64,
+    round: Round,
     /// What is old is looked for, since somebody asked for something for the first time.
     is_swept: bool,
     serial: u64,
@@ -95,9 +92,7 @@ impl<A: Address, G: Place> People<A, G> {
             signals,
             figures: Figures::default(),
             quota: Quota::default(),
-            unseen: Vec::new(),
-            seen: 0,
-            store_swept: 0,
+            round: Round::default(),
             is_swept: false,
             serial: 0,
         }
@@ -260,22 +255,46 @@ impl<A: Address, G: Place> People<A, G> {
         self.outcomes.sweep(now);
         self.quota.sweep(now);
         self.rooms.sweep();
-        if now >= self.store_swept + STORE_SWEEP_MS {
-            self.store_swept = now;
-            self.sweep_store(turn);
-        }
-        self.tell_seen(turn.now);
+        self.go_round(turn.now);
     }
 
-    /// The store forgets names that nobody has seen for long.
-    fn tell_seen(&mut self, now: Now) {
-        if self.unseen.is_empty() && now.tick >= self.seen + SEEN_MS {
-            self.seen = now.tick;
-            self.unseen = self.persons.keys().cloned().collect();
+    /// The store forgets what is old, and names that nobody has used for long: not before it has heard of all that are online, and by
+    /// the time at which that began. So none of them is ever forgotten, whatever it takes to tell, and however soon names are.
+    fn go_round(&mut self, now: Now) {
+        if !self.round.is_on && now.tick >= self.round.tick + STORE_SWEEP_MS {
+            let unseen = self.persons.keys().cloned().collect();
+            self.round = Round { tick: now.tick, since: now.unix, unseen, is_on: true };
         }
-        let rest = self.unseen.len().saturating_sub(SEEN_AT_ONCE);
-        for name in self.unseen.split_off(rest) {
-            self.desk.tell(store::Request::Seen { name: (*name).into(), now: now.unix });
+        if !self.round.is_on {
+            return;
+        }
+        for _ in 0..SEEN_AT_ONCE {
+            let Some(name) = self.round.unseen.last() else { break };
+            if !self.see(&Arc::clone(name), now) {
+                return;
+            }
+            self.round.unseen.pop();
+        }
+        if self.round.unseen.is_empty() {
+            self.round.is_on = false;
+            self.sweep_store(self.round.since);
         }
     }
+
+    /// The store hears that a name is in use. False if it has too much to do.
+    pub(crate) fn see(&mut self, name: &Key, now: Now) -> bool {
+        self.desk.tell(store::Request::Seen { name: (**name).into(), now: now.unix })
+    }
+}
+
+/// What the store hears before it forgets anything.
+#[derive(Default)]
+struct Round {
+    /// When it began.
+    tick: u64,
+    /// The same in milliseconds since 1970.
+    since: u64,
+    /// Names that were online then, of which the store has not heard.
+    unseen: Vec<Key>,
+    is_on: bool,
 }

@@ -86,14 +86,16 @@ impl<A: Address, G: Place> People<A, G> {
             Question::Read { to, life, asked } => {
                 self.hear_of_mail(&to, life, asked, answer, turn);
             }
-            Question::Sweep if matches!(answer, Answer::Swept { more: true, .. }) => self.sweep_store(turn),
-            Question::Sweep => {}
+            Question::Sweep { now } if matches!(answer, Answer::Swept { more: true, .. }) => {
+                self.sweep_store(now);
+            }
+            Question::Sweep { .. } => {}
         }
     }
 
-    pub(crate) fn sweep_store(&mut self, turn: &mut Turn<'_, A>) {
+    pub(crate) fn sweep_store(&mut self, now: u64) {
         // Who has too much to do sweeps the next time.
-        let _ = self.desk.ask(Question::Sweep, Request::Sweep { now: turn.now.unix });
+        let _ = self.desk.ask(Question::Sweep { now }, Request::Sweep { now });
     }
 
     fn hear_of_claim(&mut self, id: SessionId, name: &Name, answer: &Answer, turn: &mut Turn<'_, A>) {
@@ -170,6 +172,7 @@ impl<A: Address, G: Place> People<A, G> {
         let Ok(name) = self.name_of(id) else { return };
         self.leave_room(id, News::Offline, turn);
         self.stop_waiting(id);
+        self.see(&name.key, turn.now);
         if let Some(mut person) = self.persons.remove(&name.key) {
             self.keep(&name, person.inbox.empty(), turn);
         }

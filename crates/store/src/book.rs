@@ -20,6 +20,9 @@ pub struct Book {
     pub next: u64,
     /// From here on no number is reserved on disk.
     pub reserved: u64,
+    /// It was read anew: what it had heard of names since they were last written is lost, so that none is forgotten before it has heard
+    /// that again.
+    pub is_anew: bool,
     hasher: RandomState,
 }
 

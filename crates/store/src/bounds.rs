@@ -41,6 +41,12 @@ impl Bounds {
         u64::from(self.mails_per_name.min(limits::MOST_MAILS_PER_NAME))
     }
 
+    /// How far the time on disk at which a name was last seen may lag behind, milliseconds.
+    pub(crate) fn seen_lag(&self) -> u64 {
+        let ttl = u64::try_from(self.name_ttl.as_millis()).unwrap_or(u64::MAX);
+        limits::SEEN_LAG_MS.min(ttl / limits::SEEN_LAG_SHARE)
+    }
+
     /// True if what is of that time has become too old.
     pub(crate) fn is_past(limit: Duration, time: u64, now: u64) -> bool {
         u128::from(now.saturating_sub(time)) >= limit.as_millis().max(1)

@@ -31,6 +31,10 @@ pub const SWEEP_ROWS: usize = 10_000;
 /// [`Bounds::name_ttl`](crate::Bounds::name_ttl) of many. So being seen costs a commit a day.
 pub const SEEN_LAG_MS: u64 = 24 * 3600 * 1000;
 
+/// The part of a [`Bounds::name_ttl`](crate::Bounds::name_ttl) of few days that it may, after which a name that was in use when the process was
+/// killed is still kept for most of its time: one of so many.
+pub const SEEN_LAG_SHARE: u64 = 4;
+
 /// What a mail counts for beside its texts and bytes: what the index in memory and the page on disk need for it, in bytes.
 /// An empty message must not be free.
 pub const MAIL_BYTES: u64 = 64;

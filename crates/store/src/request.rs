@@ -70,7 +70,8 @@ pub enum Request {
         number: u64,
     },
     /// Forget names not seen for [`Bounds::name_ttl`](crate::Bounds::name_ttl), with their mail, and mail older than
-    /// [`Bounds::age`](crate::Bounds::age). [`Answer::Swept`].
+    /// [`Bounds::age`](crate::Bounds::age). [`Answer::Swept`]. The first one after the disk has failed forgets nothing: what was said of names in use
+    /// may be lost. So say it before each sweep.
     Sweep {
         /// The time.
         now: u64,

@@ -89,11 +89,11 @@ impl<'t> Turn<'t> {
         self.note_seen(name, now, false)
     }
 
-    /// Writes only what is news, or has been for a day.
+    /// Writes only what is news, or has been for a while.
     fn note_seen(&mut self, name: &str, now: u64, is_news: bool) -> Result<()> {
         let Some(entry) = self.book.names.get_mut(name) else { return Ok(()) };
         entry.seen = entry.seen.max(now);
-        if is_news || entry.seen - entry.seen_on_disk >= limits::SEEN_LAG_MS {
+        if is_news || entry.seen - entry.seen_on_disk >= self.bounds.seen_lag() {
             entry.seen_on_disk = entry.seen;
             self.names.insert(name, (&*entry.shown, &*entry.claim, entry.seen))?;
             self.changed = true;
@@ -171,6 +171,9 @@ impl<'t> Turn<'t> {
     }
 
     fn sweep(&mut self, now: u64) -> Result<Answer> {
+        if std::mem::take(&mut self.book.is_anew) {
+            return Ok(Answer::Swept { names: 0, mails: 0, more: false });
+        }
         let (mut names, mut mails) = (0, 0);
         for (name, numbers) in self.book.abandoned(self.bounds, now, limits::SWEEP_ROWS) {
             if names + mails >= limits::SWEEP_ROWS {

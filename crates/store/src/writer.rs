@@ -84,6 +84,7 @@ impl Home {
             return Ok(());
         }
         let (database, mut book) = disk::open(&self.source, &self.path)?;
+        book.is_anew = true;
         for (name, number) in &deleted.mails {
             book.remove(name, *number);
         }

@@ -71,6 +71,48 @@ fn a_site_takes_no_more_new_names_than_so_many() {
     assert_ne!(world.ask(0, "!REG new"), [full]);
 }
 
+/// However short it is, the time to live begins when a name goes offline.
+#[test]
+fn a_name_that_is_online_or_was_lately_is_not_forgotten() {
+    let hour = crate::limits::STORE_SWEEP_MS;
+    let bounds = store::Bounds { name_ttl: std::time::Duration::from_millis(hour / 2), ..Default::default() };
+    let mut world = World::with(2, crate::Settings::default(), bounds);
+    let claim = world.register(0, "anna");
+    world.register(1, "bob");
+    let names = |world: &World| world.drawer.lock().unwrap().store.figures().names;
+    for _ in 0..60 {
+        world.pass(hour / 2);
+        assert_eq!(names(&world), 2);
+    }
+    // It goes some minutes before the next sweep, and comes back after it.
+    world.pass(hour - world.now % hour - hour / 10);
+    world.leave(0);
+    world.pass(hour / 5);
+    let told = world.ask(0, &format!("!REG anna {claim}"));
+    assert_eq!((told, names(&world)), (vec![format!("!OK REG anna {claim}")], 2));
+    world.leave(0);
+    world.pass(2 * hour);
+    assert_eq!(names(&world), 1, "that was long enough");
+}
+
+/// As many as are told in some minutes, by a store that has too much to do.
+#[test]
+fn the_store_forgets_nothing_before_it_has_heard_of_all_who_are_online() {
+    const PEOPLE: usize = crate::limits::SEEN_AT_ONCE + 500;
+    let hour = crate::limits::STORE_SWEEP_MS;
+    let bounds = store::Bounds { name_ttl: std::time::Duration::from_millis(1), ..Default::default() };
+    let mut world = World::with(PEOPLE, crate::Settings::default(), bounds);
+    (0..PEOPLE).for_each(|session| drop(world.register(session, &format!("n{session}"))));
+    let names = |world: &World| world.drawer.lock().unwrap().store.figures().names;
+    world.leave(0);
+    world.drawer.lock().unwrap().is_busy = true;
+    world.pass(2 * hour);
+    world.drawer.lock().unwrap().is_busy = false;
+    assert_eq!(names(&world), PEOPLE as u64);
+    world.pass(hour);
+    assert_eq!(names(&world), PEOPLE as u64 - 1, "of the one who has gone it has not heard");
+}
+
 /// Who chooses its claim has the name even if the relay ends before it answers.
 #[test]
 fn a_free_name_takes_the_claim_that_is_shown() {

@@ -228,6 +228,29 @@ fn being_seen_costs_a_commit_a_day() {
     assert_eq!(desk.ask(Request::Sweep { now: ttl + 2 * DAY }), swept(1));
 }
 
+/// Where names do not live for days, what is on disk lags behind for less than that.
+#[test]
+fn a_name_that_lives_for_an_hour_is_seen_on_disk_within_a_quarter() {
+    const MINUTE: u64 = 60_000;
+    let bounds = Bounds { name_ttl: Duration::from_millis(60 * MINUTE), ..Bounds::default() };
+    let bytes = Bytes::default();
+    let mut desk = Desk::on(bytes.source(), bounds).unwrap();
+    desk.ask(claim("bob", None, "B", 0));
+    for minute in 1..=500 {
+        desk.post(Request::Seen { name: "bob".into(), now: minute * MINUTE });
+    }
+    desk.ask(Request::Has { name: "bob".into() });
+    drop(desk);
+    let mut desk = Desk::on(bytes.source(), bounds).unwrap();
+    let swept = |names| Answer::Swept { names, mails: 0, more: false };
+    assert_eq!(
+        desk.ask(Request::Sweep { now: (495 + 59) * MINUTE }),
+        swept(0),
+        "it was seen at 495 at least"
+    );
+    assert_eq!(desk.ask(Request::Sweep { now: (500 + 60) * MINUTE }), swept(1));
+}
+
 #[test]
 fn the_spelling_last_claimed_is_kept() {
     let bytes = Bytes::default();

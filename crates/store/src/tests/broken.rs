@@ -4,12 +4,13 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use redb::StorageBackend;
 
 use super::desk::{Bytes, Desk, claim, delete, put, read};
 use crate::medium::{Medium, Source};
-use crate::{Answer, Bounds, Place};
+use crate::{Answer, Bounds, Place, Request};
 
 /// Bytes that can be told to fail.
 #[derive(Clone, Debug, Default)]
@@ -111,6 +112,26 @@ fn a_failure_of_the_disk_costs_what_was_asked_meanwhile() {
         goes_on(&mut desk, &first);
         assert!(desk.mails("bob").iter().all(|mail| mail.number != number), "what was delivered comes back");
     }
+}
+
+/// What the store had heard of it was not on the disk.
+#[test]
+fn a_name_in_use_is_not_forgotten_for_a_failure_of_the_disk() {
+    const HOUR: u64 = 3_600_000;
+    let bounds = Bounds { name_ttl: Duration::from_millis(8 * HOUR), ..Bounds::default() };
+    let flaky = Flaky::default();
+    let mut desk = Desk::on(flaky.source(), bounds).unwrap();
+    desk.ask(claim("bob", None, "B", 0));
+    desk.post(Request::Seen { name: "bob".into(), now: HOUR });
+    flaky.set(Some(Fault::Write(io::ErrorKind::StorageFull)));
+    assert_eq!(desk.ask(claim("eve", None, "E", HOUR)), Answer::Failed);
+    flaky.set(None);
+    let swept = |names| Answer::Swept { names, mails: 0, more: false };
+    let mut answers = std::iter::repeat_with(|| desk.ask(Request::Sweep { now: 8 * HOUR }));
+    assert_eq!(answers.find(|answer| *answer != Answer::Failed), Some(swept(0)));
+    desk.post(Request::Seen { name: "bob".into(), now: HOUR });
+    assert_eq!(desk.ask(Request::Sweep { now: 8 * HOUR }), swept(0), "it has been heard of again");
+    assert_eq!(desk.ask(Request::Sweep { now: 9 * HOUR }), swept(1));
 }
 
 #[test]

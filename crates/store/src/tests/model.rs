@@ -88,7 +88,7 @@ impl Trial {
             bytes: 4000,
             names: 4,
             age: Duration::from_millis(60 * HOUR),
-            name_ttl: Duration::from_millis(100 * HOUR),
+            name_ttl: Duration::from_millis(70 * HOUR),
         };
         let bytes = Bytes::default();
         let desk = Desk::on(bytes.source(), bounds).unwrap();

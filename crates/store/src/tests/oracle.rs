@@ -28,6 +28,11 @@ impl Oracle {
         Self { bounds, names: BTreeMap::new(), highest: 0 }
     }
 
+    /// A day, or a quarter of a time to live that is less than four.
+    fn lag(&self) -> u64 {
+        SEEN_LAG_MS.min(self.bounds.name_ttl.as_millis() as u64 / 4)
+    }
+
     /// The store was closed and opened.
     pub fn reopen(&mut self) {
         for known in self.names.values_mut() {
@@ -54,7 +59,8 @@ impl Oracle {
                 Some(self.claim(name, claim.as_deref(), fresh, *now))
             }
             Request::Seen { name, now } => {
-                self.names.get_mut(name).into_iter().for_each(|known| known.seen(*now, false));
+                let lag = self.lag();
+                self.names.get_mut(name).into_iter().for_each(|known| known.seen(*now, false, lag));
                 None
             }
             Request::Has { name } => Some(Answer::Known(self.names.contains_key(name))),
@@ -83,12 +89,13 @@ impl Oracle {
     }
 
     fn claim(&mut self, name: &Name, claim: Option<&str>, fresh: &str, now: u64) -> Answer {
+        let lag = self.lag();
         let is_full = self.names.len() >= self.bounds.names as usize;
         match self.names.get_mut(&name.key) {
             Some(known) if claim == Some(&*known.claim) => {
                 let is_news = known.shown != name.shown;
                 known.shown = name.shown.clone();
-                known.seen(now, is_news);
+                known.seen(now, is_news, lag);
                 Answer::Claimed { claim: known.claim.clone(), mails: known.mails.len() as u32, is_new: false }
             }
             Some(_) => Answer::Taken,
@@ -167,9 +174,9 @@ impl Oracle {
 }
 
 impl Known {
-    fn seen(&mut self, now: u64, is_news: bool) {
+    fn seen(&mut self, now: u64, is_news: bool, lag: u64) {
         self.seen = self.seen.max(now);
-        if is_news || self.seen - self.seen_on_disk >= SEEN_LAG_MS {
+        if is_news || self.seen - self.seen_on_disk >= lag {
             self.seen_on_disk = self.seen;
         }
     }
