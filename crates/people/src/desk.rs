@@ -22,8 +22,8 @@ pub trait Desk: Send {
 
 /// What an answer is for.
 pub(crate) enum Question {
-    /// Somebody wants this name.
-    Claim { session: SessionId, name: Name, site: Option<u64> },
+    /// Somebody wants this name. The site has taken a new one for it, which it gets back if it is not new.
+    Claim { session: SessionId, name: Name, quota: Option<u64> },
     /// A message is to be kept.
     Put { mark: Mark, to: Name, is_acknowledged: bool },
     /// Mail for somebody, in this life of its inbox.

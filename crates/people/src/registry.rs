@@ -32,27 +32,30 @@ impl<A: Address, G: Place> People<A, G> {
     ) -> Result<(), Refusal> {
         let name = Name::parse(name).map_err(|_| Refusal::BadName)?;
         let address = self.sessions[&id].address;
-        if let Some(person) = self.persons.get(&name.key).filter(|person| person.session == id) {
+        let own = self.persons.get(&name.key).filter(|person| person.session == id);
+        if let Some(person) = own.filter(|person| person.shown == name.shown) {
             turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
             // It may have been away, and have missed what it was sent.
             self.deliver_again(&name.key, turn);
             return Ok(());
         }
+        // Who has the name need not prove it to have it written in another way.
+        let claim = own.map(|person| person.claim).or(claim);
+        // Whoever comes for its own name is not kept from it by neighbours who want new ones.
         let site = site.bounded();
-        if site.is_some_and(|site| !self.quota.take(site, turn.now.tick)) {
-            return Err(Refusal::SiteFull);
-        }
+        let quota = site.filter(|&site| self.quota.take(site, turn.now.tick));
+        let may_be_new = quota.is_some() || site.is_none();
         // A free name takes the claim that is shown for it: who has chosen one has it whatever answer is lost.
-        let fresh = claim.unwrap_or(fresh);
+        let fresh = may_be_new.then(|| claim.unwrap_or(fresh).to_string().into());
         let request = Request::Claim {
             name: name.stored(),
             claim: claim.map(|claim| claim.to_string().into()),
-            fresh: fresh.to_string().into(),
+            fresh,
             now: turn.now.unix,
         };
-        let asked = self.desk.ask(Question::Claim { session: id, name, site }, request);
+        let asked = self.desk.ask(Question::Claim { session: id, name, quota }, request);
         if asked.is_err() {
-            site.into_iter().for_each(|site| self.quota.give_back(site));
+            quota.into_iter().for_each(|site| self.quota.give_back(site));
         }
         asked.map(drop).map_err(|_| Refusal::StoreFailed)
     }
@@ -74,9 +77,9 @@ impl<A: Address, G: Place> People<A, G> {
     /// What has been asked of the store is answered.
     pub(crate) fn hear_of(&mut self, question: Question, answer: Answer, turn: &mut Turn<'_, A>) {
         match question {
-            Question::Claim { session, name, site } => {
+            Question::Claim { session, name, quota } => {
                 if !matches!(answer, Answer::Claimed { is_new: true, .. }) {
-                    site.into_iter().for_each(|site| self.quota.give_back(site));
+                    quota.into_iter().for_each(|site| self.quota.give_back(site));
                 }
                 self.hear_of_claim(session, &name, &answer, turn);
             }
@@ -103,6 +106,7 @@ impl<A: Address, G: Place> People<A, G> {
         let address = session.address;
         let (claim, mails) = match answer {
             Answer::Claimed { claim, mails, .. } => (Token::parse(claim.as_bytes()), *mails),
+            Answer::Free => return turn.post.refuse(address, Refusal::SiteFull),
             Answer::NamesFull => return turn.post.refuse(address, Refusal::NamesFull),
             // It has asked twice before the first answer.
             Answer::Taken if session.name.as_ref() == Some(&name.key) => {

@@ -171,8 +171,12 @@ impl Post {
     fn register(&mut self) {
         for number in 0..NAMES {
             let name = Name { key: key(number), shown: key(number) };
-            let request =
-                Request::Claim { name, claim: None, fresh: "ABCDEFGHIJKLMNOPQRSTUVWXYZ".into(), now: 1 };
+            let request = Request::Claim {
+                name,
+                claim: None,
+                fresh: Some("ABCDEFGHIJKLMNOPQRSTUVWXYZ".into()),
+                now: 1,
+            };
             self.store.ask(number, request).expect("room");
         }
         let mut left = NAMES;

@@ -14,14 +14,14 @@ pub struct Name {
 /// What can be asked. Times (`now`) are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Whose is this name? [`Answer::Claimed`], [`Answer::Taken`] or [`Answer::NamesFull`].
+    /// Whose is this name? [`Answer::Claimed`], [`Answer::Taken`], [`Answer::Free`] or [`Answer::NamesFull`].
     Claim {
         /// Which, and how to show it from now on.
         name: Name,
         /// The claim that its owner shows, if any.
         claim: Option<Box<str>>,
-        /// Random, to become the claim if the name is free.
-        fresh: Box<str>,
+        /// Random, to become the claim if the name is free; none if it is to stay so.
+        fresh: Option<Box<str>>,
         /// The time.
         now: u64,
     },
@@ -83,7 +83,7 @@ impl Request {
     pub(crate) fn bytes(&self) -> usize {
         let texts = match self {
             Request::Claim { name, claim, fresh, .. } => {
-                name.bytes() + claim.as_deref().map_or(0, str::len) + fresh.len()
+                name.bytes() + [claim, fresh].into_iter().flatten().map(|text| text.len()).sum::<usize>()
             }
             Request::Seen { name, .. }
             | Request::Has { name }
@@ -146,6 +146,8 @@ pub enum Answer {
     },
     /// It is somebody else's.
     Taken,
+    /// It is nobody's, and stays so.
+    Free,
     /// There are as many names as may be.
     NamesFull,
     /// Whether there is such a name.

@@ -45,7 +45,9 @@ impl<'t> Turn<'t> {
     /// Does what is asked; `None` for what nobody waits for.
     pub fn answer(&mut self, request: &Request) -> Result<Option<Answer>> {
         Ok(Some(match request {
-            Request::Claim { name, claim, fresh, now } => self.claim(name, claim.as_deref(), fresh, *now)?,
+            Request::Claim { name, claim, fresh, now } => {
+                self.claim(name, claim.as_deref(), fresh.as_deref(), *now)?
+            }
             Request::Seen { name, now } => return self.seen(name, *now).map(|()| None),
             Request::Has { name } => Answer::Known(self.book.names.contains_key(name)),
             Request::Put { to, from, site, id, now, bytes } => {
@@ -60,9 +62,9 @@ impl<'t> Turn<'t> {
         }))
     }
 
-    fn claim(&mut self, name: &Name, claim: Option<&str>, fresh: &str, now: u64) -> Result<Answer> {
+    fn claim(&mut self, name: &Name, claim: Option<&str>, fresh: Option<&str>, now: u64) -> Result<Answer> {
         let Some(entry) = self.book.names.get_mut(&name.key) else {
-            return self.register(name, fresh, now);
+            return fresh.map_or(Ok(Answer::Free), |fresh| self.register(name, fresh, now));
         };
         if !claim.is_some_and(|claim| is_same(claim, &entry.claim)) {
             return Ok(Answer::Taken);

@@ -69,6 +69,34 @@ fn a_site_takes_no_more_new_names_than_so_many() {
         world.ask(0, "!DEREG");
     }
     assert_ne!(world.ask(0, "!REG new"), [full]);
+    assert_eq!(world.ask(0, "!REG newer"), [full]);
+    assert_eq!(
+        world.ask(0, &format!("!REG bob {claim}")),
+        [format!("!OK REG bob {claim}")],
+        "which neighbours cannot keep its owner from"
+    );
+}
+
+/// Others see what they write.
+#[test]
+fn a_name_is_shown_as_its_owner_last_wrote_it() {
+    let mut world = World::new(2);
+    (0..2).for_each(|session| world.enter(session, Some("x")));
+    let claim = world.register(0, "anna");
+    world.register(1, "bob");
+    world.ask(1, "!WATCH");
+    world.site = crate::Site { number: 7, is_trusted: false };
+    assert_eq!(world.ask(0, "!REG ANNA"), [format!("!OK REG ANNA {claim}")], "without a claim");
+    assert_eq!(world.ask(0, "!REG ANNA"), [format!("!OK REG ANNA {claim}")]);
+    assert_eq!(world.badges[0].name().as_deref(), Some("ANNA"));
+    assert_eq!(world.ask(1, "!PEERS"), ["!OK PEERS . ANNA=ONLINE bob=ONLINE"]);
+    assert_eq!(world.pass(100), [(1, "!PEER ANNA ONLINE".to_owned())]);
+    assert!(world.say(0, "!SEND bob 1 x")[0].1.starts_with("!MSG ANNA 1 "));
+    let wrong = "B".repeat(26);
+    assert_eq!(world.ask(0, &format!("!REG Anna {wrong}")), [format!("!OK REG Anna {claim}")]);
+    assert_eq!(world.people.figures().online, 2);
+    world.leave(0);
+    assert_eq!(world.ask(1, "!PEERS"), ["!OK PEERS . Anna=OFFLINE bob=ONLINE"]);
 }
 
 /// However short it is, the time to live begins when a name goes offline.

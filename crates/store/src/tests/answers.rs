@@ -259,7 +259,7 @@ fn the_spelling_last_claimed_is_kept() {
     let spelt = Request::Claim {
         name: Name { key: "bob".into(), shown: "Bob".into() },
         claim: Some("B".into()),
-        fresh: "X".into(),
+        fresh: Some("X".into()),
         now: 1,
     };
     assert_eq!(desk.ask(spelt), claimed("B", 0));

@@ -77,7 +77,8 @@ pub fn name(key: &str) -> Name {
 }
 
 pub fn claim(key: &str, claim: Option<&str>, fresh: &str, now: u64) -> Request {
-    Request::Claim { name: name(key), claim: claim.map(Into::into), fresh: fresh.into(), now }
+    let fresh = (!fresh.is_empty()).then(|| fresh.into());
+    Request::Claim { name: name(key), claim: claim.map(Into::into), fresh, now }
 }
 
 pub fn put(to: &str, from: &str, id: &str, now: u64, text: &[u8]) -> Request {

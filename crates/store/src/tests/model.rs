@@ -54,7 +54,7 @@ const NAMES: [&str; 5] = ["ann", "bob", "cat", "dan", "élodie"];
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let name = 0..NAMES.len();
     let step = prop_oneof![
-        4 => (name.clone(), any::<bool>(), 0..3u8).prop_map(|(name, shown, fresh)| Step::Claim { name, shown, fresh }),
+        4 => (name.clone(), any::<bool>(), 0..4u8).prop_map(|(name, shown, fresh)| Step::Claim { name, shown, fresh }),
         1 => name.clone().prop_map(|name| Step::Seen { name }),
         1 => name.clone().prop_map(|name| Step::Has { name }),
         16 => (name.clone(), name.clone(), prop::option::of(1..4u64), 0..6u8, 0..400usize)
@@ -101,7 +101,7 @@ impl Trial {
         let request = match *step {
             Step::Claim { name, shown, fresh } => {
                 let own = format!("{}-{fresh}", NAMES[name]);
-                claim(NAMES[name], shown.then_some(&own), &own, self.now)
+                claim(NAMES[name], shown.then_some(&own), if fresh == 3 { "" } else { &own }, self.now)
             }
             Step::Seen { name } => Request::Seen { name: NAMES[name].into(), now: self.now },
             Step::Has { name } => Request::Has { name: NAMES[name].into() },

@@ -56,7 +56,7 @@ impl Oracle {
     fn expected(&mut self, request: &Request, answer: Option<&Answer>) -> Option<Answer> {
         match request {
             Request::Claim { name, claim, fresh, now } => {
-                Some(self.claim(name, claim.as_deref(), fresh, *now))
+                Some(self.claim(name, claim.as_deref(), fresh.as_deref(), *now))
             }
             Request::Seen { name, now } => {
                 let lag = self.lag();
@@ -88,7 +88,7 @@ impl Oracle {
         }
     }
 
-    fn claim(&mut self, name: &Name, claim: Option<&str>, fresh: &str, now: u64) -> Answer {
+    fn claim(&mut self, name: &Name, claim: Option<&str>, fresh: Option<&str>, now: u64) -> Answer {
         let lag = self.lag();
         let is_full = self.names.len() >= self.bounds.names as usize;
         match self.names.get_mut(&name.key) {
@@ -99,8 +99,10 @@ impl Oracle {
                 Answer::Claimed { claim: known.claim.clone(), mails: known.mails.len() as u32, is_new: false }
             }
             Some(_) => Answer::Taken,
+            None if fresh.is_none() => Answer::Free,
             None if is_full => Answer::NamesFull,
             None => {
+                let fresh = fresh.unwrap_or_default();
                 let known = Known {
                     shown: name.shown.clone(),
                     claim: fresh.into(),
