@@ -45,6 +45,10 @@ pub const OUTCOMES: usize = 262_144;
 /// Names that are shown as offline in a group, at most. (`protocol.md`)
 pub const OFFLINE: usize = 1024;
 
+/// Names that are shown as offline in all groups together: some 30 MB. Beyond, those who have been so for the longest are not shown any more: who
+/// goes from group to group can be offline in each.
+pub const OFFLINE_IN_ALL: usize = 131_072;
+
 /// Bytes of a page of names, and of a message with news, at most. (`protocol.md`)
 pub const PAGE_BYTES: usize = 1200;
 
@@ -89,4 +93,5 @@ pub const SEEN_AT_ONCE: usize = 4096;
 
 const _: () = assert!(TRIES_MS[TRIES] == TRIES_MS[TRIES - 1] + SILENCE_MS);
 const _: () = assert!(QUEUE / QUEUE_SHARE >= 1 && WINDOW <= QUEUE);
+const _: () = assert!(OFFLINE <= OFFLINE_IN_ALL);
 const _: () = assert!(READ <= store::limits::READ_MAILS);

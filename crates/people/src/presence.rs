@@ -68,9 +68,7 @@ impl<A: Address, G: Place> People<A, G> {
         else {
             return;
         };
-        let room = self.rooms.open(&group);
-        room.come(&key, &shown, news);
-        let number = room.number;
+        let number = self.rooms.come(&group, (&key, &shown), news).number;
         self.announce(number, turn);
     }
 
@@ -78,9 +76,7 @@ impl<A: Address, G: Place> People<A, G> {
     pub(crate) fn leave_room(&mut self, id: SessionId, news: News, turn: &mut Turn<'_, A>) {
         let Ok(name) = self.name_of(id) else { return };
         let Some(group) = self.sessions[&id].group.clone() else { return };
-        let Some(room) = self.rooms.get_mut(&group) else { return };
-        room.go(&name.key, news);
-        let number = room.number;
+        let Some(number) = self.rooms.go(&group, &name.key, news).map(|room| room.number) else { return };
         self.announce(number, turn);
     }
 
