@@ -14,6 +14,7 @@ mod heartbeat;
 mod message_id;
 mod notice;
 mod people;
+mod refusal;
 mod reply;
 mod text;
 mod token;
@@ -25,7 +26,8 @@ pub use heartbeat::Heartbeat;
 pub use message_id::MessageId;
 pub use notice::{Entries, News, Notice, Sender};
 pub use people::{Ack, Letter, Register};
-pub use reply::{Form, Refusal, Reply, Usage};
+pub use refusal::{Refusal, Usage};
+pub use reply::{Form, Reply};
 pub use text::Text;
 pub use token::Token;
 
