@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -81,22 +80,36 @@ impl Talker {
     /// Waits for an object with these fields; what was heard before it is forgotten.
     #[track_caller]
     pub fn expect(&mut self, fields: &Value) -> Value {
-        let fits = |value: &Value| {
-            fields.as_object().unwrap().iter().all(|(name, field)| value.get(name) == Some(field))
-        };
-        let end = Instant::now() + PATIENCE;
         loop {
-            let patience = end.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(patience);
-            let line =
-                line.unwrap_or_else(|error| panic!("{error}: waited for {fields}, heard {:#?}", self.heard));
-            let value: Value = serde_json::from_str(&line).unwrap();
-            self.heard.push(value.clone());
-            if fits(&value) {
+            let value = self.hear(fields);
+            if fits(&value, fields) {
                 self.heard.clear();
                 return value;
             }
         }
+    }
+
+    /// Waits for objects with these fields, in any order.
+    #[track_caller]
+    pub fn expect_all(&mut self, mut objects: Vec<Value>) {
+        while let Some(next) = objects.first() {
+            let value = self.hear(next);
+            if let Some(place) = objects.iter().position(|fields| fits(&value, fields)) {
+                objects.remove(place);
+            }
+        }
+        self.heard.clear();
+    }
+
+    /// The next object, while one with these fields is waited for.
+    #[track_caller]
+    fn hear(&mut self, fields: &Value) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE);
+        let line =
+            line.unwrap_or_else(|error| panic!("{error}: waited for {fields}, heard {:#?}", self.heard));
+        let value: Value = serde_json::from_str(&line).unwrap();
+        self.heard.push(value.clone());
+        value
     }
 
     /// The texts of all messages that come, up to this one.
@@ -115,6 +128,10 @@ impl Talker {
         self.input = None;
         self.child.wait().unwrap().code().unwrap()
     }
+}
+
+fn fits(value: &Value, fields: &Value) -> bool {
+    fields.as_object().unwrap().iter().all(|(name, field)| value.get(name) == Some(field))
 }
 
 impl Drop for Talker {
