@@ -56,7 +56,7 @@ impl Model {
                 self.push(room, kind, text, None, time);
             }
             Note::Event(Event::Text { .. } | Event::Missed { .. }) => self.push(0, kind, text, None, time),
-            Note::Mark(mark) => self.mark(mark, text, time),
+            Note::Mark(mark) => self.mark(mark, kind, text, time),
             Note::Hint(_) => {
                 self.unsent.pop_back();
                 self.say(kind, &text, time);
@@ -109,9 +109,13 @@ impl Model {
         room.scrolled = room.scrolled.saturating_add_signed(lines).min(room.lines.len().saturating_sub(1));
     }
 
-    fn mark(&mut self, mark: &Mark, text: String, time: &str) {
+    fn mark(&mut self, mark: &Mark, kind: Kind, text: String, time: &str) {
         let room = self.room_of(&mark.to);
         let number = (mark.number > 0).then_some(mark.number);
+        if room != self.current && kind == Kind::Problem {
+            // Whoever has written from here is not to miss it.
+            self.say(kind, &text, time);
+        }
         if mark.fate == Fate::Sent {
             let place = self.unsent.iter().position(|(to, _)| fold(to) == fold(&mark.to));
             let said = place.and_then(|place| self.unsent.remove(place)).map_or(text, |(_, said)| said);
@@ -203,6 +207,16 @@ mod tests {
         model.typed("/msg bob one".into(), true, None, "");
         model.show(&Note::Hint(chat::Hint::Deregistered), "");
         assert!(model.unsent.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_sent_from_another_room_is_said_there_too() {
+        let mut model = Model::new("server".into());
+        model.typed("/msg bbo one".into(), true, None, "");
+        model.show(&mark("bbo", 1, Fate::Sent), "");
+        model.show(&mark("bbo", 1, Fate::NoSuchName), "");
+        assert_eq!(model.rooms[0].lines[0].text, "#1 to bbo: not sent, nobody is called so");
+        assert_eq!(model.rooms[1].lines.back().unwrap().mark, Some((1, Fate::NoSuchName)));
     }
 
     #[test]

@@ -76,7 +76,8 @@ impl View<'_> {
     fn last_lines(&self, room: &Room, width: u16, height: u16) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
         for line in room.lines.iter().rev().skip(room.scrolled) {
-            let mut rows = wrap(&shown(line), usize::from(width.max(1)));
+            // The time, a space, the sign, a space.
+            let mut rows = wrap(&shown(line), line.time.len() + 3, usize::from(width.max(1)));
             while let Some(row) = rows.pop() {
                 lines.push(Line::styled(row, self.style_of(line)));
                 if lines.len() >= usize::from(height) {
@@ -164,22 +165,34 @@ fn shown(line: &model::Line) -> String {
     format!("{} {} {}{mark}", line.time, line.kind.sign(), line.text)
 }
 
-/// Cuts a line where the width ends.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut rows = vec![String::new()];
-    let mut used = 0;
+/// Cuts a line where the width ends, between words if it can. Further rows stand under the text of the first, so that nobody's
+/// text can look like a line of its own.
+fn wrap(text: &str, head: usize, width: usize) -> Vec<String> {
+    let indent = if width >= 3 * head { head } else { usize::from(width > 2) };
+    let (mut rows, mut row, mut used) = (Vec::new(), String::new(), 0);
     for letter in text.chars() {
-        let wide = Span::raw(letter.to_string()).width();
+        let wide = cells(letter.encode_utf8(&mut [0; 4]));
         if used + wide > width {
-            rows.push(String::new());
-            used = 0;
+            let begin = if rows.is_empty() { head } else { indent };
+            let word = match row.rfind(' ') {
+                Some(space) if letter != ' ' && space > begin => row.split_off(space + 1),
+                _ => String::new(),
+            };
+            rows.push(std::mem::replace(&mut row, " ".repeat(indent) + &word));
+            used = indent + cells(&word);
+            if letter == ' ' {
+                continue;
+            }
         }
         used += wide;
-        if let Some(row) = rows.last_mut() {
-            row.push(letter);
-        }
+        row.push(letter);
     }
+    rows.push(row);
     rows
+}
+
+fn cells(text: &str) -> usize {
+    Span::raw(text).width()
 }
 
 #[cfg(test)]
