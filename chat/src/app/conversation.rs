@@ -126,8 +126,10 @@ impl Errand for Conversation {
     }
 
     fn wants_line(&mut self, now: Instant) -> Option<String> {
+        // Where somebody sees it, the prompt waits a little for the group that a name may bring.
         let patient = self.at_terminal && now >= self.last_line + PROMPT_PATIENCE;
-        if self.ended || !(patient || self.talk.is_settled(now)) {
+        let is_calm = !self.at_terminal || self.talk.client().is_idle();
+        if self.ended || !(patient || (is_calm && self.talk.is_settled(now))) {
             return None;
         }
         let direct = self.talk.is_direct();

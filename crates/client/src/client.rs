@@ -6,6 +6,7 @@ use std::time::Instant;
 use wire::{GroupId, MessageId};
 
 use crate::direct::canonical;
+use crate::errors::{MessageError, RequestError};
 use crate::event::{Event, Protocol, Status};
 use crate::people::Person;
 use crate::probe::{Found, Probe};
@@ -24,54 +25,6 @@ pub struct Config {
     pub transports: Vec<Transport>,
     /// Messages are acknowledged, and told; otherwise they stay with the relay, for whoever has the name next.
     pub takes_messages: bool,
-}
-
-/// Why nothing was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// Another request waits for its answer, or the relay is being looked for: ask again later.
-    #[error("another request waits for its answer")]
-    Busy,
-    /// The relay has no names, messages or presence.
-    #[error("this relay has no names: it speaks the base protocol only")]
-    BaseOnly,
-    /// Nobody can be called so: a name is one word.
-    #[error("a name has 1 to 32 letters, digits, `_`, `-` and `.`")]
-    BadName,
-}
-
-/// Why a message was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MessageError {
-    /// The relay has no names, or is still being looked for.
-    #[error("this relay has no names: it speaks the base protocol only")]
-    BaseOnly,
-    /// The relay is still being looked for.
-    #[error("the relay has not answered yet")]
-    NoContact,
-    /// The sender has no name.
-    #[error("you have no name: register one first")]
-    NotRegistered,
-    /// Nobody can be called so.
-    #[error("that is no name")]
-    BadName,
-    /// Nothing to send.
-    #[error("an empty message is not sent")]
-    Empty,
-    /// With its head it does not fit a datagram.
-    #[error("{len} bytes are more than the {room} that a message to that name may have")]
-    TooLarge {
-        /// Bytes given.
-        len: usize,
-        /// Bytes that fit.
-        room: usize,
-    },
-    /// Too many messages wait already.
-    #[error("too many messages wait for an answer")]
-    Full,
-    /// The client is saying goodbye.
-    #[error("the client is leaving")]
-    Leaving,
 }
 
 /// The client of one relay.
@@ -224,6 +177,11 @@ impl Client {
             Stage::Extended(session) => session.is_ready(),
             Stage::Probing(_) | Stage::Gone => false,
         }
+    }
+
+    /// Whether nothing is asked, not even by the client itself: it will tell no news of its own soon.
+    pub fn is_idle(&self) -> bool {
+        self.session().is_none_or(Session::is_idle)
     }
 
     /// Asks the relay; the answer comes as an [`Event`].

@@ -140,7 +140,7 @@ pub enum Event {
     Mail(u32),
     /// The people of the group, as asked for.
     Peers(Vec<Person>),
-    /// Something has become of somebody in the group.
+    /// Something has become of somebody else in the group.
     Presence {
         /// Who.
         name: String,

@@ -38,6 +38,7 @@
 pub mod base;
 mod client;
 mod direct;
+mod errors;
 mod event;
 mod greeting;
 mod harmless;
@@ -55,7 +56,8 @@ mod session;
 mod tests;
 
 pub use base::SendError;
-pub use client::{Client, Config, MessageError, RequestError};
+pub use client::{Client, Config};
+pub use errors::{MessageError, RequestError};
 pub use event::{Closing, Event, Fate, Protocol, Status};
 pub use harmless::{harmless, is_harmful};
 pub use output::{Transmit, Transport};

@@ -7,6 +7,7 @@ use wire::{Entries, GroupId, Heartbeat, News, Notice, Refusal, Reply, Token};
 use super::ask::{Asked, Cause, Said};
 use super::{Request, Session};
 use crate::event::{Event, Fate};
+use crate::people::fold;
 
 impl Session {
     /// Takes a datagram from the relay.
@@ -206,6 +207,7 @@ impl Session {
     fn registered(&mut self, name: &str, claim: Token, asked: Option<&Asked>) {
         let Some(asked) = asked else { return };
         self.name = Some(name.to_owned());
+        self.called = Some(fold(name));
         self.own = Some((name.to_owned(), claim));
         let again = asked.cause == Cause::Again;
         self.out.event(Event::Registered { name: name.to_owned(), claim, again });
@@ -251,8 +253,16 @@ impl Session {
             if news == News::Left {
                 self.order.forget_one(name);
             }
-            self.out.event(Event::Presence { name: name.to_owned(), news });
+            if !self.is_own(name, news) {
+                self.out.event(Event::Presence { name: name.to_owned(), news });
+            }
         }
+    }
+
+    /// News of ourselves are none. Once the name was given up, somebody else of its owner's may come with it.
+    fn is_own(&self, name: &str, news: News) -> bool {
+        let may_be = self.name.is_some() || news == News::Offline;
+        may_be && self.called.as_ref() == Some(&fold(name))
     }
 
     fn adopt(&mut self, group: GroupId) {

@@ -47,6 +47,8 @@ pub(crate) struct Session {
     /// The group to be in: outlives a lost membership.
     home: Option<GroupId>,
     name: Option<String>,
+    /// The name that was had last, folded.
+    called: Option<String>,
     /// The name to have: outlives a lost session. With what proves it.
     own: Option<(String, Token)>,
     unconfirmed: u32,
@@ -87,6 +89,7 @@ impl Session {
             group: None,
             home: None,
             name: None,
+            called: None,
             own: None,
             unconfirmed: 0,
             people: People::default(),
@@ -115,6 +118,10 @@ impl Session {
         let is_coming_back = self.queue.iter().any(|(_, cause)| *cause != Cause::Own);
         let is_live = matches!(self.link, Link::Live);
         is_live && !is_busy && !is_coming_back && !self.leaving && self.unconfirmed < MAX_UNCONFIRMED
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.asked.is_none() && self.queue.is_empty()
     }
 
     pub(crate) fn ask(&mut self, request: Request, now: Instant) {

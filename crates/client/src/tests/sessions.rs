@@ -94,6 +94,14 @@ fn news_of_people_are_told() {
     world.pass(0.1);
     let news = |name: &str, news| Event::Presence { name: name.into(), news };
     assert_eq!(world.events(0), [news("bob", News::Joined), news("eve", News::Left)]);
+    // What becomes of oneself is no news, until the name is somebody else's.
+    world.client(0).receive(address, b"!PEER Anna JOINED", now);
+    world.ask(0, Request::Deregister);
+    world.pass(0.1);
+    world.client(0).receive(address, b"!PEER anna OFFLINE", now);
+    world.client(0).receive(address, b"!PEER anna ONLINE", now);
+    world.pass(0.1);
+    assert_eq!(world.events(0), [Event::Deregistered("anna".into()), news("anna", News::Online)]);
 }
 
 #[test]
