@@ -423,7 +423,7 @@ impl Client {
                     self.out.send(self.config.server, datagram);
                 }
                 while let Some(event) = client.event() {
-                    self.out.event(event.into());
+                    self.out.event(event);
                 }
             }
             Stage::Extended(session) => {

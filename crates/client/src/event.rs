@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use wire::{GroupId, MessageId, News, Refusal, Token};
 
-use crate::base;
 use crate::people::Person;
 use crate::{Request, Transport};
 
@@ -263,29 +262,5 @@ impl Fate {
     /// Whether nothing more will be told of the message.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Sent | Self::Stored)
-    }
-}
-
-impl From<base::Event> for Event {
-    fn from(event: base::Event) -> Self {
-        match event {
-            base::Event::Text { group, bytes } => Self::Text { group, from: None, bytes },
-            base::Event::Created(group) => Self::Created(group),
-            base::Event::Joined { group, again } => Self::Joined { group, again },
-            base::Event::Left(group) => Self::Left(group),
-            base::Event::Members { group, count } => Self::Members { group, count },
-            base::Event::Alive { round_trip, heartbeat } => Self::Alive { round_trip, heartbeat },
-            base::Event::Refused { request, refusal } => Self::Refused { request: request.into(), refusal },
-            base::Event::RefusedOtherwise { request, answer } => {
-                Self::RefusedOtherwise { request: request.into(), answer }
-            }
-            base::Event::NoAnswer { request, tries } => Self::NoAnswer { request: request.into(), tries },
-            base::Event::Lost { group, unsure } => Self::Lost { group, unsure },
-            base::Event::Corrected(group) => Self::Corrected(group),
-            base::Event::CreatedTwice { first, second } => Self::CreatedTwice { first, second },
-            base::Event::Silent => Self::Silent,
-            base::Event::Unreachable => Self::Unreachable,
-            base::Event::Answers => Self::Answers,
-        }
     }
 }

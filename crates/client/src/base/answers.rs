@@ -7,7 +7,8 @@ use wire::{GroupId, Heartbeat, Refusal, Reply};
 use super::belief::Claim;
 use super::past::Late;
 use super::request::{Asked, Cause, Next};
-use super::{Client, Event, PONGS_PER_WHO, Request};
+use super::{Client, PONGS_PER_WHO, Request};
+use crate::Event;
 
 impl Client {
     /// Takes a datagram from the relay.
@@ -122,7 +123,7 @@ impl Client {
         if asked.cause == Cause::Rejoin {
             self.stay_away();
         }
-        self.events.push_back(Event::Refused { request: asked.request, refusal });
+        self.events.push_back(Event::Refused { request: asked.request.into(), refusal });
     }
 
     fn refuse_otherwise(&mut self, answer: &[u8], now: Instant) {
@@ -131,7 +132,8 @@ impl Client {
             self.stay_away();
         }
         self.past.retire(Some(asked), None, now);
-        self.events.push_back(Event::RefusedOtherwise { request: asked.request, answer: answer.to_vec() });
+        self.events
+            .push_back(Event::RefusedOtherwise { request: asked.request.into(), answer: answer.to_vec() });
     }
 
     /// A reply to a request that has been answered, replaced or given up.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use wire::{GroupId, Refusal, Reply};
 
 use super::request::{Asked, Cause};
-use super::{Client, Event, REJOIN_PAUSE, Request};
+use super::{Client, REJOIN_PAUSE, Request};
+use crate::Event;
 
 /// How long after a payload its `ERR NOT_IN_GROUP` may come.
 const PAYLOAD_MEMORY: Duration = Duration::from_secs(3);
@@ -159,7 +160,7 @@ impl Client {
     }
 
     pub(super) fn show(&mut self, bytes: Vec<u8>) {
-        self.events.push_back(Event::Text { group: self.group, bytes });
+        self.events.push_back(Event::Text { group: self.group, from: None, bytes });
     }
 
     fn lose(&mut self, now: Instant) {

@@ -8,10 +8,10 @@
 
 mod answers;
 mod belief;
-mod event;
 mod past;
 mod pulse;
 mod request;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +20,11 @@ use std::time::{Duration, Instant};
 
 use wire::{GroupId, MAX_DATAGRAM};
 
-pub use event::{Event, Status};
 pub use pulse::{HEARTBEAT_RANGE, UNTOLD_HEARTBEAT};
 pub use request::Request;
+pub use status::Status;
+
+use crate::Event;
 
 use belief::Doubt;
 use past::Past;
@@ -322,19 +324,19 @@ impl Client {
         match asked.cause {
             Cause::Person | Cause::Flow => {
                 self.unconfirmed = 0;
-                let Asked { request, tries, .. } = *asked;
-                let no_answer = Event::NoAnswer { request, tries };
-                let refused = asked.refusal().map(|refusal| Event::Refused { request, refusal });
-                self.events.push_back(refused.unwrap_or(no_answer));
+                let refused = |refusal| Event::Refused { request: asked.request.into(), refusal };
+                self.events.push_back(asked.refusal().map_or_else(|| asked.no_answer(), refused));
             }
             Cause::Goodbye => {
                 self.group = None;
-                self.events.push_back(Event::NoAnswer { request: asked.request, tries: asked.tries });
+                self.events.push_back(asked.no_answer());
             }
             Cause::Rejoin => self.rejoin_at = Some(now + REJOIN_PAUSE),
             Cause::Verify => {
                 let open = self.doubt.take_asked();
-                self.events.extend(open.map(|request| Event::NoAnswer { request, tries: asked.tries }));
+                let no_answer =
+                    |request: Request| Event::NoAnswer { request: request.into(), tries: asked.tries };
+                self.events.extend(open.map(no_answer));
                 self.believe_doubted_texts();
             }
             Cause::Heartbeat => {}

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use wire::{Cookie, GroupId, Refusal, Reply, Usage};
 
+use crate::Event;
+
 /// What can be asked of the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -205,6 +207,10 @@ impl Asked {
             Showing::Cookie(cookie) if self.doubted >= self.tries => Some(Refusal::Retry(cookie)),
             _ => None,
         }
+    }
+
+    pub(super) fn no_answer(&self) -> Event {
+        Event::NoAnswer { request: self.request.into(), tries: self.tries }
     }
 
     pub(super) fn last_sent(&self) -> Instant {

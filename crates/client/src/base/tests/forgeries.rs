@@ -1,7 +1,8 @@
 //! A member of the group who sends replies as payloads.
 
 use super::world::{World, id, secs};
-use crate::base::{Event, HEARTBEAT_RANGE, Request};
+use crate::Event;
+use crate::base::{HEARTBEAT_RANGE, Request};
 use wire::{GroupId, Refusal, Reply};
 
 const REPLIES: [&str; 10] = [
@@ -18,7 +19,7 @@ const REPLIES: [&str; 10] = [
 ];
 
 fn text(text: &str) -> Event {
-    Event::Text { group: Some(id("HOME")), bytes: text.into() }
+    Event::Text { group: Some(id("HOME")), from: None, bytes: text.into() }
 }
 
 /// A quiet member of HOME, whose last requests are forgotten.
@@ -90,7 +91,7 @@ fn a_question_without_a_credible_answer_ends() {
     world.exchange();
     world.pass(secs(10.0));
     let events = world.events();
-    assert!(events.contains(&Event::NoAnswer { request: Request::Who, tries: 3 }), "{events:?}");
+    assert!(events.contains(&Event::NoAnswer { request: Request::Who.into(), tries: 3 }), "{events:?}");
     assert!(events.contains(&text("OK WHO EVIL 9")));
 }
 

@@ -1,7 +1,8 @@
 //! Lost datagrams, lost memberships and a relay that goes away.
 
 use super::world::{Losses, Way, World, id, secs};
-use crate::base::{Event, PATIENCE, REJOIN_PAUSE, Request, TRIES};
+use crate::Event;
+use crate::base::{PATIENCE, REJOIN_PAUSE, Request, TRIES};
 use wire::Refusal;
 
 fn lose_first(count: u32, way: Way) -> Losses {
@@ -51,7 +52,7 @@ fn silence_is_reported_after_three_tries() {
     world.ask(Request::Who);
     world.pass(PATIENCE * TRIES);
     assert_eq!(world.said(), ["!WHO"; 3]);
-    assert_eq!(world.events(), [Event::NoAnswer { request: Request::Who, tries: 3 }]);
+    assert_eq!(world.events(), [Event::NoAnswer { request: Request::Who.into(), tries: 3 }]);
     world.pass(secs(600.0));
     assert!(world.events().is_empty(), "told once");
     world.loses = Box::new(|_, _| false);
@@ -66,7 +67,7 @@ fn a_create_is_never_repeated() {
     world.ask(Request::Create);
     world.pass(secs(60.0));
     assert_eq!(world.said(), ["!CREATE AAAAAAAAAAAAAAAA"]);
-    assert_eq!(world.events(), [Event::NoAnswer { request: Request::Create, tries: 1 }]);
+    assert_eq!(world.events(), [Event::NoAnswer { request: Request::Create.into(), tries: 1 }]);
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn a_group_that_is_gone_is_given_up() {
     world.groups.clear();
     world.say("anybody?");
     let refusal = Refusal::NoSuchGroup;
-    let refused = Event::Refused { request: Request::Join(id("HOME")), refusal };
+    let refused = Event::Refused { request: Request::Join(id("HOME")).into(), refusal };
     assert_eq!(world.events(), [Event::Lost { group: id("HOME"), unsure: true }, refused]);
     world.sent.clear();
     world.pass(secs(600.0));

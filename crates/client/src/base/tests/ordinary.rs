@@ -1,7 +1,8 @@
 //! What happens when nothing goes wrong.
 
 use super::world::{World, id, secs};
-use crate::base::{Busy, Event, MAX_UNCONFIRMED, PATIENCE, Request, SendError, TRIES};
+use crate::Event;
+use crate::base::{Busy, MAX_UNCONFIRMED, PATIENCE, Request, SendError, TRIES};
 use wire::{Cookie, Heartbeat, Refusal};
 
 #[test]
@@ -27,14 +28,14 @@ fn refusals_are_reported_and_change_nothing() {
     for request in [Request::Join(id("NOWHERE")), Request::Leave(id("OTHER"))] {
         world.ask(request);
         assert!(
-            matches!(world.client.event(), Some(Event::Refused { request: asked, .. }) if asked == request)
+            matches!(world.client.event(), Some(Event::Refused { request: asked, .. }) if asked == request.into())
         );
         assert_eq!(world.client.group(), Some(id("HOME")));
     }
     let mut world = World::new();
     for request in [Request::Who, Request::Ping] {
         world.ask(request);
-        assert_eq!(world.events(), [Event::Refused { request, refusal: Refusal::NotJoined }]);
+        assert_eq!(world.events(), [Event::Refused { request: request.into(), refusal: Refusal::NotJoined }]);
     }
 }
 
@@ -44,7 +45,10 @@ fn a_refusal_in_unknown_words_is_reported_too() {
     world.client.ask(Request::Join(id("HOME")), world.now).unwrap();
     world.hear("ERR RETRY abcdef");
     let answer = b"ERR RETRY abcdef".to_vec();
-    assert_eq!(world.events(), [Event::RefusedOtherwise { request: Request::Join(id("HOME")), answer }]);
+    assert_eq!(
+        world.events(),
+        [Event::RefusedOtherwise { request: Request::Join(id("HOME")).into(), answer }]
+    );
     assert!(world.client.is_ready(world.now));
 }
 
@@ -69,7 +73,10 @@ fn a_question_for_a_proof_is_answered_once() {
     assert_eq!(world.events(), []);
     assert_eq!(std::iter::from_fn(|| world.client.datagram()).count(), 2);
     world.hear(&format!("ERR RETRY {}", Cookie::of(8)));
-    assert_eq!(world.events(), [Event::Refused { request, refusal: Refusal::Retry(Cookie::of(8)) }]);
+    assert_eq!(
+        world.events(),
+        [Event::Refused { request: request.into(), refusal: Refusal::Retry(Cookie::of(8)) }]
+    );
     assert_eq!(world.client.datagram(), None);
 }
 
@@ -79,8 +86,8 @@ fn who_is_asked_again_and_again_is_told_so() {
     let request = Request::Join(id("HOME"));
     let retry = format!("ERR RETRY {}", Cookie::of(7));
     for (answered, expected) in [
-        (3, Event::Refused { request, refusal: Refusal::Retry(Cookie::of(7)) }),
-        (2, Event::NoAnswer { request, tries: 3 }),
+        (3, Event::Refused { request: request.into(), refusal: Refusal::Retry(Cookie::of(7)) }),
+        (2, Event::NoAnswer { request: request.into(), tries: 3 }),
     ] {
         let mut world = World::new();
         world.client.ask(request, world.now).unwrap();
@@ -106,7 +113,7 @@ fn a_relay_that_knows_no_proofs_is_asked_again_without() {
     assert_eq!(world.said()[..2], ["!JOIN HOME AAAAAAAAAAAAAAAA", "!JOIN HOME"]);
     let request = Request::Join(id("NOWHERE"));
     world.ask(request);
-    assert_eq!(world.events(), [Event::Refused { request, refusal: Refusal::NoSuchGroup }]);
+    assert_eq!(world.events(), [Event::Refused { request: request.into(), refusal: Refusal::NoSuchGroup }]);
     assert_eq!(world.said()[..2], ["!JOIN NOWHERE AAAAAAAAAAAAAAAA", "!JOIN NOWHERE"]);
 
     // Its answers to two questions come late.
@@ -227,5 +234,8 @@ fn goodbye_during_a_join_leaves_as_well() {
 fn texts_are_shown_byte_for_byte() {
     let mut world = World::at_home();
     world.client.receive(b"\xff\x1b[2J", world.now);
-    assert_eq!(world.events(), [Event::Text { group: Some(id("HOME")), bytes: b"\xff\x1b[2J".to_vec() }]);
+    assert_eq!(
+        world.events(),
+        [Event::Text { group: Some(id("HOME")), from: None, bytes: b"\xff\x1b[2J".to_vec() }]
+    );
 }

@@ -1,7 +1,8 @@
 //! Whatever is lost, delayed or forged: once it ends, the client knows again where it is.
 
 use super::world::{Way, World, id, secs};
-use crate::base::{Event, Request};
+use crate::Event;
+use crate::base::Request;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

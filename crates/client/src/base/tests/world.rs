@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use wire::{Command, Cookie, GroupId, Heartbeat, Message, Proof, Refusal, Reply, Usage, decode};
 
-use crate::base::{Client, Event};
+use crate::Event;
+use crate::base::Client;
 
 pub(super) fn id(text: &str) -> GroupId {
     text.parse().unwrap()
