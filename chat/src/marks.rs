@@ -29,12 +29,13 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// One more message.
-    pub(crate) fn begin(&mut self, id: MessageId) {
+    /// One more message: its number.
+    pub(crate) fn begin(&mut self, id: MessageId) -> u64 {
         self.last += 1;
         if self.open.len() < MAX_OPEN {
             self.open.insert(id, self.last);
         }
+        self.last
     }
 
     /// Something has become of a message.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use client::{Client, Event, MessageError, Protocol, Request, RequestError, SendError, Status, fold};
-use wire::{GroupId, Token};
+use wire::{GroupId, MessageId, Token};
 
 use crate::input::instead_of;
 use crate::marks::{Mark, Marks};
@@ -23,6 +23,24 @@ pub type Claims = BTreeMap<String, Token>;
 pub enum Note {
     /// From the client.
     Event(Event),
+    /// A text has left for the group.
+    Said {
+        /// Which.
+        group: Option<GroupId>,
+        /// The text.
+        bytes: Vec<u8>,
+    },
+    /// A message to one person is taken, and on its way.
+    Written {
+        /// As in its marks.
+        number: u64,
+        /// To whom.
+        to: String,
+        /// What the protocol calls it.
+        id: MessageId,
+        /// The text.
+        bytes: Vec<u8>,
+    },
     /// What has become of a message.
     Mark(Mark),
     /// A line was not sent.
@@ -124,11 +142,6 @@ impl Talk {
     /// Whether everything that is typed goes to the peer of a direct talk.
     pub fn is_direct(&self) -> bool {
         self.direct
-    }
-
-    /// Whether a text that is typed goes to a group.
-    pub fn can_speak(&self) -> bool {
-        self.client.group().is_some() && !self.deregistered
     }
 
     /// Names that have been heard of, for completion.
@@ -281,7 +294,11 @@ impl Talk {
             return self.hint(Hint::Deregistered);
         }
         let hint = match self.client.send(text, now) {
-            Ok(()) | Err(SendError::Busy) => return,
+            Ok(()) => {
+                let (group, bytes) = (self.client.group(), text.to_vec());
+                return self.notes.push_back(Note::Said { group, bytes });
+            }
+            Err(SendError::Busy) => return,
             Err(SendError::Empty) => Hint::Message(MessageError::Empty),
             Err(SendError::NoGroup) => Hint::NoGroup,
             Err(SendError::TooLarge(len)) => Hint::TooLarge(len),
@@ -300,8 +317,10 @@ impl Talk {
     fn write(&mut self, to: &str, text: &[u8], now: Instant) {
         match self.client.message(to, text, now) {
             Ok(id) => {
-                self.marks.begin(id);
+                let number = self.marks.begin(id);
                 remember(&mut self.names, to);
+                let (to, bytes) = (to.to_owned(), text.to_vec());
+                self.notes.push_back(Note::Written { number, to, id, bytes });
             }
             Err(_) if self.client.protocol() == Some(Protocol::Base) => self.hint(Hint::BaseOnly),
             Err(MessageError::NotRegistered) => self.hint(Hint::Deregistered),

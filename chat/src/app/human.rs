@@ -35,6 +35,9 @@ impl Kind {
 pub fn words(note: &Note, server: &str) -> (Kind, String) {
     match note {
         Note::Event(event) => event_words(event, server),
+        Note::Said { bytes, .. } | Note::Written { bytes, .. } => {
+            (Kind::Answer, format!("you: {}", harmless(bytes)))
+        }
         Note::Mark(mark) => mark_words(mark),
         Note::Hint(hint) => (Kind::Problem, safe(&hint.to_string())),
         Note::Misread { reason, .. } => (Kind::Problem, format!("not understood: {}", safe(reason))),

@@ -15,6 +15,10 @@ pub fn line(note: &Note, server: &str) -> String {
         Note::Hint(hint) => ("hint", json!({ "message": hint.to_string() })),
         Note::Misread { line, reason } => ("misread", with_bytes(json!({ "message": reason }), line)),
         Note::Help => ("help", json!({ "message": HELP })),
+        Note::Said { group, bytes } => ("said", with_bytes(json!({ "group": text_of(*group) }), bytes)),
+        Note::Written { number, to, id, bytes } => {
+            ("written", with_bytes(json!({ "number": number, "to": to, "id": id.as_str() }), bytes))
+        }
         Note::Mark(mark) => ("fate", mark_fields(mark)),
         Note::Direct(peer) => ("direct", json!({ "name": peer })),
         Note::Status(status) => ("status", status_fields(status, server)),

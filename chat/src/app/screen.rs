@@ -47,6 +47,8 @@ impl Screen {
     /// The standard output cannot be written.
     pub fn show(&mut self, note: &Note) -> io::Result<()> {
         match self {
+            // It stands there as it was typed.
+            Self::Terminal { .. } | Self::Plain { .. } if is_echo(note) => Ok(()),
             Self::Terminal { printer, server } => {
                 let (kind, words) = human::words(note, server);
                 printer.print(kind, &words);
@@ -168,6 +170,11 @@ fn plain((kind, words): (Kind, String), timestamps: bool) -> io::Result<()> {
             Ok(())
         }
     }
+}
+
+/// What one has said oneself.
+fn is_echo(note: &Note) -> bool {
+    matches!(note, Note::Said { .. } | Note::Written { .. })
 }
 
 /// Which way the relay answers: a script does not need to know.

@@ -107,6 +107,32 @@ fn a_text_that_begins_like_a_command_is_none() {
 }
 
 #[test]
+fn objects_are_for_who_has_asked_for_them() {
+    for takes_objects in [false, true] {
+        let (mut talk, now) = extended(&["join home"]);
+        if takes_objects {
+            talk = talk.with_objects();
+        }
+        answer(&mut talk, "!OK JOINED HOME", now);
+        sent(&mut talk);
+        notes(&mut talk);
+        let said = |bytes: &[u8]| Note::Said { group: "HOME".parse().ok(), bytes: bytes.to_vec() };
+        for line in [&br#"{"type":"text","text":"hi"}"#[..], b" {}", b"{}", b"hello"] {
+            talk.line(line.to_vec(), now);
+        }
+        let heard = notes(&mut talk);
+        assert_eq!((&heard[1], &heard[3]), (&said(b" {}"), &said(b"hello")));
+        if takes_objects {
+            assert_eq!(heard[0], said(b"hi"));
+            assert!(matches!(&heard[2], Note::Misread { line, .. } if line == b"{}"), "{heard:?}");
+            assert_eq!(sent(&mut talk), ["hi", " {}", "hello"]);
+        } else {
+            assert_eq!(sent(&mut talk), [r#"{"type":"text","text":"hi"}"#, " {}", "{}", "hello"]);
+        }
+    }
+}
+
+#[test]
 fn names_are_not_for_base_relays() {
     let (mut talk, _) = talk(&["/reg anna", "/msg bob hello", "/bridge", "/peers"]);
     assert_eq!(notes(&mut talk)[1..], [const { Note::Hint(Hint::BaseOnly) }; 4]);
@@ -125,8 +151,11 @@ fn messages_are_numbered_and_marked() {
     assert_eq!(first, format!("!SEND bob {id} one"));
     answer(&mut talk, &format!("!STORED bob {id}"), now);
     answer(&mut talk, &format!("!DELIVERED bob {id}"), now);
-    let marks: Vec<_> = notes(&mut talk)
-        .into_iter()
+    let mut notes = notes(&mut talk).into_iter();
+    let written = notes.next().unwrap();
+    let id = MessageId::parse(id.as_bytes()).unwrap();
+    assert_eq!(written, Note::Written { number: 1, to: "bob".into(), id, bytes: b"one".to_vec() });
+    let marks: Vec<_> = notes
         .map(|note| match note {
             Note::Mark(mark) => (mark.number, mark.to, mark.fate),
             other => panic!("{other:?}"),

@@ -92,6 +92,8 @@ fn samples() -> Vec<String> {
     };
     let id = MessageId::parse(b"7").unwrap();
     let mark = Mark { number: 1, to: "bob".into(), id, fate: Fate::Delivered };
+    let said = Note::Said { group: None, bytes: b"x".to_vec() };
+    let written = Note::Written { number: 1, to: "bob".into(), id, bytes: b"x".to_vec() };
     let misread = Note::Misread { line: b"{".to_vec(), reason: "x".into() };
     let others = [
         Note::Mark(mark),
@@ -100,6 +102,8 @@ fn samples() -> Vec<String> {
         Note::Direct(None),
         Note::Help,
         misread,
+        said,
+        written,
     ];
     let lines = events().map(Note::Event).chain(others).map(|note| line(&note, "server"));
     lines.chain([sent_line(group, 1, 1), problem_line("x")]).collect()

@@ -131,11 +131,7 @@ impl Tui {
         match self.edit.key(key, |typed| Helper::complete(typed, &names, &groups)) {
             Typed::Nothing => None,
             Typed::End => Some(None),
-            Typed::Line(line) => {
-                let echoes = talk.can_speak() && !talk.is_direct();
-                let direct = talk.client().direct_peer().map(str::to_owned);
-                Some(Some(self.model.typed(line, echoes, direct.as_deref(), &clock::now())))
-            }
+            Typed::Line(line) => Some(Some(self.model.typed(line))),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chat::{Event, Fate, Helper, Input, Mark, Note, fold, parse};
+use chat::{Event, Fate, Input, Mark, Note, fold, parse};
 
 use crate::app::human::{Kind, safe, words};
 
@@ -16,8 +16,6 @@ const MAX_ROOMS: usize = 200;
 pub struct Model {
     pub rooms: Vec<Room>,
     pub current: usize,
-    /// Texts to people, in the order of typing, whose fate is not told yet.
-    unsent: VecDeque<(String, String)>,
     server: String,
 }
 
@@ -38,13 +36,13 @@ pub struct Line {
     pub time: String,
     pub kind: Kind,
     pub text: String,
-    /// The number of a message that we sent, and its fate.
-    pub mark: Option<(u64, Fate)>,
+    /// The number of a message that we sent, and its fate once that is told.
+    pub mark: Option<(u64, Option<Fate>)>,
 }
 
 impl Model {
     pub fn new(server: String) -> Self {
-        Self { rooms: vec![Room::default()], current: 0, unsent: VecDeque::new(), server }
+        Self { rooms: vec![Room::default()], current: 0, server }
     }
 
     /// Shows a note.
@@ -56,11 +54,12 @@ impl Model {
                 self.push(room, kind, text, None, time);
             }
             Note::Event(Event::Text { .. } | Event::Missed { .. }) => self.push(0, kind, text, None, time),
-            Note::Mark(mark) => self.mark(mark, kind, text, time),
-            Note::Hint(_) => {
-                self.unsent.pop_back();
-                self.say(kind, &text, time);
+            Note::Said { .. } => self.push(0, kind, text, None, time),
+            Note::Written { number, to, .. } => {
+                let room = self.room_of(to);
+                self.push(room, kind, text, Some((*number, None)), time);
             }
+            Note::Mark(mark) => self.mark(mark, kind, text, time),
             Note::Event(Event::Peers(_) | Event::Presence { .. }) => self.push(0, kind, text, None, time),
             _ => self.say(kind, &text, time),
         }
@@ -73,26 +72,12 @@ impl Model {
         }
     }
 
-    /// What is to be done with a line typed here; `echoes` if a text to the group will be sent.
-    pub fn typed(&mut self, line: String, echoes: bool, direct: Option<&str>, time: &str) -> String {
-        let peer = self.rooms[self.current].peer.clone();
-        let line = match (parse(line.as_bytes()), peer) {
+    /// What is to be done with a line typed here.
+    pub fn typed(&self, line: String) -> String {
+        match (parse(line.as_bytes()), &self.rooms[self.current].peer) {
             (Input::Text(text), Some(peer)) => format!("/msg {peer} {}", String::from_utf8_lossy(&text)),
             _ => line,
-        };
-        let echo = match (parse(line.as_bytes()), direct) {
-            (Input::Helper(Helper::Message { to, text }), _) => Some((to, text)),
-            (Input::Helper(Helper::Direct(Some(text))), Some(peer)) => Some((peer.to_owned(), text)),
-            (Input::Text(text), _) if echoes => {
-                self.push(0, Kind::Answer, format!("you: {}", chat::harmless(&text)), None, time);
-                None
-            }
-            _ => None,
-        };
-        if let Some((to, text)) = echo {
-            self.unsent.push_back((to, chat::harmless(&text)));
         }
-        line
     }
 
     /// Looks at another room.
@@ -111,25 +96,18 @@ impl Model {
 
     fn mark(&mut self, mark: &Mark, kind: Kind, text: String, time: &str) {
         let room = self.room_of(&mark.to);
-        let number = (mark.number > 0).then_some(mark.number);
         if room != self.current && kind == Kind::Problem {
             // Whoever has written from here is not to miss it.
             self.say(kind, &text, time);
         }
-        if mark.fate == Fate::Sent {
-            let place = self.unsent.iter().position(|(to, _)| fold(to) == fold(&mark.to));
-            let said = place.and_then(|place| self.unsent.remove(place)).map_or(text, |(_, said)| said);
-            let line = number.map(|number| (number, Fate::Sent));
-            return self.push(room, Kind::Answer, format!("you: {said}"), line, time);
-        }
-        let marked = |line: &&mut Line| number.is_some() && line.mark.map(|(number, _)| number) == number;
-        match self.rooms[room].lines.iter_mut().rev().find(marked) {
-            Some(line) => line.mark = Some((mark.number, mark.fate)),
+        let is_it = |line: &&mut Line| line.mark.is_some_and(|(number, _)| number == mark.number);
+        match self.rooms[room].lines.iter_mut().rev().find(is_it) {
+            Some(line) => line.mark = Some((mark.number, Some(mark.fate))),
             None => self.push(room, Kind::Notice, text, None, time),
         }
     }
 
-    fn push(&mut self, room: usize, kind: Kind, text: String, mark: Option<(u64, Fate)>, time: &str) {
+    fn push(&mut self, room: usize, kind: Kind, text: String, mark: Option<(u64, Option<Fate>)>, time: &str) {
         let is_elsewhere = room != self.current;
         let room = &mut self.rooms[room];
         room.lines.push_back(Line { time: time.to_owned(), kind, text, mark });
@@ -166,6 +144,11 @@ mod tests {
         Note::Event(Event::Message { from, id, time: None, bytes })
     }
 
+    fn written(to: &str, number: u64, text: &str) -> Note {
+        let id = MessageId::parse(b"1").unwrap();
+        Note::Written { number, to: to.into(), id, bytes: text.into() }
+    }
+
     fn mark(to: &str, number: u64, fate: Fate) -> Note {
         Note::Mark(Mark { number, to: to.into(), id: MessageId::parse(b"1").unwrap(), fate })
     }
@@ -189,34 +172,32 @@ mod tests {
     #[test]
     fn what_is_typed_in_a_room_goes_to_its_person_and_bears_its_fate() {
         let mut model = Model::new("server".into());
-        assert_eq!(model.typed("hello all".into(), true, None, ""), "hello all");
+        assert_eq!(model.typed("hello all".into()), "hello all");
+        model.show(&Note::Said { group: None, bytes: b"hello all".to_vec() }, "");
         assert_eq!(model.rooms[0].lines[0].text, "you: hello all");
         model.show(&message("bob", "one"), "");
         model.turn(true);
-        assert_eq!(model.typed("hello bob".into(), true, None, ""), "/msg bob hello bob");
-        assert_eq!(model.typed("/who".into(), true, None, ""), "/who");
+        assert_eq!(model.typed("hello bob".into()), "/msg bob hello bob");
+        assert_eq!(model.typed("/who".into()), "/who");
+        // The second one waits for the first one's fate, and both are to be seen.
+        model.show(&written("bob", 1, "hello bob"), "");
+        model.show(&written("bob", 2, "and more"), "");
         model.show(&mark("bob", 1, Fate::Sent), "");
+        model.show(&Note::Hint(chat::Hint::NoGroup), "");
         model.show(&mark("bob", 1, Fate::Delivered), "");
-        let last = model.rooms[1].lines.back().unwrap();
-        assert_eq!((last.text.as_str(), last.mark), ("you: hello bob", Some((1, Fate::Delivered))));
-    }
-
-    #[test]
-    fn a_line_that_was_not_sent_waits_for_no_fate() {
-        let mut model = Model::new("server".into());
-        model.typed("/msg bob one".into(), true, None, "");
-        model.show(&Note::Hint(chat::Hint::Deregistered), "");
-        assert!(model.unsent.is_empty());
+        let marks: Vec<_> =
+            model.rooms[1].lines.iter().filter_map(|line| Some((line.text.as_str(), line.mark?))).collect();
+        assert_eq!(marks, [("you: hello bob", (1, Some(Fate::Delivered))), ("you: and more", (2, None))]);
     }
 
     #[test]
     fn what_cannot_be_sent_from_another_room_is_said_there_too() {
         let mut model = Model::new("server".into());
-        model.typed("/msg bbo one".into(), true, None, "");
+        model.show(&written("bbo", 1, "one"), "");
         model.show(&mark("bbo", 1, Fate::Sent), "");
         model.show(&mark("bbo", 1, Fate::NoSuchName), "");
         assert_eq!(model.rooms[0].lines[0].text, "#1 to bbo: not sent, nobody is called so");
-        assert_eq!(model.rooms[1].lines.back().unwrap().mark, Some((1, Fate::NoSuchName)));
+        assert_eq!(model.rooms[1].lines.back().unwrap().mark, Some((1, Some(Fate::NoSuchName))));
     }
 
     #[test]

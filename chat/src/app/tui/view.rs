@@ -151,16 +151,16 @@ impl View<'_> {
 
 fn shown(line: &model::Line) -> String {
     let mark = match line.mark {
-        None => "",
-        Some((_, Fate::Sent)) => "  [sent]",
-        Some((_, Fate::Delivered)) => "  [delivered]",
-        Some((_, Fate::Stored)) => "  [stored]",
-        Some((_, Fate::Deferred)) => "  [not sent yet: the relay is full]",
-        Some((_, Fate::NoSuchName)) => "  [not sent: nobody is called so]",
-        Some((_, Fate::MailboxFull)) => "  [not sent: the mailbox is full]",
-        Some((_, Fate::NotRegistered)) => "  [not sent: no name]",
-        Some((_, Fate::Refused)) => "  [not sent: refused]",
-        Some((_, Fate::Unknown)) => "  [unknown]",
+        None | Some((_, None)) => "",
+        Some((_, Some(Fate::Sent))) => "  [sent]",
+        Some((_, Some(Fate::Delivered))) => "  [delivered]",
+        Some((_, Some(Fate::Stored))) => "  [stored]",
+        Some((_, Some(Fate::Deferred))) => "  [not sent yet: the relay is full]",
+        Some((_, Some(Fate::NoSuchName))) => "  [not sent: nobody is called so]",
+        Some((_, Some(Fate::MailboxFull))) => "  [not sent: the mailbox is full]",
+        Some((_, Some(Fate::NotRegistered))) => "  [not sent: no name]",
+        Some((_, Some(Fate::Refused))) => "  [not sent: refused]",
+        Some((_, Some(Fate::Unknown))) => "  [unknown]",
     };
     format!("{} {} {}{mark}", line.time, line.kind.sign(), line.text)
 }

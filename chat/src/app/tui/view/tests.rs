@@ -48,7 +48,7 @@ fn everything_has_its_place() {
         Note::Event(Event::Text { group: None, from: Some(from.into()), bytes: bytes.to_vec() })
     };
     model.show(&text("bob", b"hello\x1b[2J"), "09:00");
-    model.typed("hi bob".into(), true, None, "09:01");
+    model.show(&Note::Said { group: None, bytes: b"hi bob".to_vec() }, "09:01");
     model.show(&message("eve", b"psst"), "09:02");
     let (people, status) = ([person("anna", true), person("bob", true), person("carl", false)], status());
     let view = View {
