@@ -14,6 +14,7 @@ pub mod limits;
 mod name;
 mod outcomes;
 mod parties;
+mod parts;
 mod people;
 mod presence;
 mod quota;

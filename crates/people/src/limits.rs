@@ -42,6 +42,18 @@ pub const OUTCOME_MS: u64 = 10 * 60 * 1000;
 /// Outcomes that are remembered in all: some 50 MB. The oldest go first.
 pub const OUTCOMES: usize = 262_144;
 
+/// Outcomes that are forgotten at once because they are old, at most, and when the next are, in milliseconds: some 2 ms of work.
+pub const FORGOTTEN_AT_ONCE: usize = 4096;
+/// See [`FORGOTTEN_AT_ONCE`].
+pub const FORGET_MS: u64 = 20;
+
+/// Parts of the maps of sessions, names and outcomes. The largest growth of a part hashes a 128th of all keys again: of a
+/// million names 8,192, some 2 ms.
+pub const PARTS: usize = 128;
+
+/// Room that a part keeps although it is not used.
+pub const PART_LEAST: usize = 64;
+
 /// Names that are shown as offline in a group, at most. (`protocol.md`)
 pub const OFFLINE: usize = 1024;
 

@@ -1,12 +1,11 @@
 //! What has become of the last messages, so that their repeats are recognised.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use ahash::RandomState;
-use hashbrown::HashMap;
 use wire::MessageId;
 
-use crate::limits::{OUTCOME_MS, OUTCOMES, OUTCOMES_PER_SENDER};
+use crate::limits::{FORGOTTEN_AT_ONCE, OUTCOME_MS, OUTCOMES, OUTCOMES_PER_SENDER};
+use crate::parts::Parts;
 use crate::people::Key;
 
 /// A message: who sends it, to whom, and what the sender calls it.
@@ -33,11 +32,13 @@ pub(crate) enum Fate {
 /// The fates of messages, by their marks.
 #[derive(Default)]
 pub(crate) struct Outcomes {
-    fates: HashMap<Mark, (Fate, u64), RandomState>,
+    /// With the number by which each stands in `order`.
+    fates: Parts<Mark, (Fate, u64)>,
     /// In the order in which they were first known, with the time.
-    order: VecDeque<(Mark, u64)>,
-    /// How many each sender has.
-    senders: HashMap<Key, VecDeque<Mark>, RandomState>,
+    order: BTreeMap<u64, (Mark, u64)>,
+    next: u64,
+    /// Those of each sender, in that order.
+    senders: Parts<Key, VecDeque<Mark>>,
 }
 
 impl Outcomes {
@@ -62,56 +63,54 @@ impl Outcomes {
             *known = fate;
             return;
         }
-        let own = self.senders.entry(mark.from.clone()).or_default();
+        let own = self.senders.get_or_insert_with(mark.from.clone(), VecDeque::new);
         own.push_back(mark.clone());
-        let eldest = (own.len() > OUTCOMES_PER_SENDER).then(|| own.pop_front()).flatten();
-        if let Some(eldest) = eldest {
-            self.fates.remove(&eldest);
+        if own.len() > OUTCOMES_PER_SENDER
+            && let Some(eldest) = own.front().cloned()
+        {
+            self.forget(&eldest);
         }
-        self.fates.insert(mark.clone(), (fate, now));
-        self.order.push_back((mark.clone(), now));
-        while self.fates.len() > OUTCOMES {
+        self.fates.insert(mark.clone(), (fate, self.next));
+        self.order.insert(self.next, (mark.clone(), now));
+        self.next += 1;
+        if self.fates.len() > OUTCOMES {
             self.forget_eldest();
-        }
-        // What was forgotten before its time pushes nobody else out.
-        if self.order.len() > 2 * OUTCOMES {
-            let Self { fates, order, .. } = self;
-            order.retain(|(mark, since)| fates.get(mark).is_some_and(|(_, at)| at == since));
         }
     }
 
     /// It may come again as if it were new.
     pub fn forget(&mut self, mark: &Mark) {
-        if self.fates.remove(mark).is_none() {
-            return;
-        }
-        if let Some(own) = self.senders.get_mut(&mark.from) {
+        let Some((_, number)) = self.fates.remove(mark) else { return };
+        self.order.remove(&number);
+        let Some(own) = self.senders.get_mut(&mark.from) else { return };
+        if own.front() == Some(mark) {
+            own.pop_front();
+        } else {
             own.retain(|other| other != mark);
+        }
+        if own.is_empty() {
+            self.senders.remove(&mark.from);
         }
     }
 
-    pub fn sweep(&mut self, now: u64) {
-        while self.order.front().is_some_and(|(_, since)| now.saturating_sub(*since) > OUTCOME_MS) {
+    /// Forgets what is old, or a part of it: true if that was all.
+    pub fn sweep(&mut self, now: u64) -> bool {
+        let is_old = |order: &BTreeMap<u64, (Mark, u64)>| {
+            order.first_key_value().is_some_and(|(_, (_, since))| now.saturating_sub(*since) > OUTCOME_MS)
+        };
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            if !is_old(&self.order) {
+                return true;
+            }
             self.forget_eldest();
         }
-        self.fates.shrink_to(self.fates.len() * 2);
+        !is_old(&self.order)
     }
 
     fn forget_eldest(&mut self) {
-        let Some((mark, since)) = self.order.pop_front() else { return };
-        // It may have been forgotten and come again since.
-        if self.fates.get(&mark).is_some_and(|(_, at)| *at == since) {
-            self.fates.remove(&mark);
-        }
-        let own = self.senders.get_mut(&mark.from);
-        let is_last = own.is_some_and(|own| {
-            if own.front() == Some(&mark) {
-                own.pop_front();
-            }
-            own.is_empty()
-        });
-        if is_last {
-            self.senders.remove(&mark.from);
+        if let Some((_, (mark, _))) = self.order.first_key_value() {
+            let mark = mark.clone();
+            self.forget(&mark);
         }
     }
 }
@@ -146,7 +145,17 @@ mod tests {
         assert_eq!(outcomes.get(&mark("a", 1)), Some(Fate::Delivered));
         outcomes.sweep(OUTCOME_MS + 6);
         assert_eq!(outcomes.get(&mark("a", 1)), None);
-        assert!(outcomes.fates.is_empty() && outcomes.order.is_empty() && outcomes.senders.is_empty());
+        assert_eq!((outcomes.fates.len(), outcomes.order.len(), outcomes.senders.len()), (0, 0, 0));
+    }
+
+    /// Whoever waits for it waits for a part only.
+    #[test]
+    fn many_are_forgotten_part_by_part() {
+        let mut outcomes = Outcomes::default();
+        let many = 2 * FORGOTTEN_AT_ONCE + 1;
+        (0..many).for_each(|number| outcomes.set(&mark(&number.to_string(), number), Fate::Delivered, 0));
+        let rounds = (0..).take_while(|_| !outcomes.sweep(OUTCOME_MS + 1)).count();
+        assert_eq!((rounds, outcomes.fates.len(), outcomes.senders.len()), (2, 0, 0));
     }
 
     #[test]
@@ -159,7 +168,7 @@ mod tests {
             outcomes.forget(&mark);
         }
         assert_eq!(outcomes.get(&mark("honest", 1)), Some(Fate::Delivered));
-        assert!(outcomes.order.len() <= 2 * OUTCOMES + 1, "{}", outcomes.order.len());
+        assert_eq!((outcomes.fates.len(), outcomes.order.len(), outcomes.senders.len()), (1, 1, 1));
     }
 
     #[test]

@@ -9,9 +9,10 @@ use wire::{Notice, Person as Request, Refusal, Token, Usage};
 use crate::desk::{Counter, Desk};
 use crate::figures::Figures;
 use crate::inbox::Inbox;
-use crate::limits::{SEEN_AT_ONCE, STORE_SWEEP_MS, SWEEP_MS};
+use crate::limits::{FORGET_MS, PARTS, SEEN_AT_ONCE, STORE_SWEEP_MS, SWEEP_MS};
 use crate::outcomes::Outcomes;
 use crate::parties::{Address, Badge, Caller, Nobody, Now, Place, SessionId, Turn};
+use crate::parts::Parts;
 use crate::quota::Quota;
 use crate::rendezvous::{Meetings, Wait};
 use crate::rooms::Rooms;
@@ -34,8 +35,8 @@ pub struct People<A, G> {
     pub(crate) desk: Counter,
     pub(crate) timers: Timers,
     pub(crate) outcomes: Outcomes,
-    pub(crate) sessions: HashMap<SessionId, Session<A, G>, RandomState>,
-    pub(crate) persons: HashMap<Key, Person, RandomState>,
+    pub(crate) sessions: Parts<SessionId, Session<A, G>>,
+    pub(crate) persons: Parts<Key, Person>,
     pub(crate) rooms: Rooms<G>,
     /// How many messages for a name the store has been asked to keep, and has not answered.
     pub(crate) puts: HashMap<Key, u32, RandomState>,
@@ -83,8 +84,8 @@ impl<A: Address, G: Place> People<A, G> {
             desk: Counter::new(desk),
             timers: Timers::default(),
             outcomes: Outcomes::default(),
-            sessions: HashMap::default(),
-            persons: HashMap::default(),
+            sessions: Parts::default(),
+            persons: Parts::default(),
             rooms: Rooms::default(),
             puts: HashMap::default(),
             meetings: Meetings::default(),
@@ -251,8 +252,11 @@ impl<A: Address, G: Place> People<A, G> {
 
     fn sweep(&mut self, turn: &mut Turn<'_, A>) {
         let now = turn.now.tick;
+        if !self.outcomes.sweep(now) {
+            // The rest is soon done, and then what follows.
+            return self.timers.add(turn.shard, now + FORGET_MS, Job::Sweep);
+        }
         self.timers.add(turn.shard, now + SWEEP_MS, Job::Sweep);
-        self.outcomes.sweep(now);
         self.quota.sweep(now);
         self.rooms.sweep();
         self.go_round(turn.now);
@@ -262,23 +266,29 @@ impl<A: Address, G: Place> People<A, G> {
     /// the time at which that began. So none of them is ever forgotten, whatever it takes to tell, and however soon names are.
     fn go_round(&mut self, now: Now) {
         if !self.round.is_on && now.tick >= self.round.tick + STORE_SWEEP_MS {
-            let unseen = self.persons.keys().cloned().collect();
-            self.round = Round { tick: now.tick, since: now.unix, unseen, is_on: true };
+            self.round = Round { tick: now.tick, since: now.unix, parts: 0, unseen: Vec::new(), is_on: true };
         }
         if !self.round.is_on {
             return;
         }
         for _ in 0..SEEN_AT_ONCE {
-            let Some(name) = self.round.unseen.last() else { break };
-            if !self.see(&Arc::clone(name), now) {
-                return;
+            let Some(name) = self.next_unseen() else {
+                self.round.is_on = false;
+                return self.sweep_store(self.round.since);
+            };
+            if !self.see(&name, now) {
+                return self.round.unseen.push(name);
             }
-            self.round.unseen.pop();
         }
-        if self.round.unseen.is_empty() {
-            self.round.is_on = false;
-            self.sweep_store(self.round.since);
+    }
+
+    fn next_unseen(&mut self) -> Option<Key> {
+        let round = &mut self.round;
+        while round.unseen.is_empty() && round.parts < PARTS {
+            round.unseen.extend(self.persons.keys_of(round.parts).cloned());
+            round.parts += 1;
         }
+        round.unseen.pop()
     }
 
     /// The store hears that a name is in use. False if it has too much to do.
@@ -294,7 +304,9 @@ struct Round {
     tick: u64,
     /// The same in milliseconds since 1970.
     since: u64,
-    /// Names that were online then, of which the store has not heard.
+    /// Parts of the names that have had their turn. Who comes later the store hears of by that.
+    parts: usize,
+    /// Names of the last part that were online, of which the store has not heard.
     unseen: Vec<Key>,
     is_on: bool,
 }

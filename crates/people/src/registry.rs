@@ -140,7 +140,7 @@ impl<A: Address, G: Place> People<A, G> {
         session.name = Some(name.key.clone());
         badge.wear(Some(Arc::clone(&name.shown)));
         let (address, shard, group) = (session.address, session.shard, session.group.clone());
-        let person = self.persons.entry(name.key.clone()).or_insert_with(|| Person {
+        let person = self.persons.get_or_insert_with(name.key.clone(), || Person {
             shown: Arc::clone(&shown),
             claim,
             session: id,
