@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Person;
-use crate::support::{Backend, Client, MIDDLE, Nat, RelayOptions, Site, alone, each_backend, lay_net};
+use crate::support::{Backend, Client, MIDDLE, Nat, RelayOptions, Site, alone, each_backend, lay_net, nft};
 
 fn enter(site: &Site, relay: SocketAddr, name: &str) -> Person {
     let person = site.host.inside(|| Person::of(Client::from(([0, 0, 0, 0], 0).into(), relay)));
@@ -42,6 +42,16 @@ fn punch(people: [&Person; 2]) -> [bool; 2] {
     heard
 }
 
+/// They hear each other although their routers let nothing through to the relay.
+fn talk_walled_off(sites: &[Site; 2], [anna, bob]: [&Person; 2]) {
+    let rule = format!("type filter hook forward priority 1\n ip daddr {MIDDLE} drop");
+    let wall = format!("table ip wall {{\n chain onwards {{\n {rule}\n }}\n }}");
+    sites.iter().for_each(|site| site.router.inside(|| nft(&wall)));
+    anna.send("without the relay");
+    assert_eq!(bob.hear_what("without"), "without the relay");
+    sites.iter().for_each(|site| site.router.inside(|| nft("delete table ip wall")));
+}
+
 fn story(backend: Backend, nats: [Nat; 2], is_direct: bool) {
     alone(|| {
         lay_net();
@@ -53,6 +63,9 @@ fn story(backend: Backend, nats: [Nat; 2], is_direct: bool) {
         bob.send("!BRIDGE anna");
         let heard = punch([&anna, &bob]);
         assert_eq!(heard, [is_direct; 2]);
+        if is_direct {
+            talk_walled_off(&sites, [&anna, &bob]);
+        }
         // Through the relay it goes in any case.
         anna.turn_to(relay.address());
         bob.turn_to(relay.address());

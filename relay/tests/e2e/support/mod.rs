@@ -24,4 +24,4 @@ pub use process::{Backend, Relay, RelayOptions, each_backend, field, program, wh
 pub use prometheus::{Alert, Prometheus};
 #[cfg(target_arch = "x86_64")]
 pub use puppet::Puppet;
-pub use routers::{MIDDLE, Nat, Site, lay_net};
+pub use routers::{MIDDLE, Nat, Site, lay_net, nft};

@@ -1,5 +1,4 @@
 //! Hosts behind routers that translate addresses, on a net in the middle; all of it vanishes with the thread that made it.
-#![allow(dead_code)] // Each test crate uses a part of it.
 
 use std::fs::File;
 use std::io::Write;
