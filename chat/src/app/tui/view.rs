@@ -33,7 +33,7 @@ impl View<'_> {
         let side = if frame.area().width >= WIDE { SIDE } else { 0 };
         let [messages, people] =
             Layout::horizontal([Constraint::Min(1), Constraint::Length(side)]).areas(middle);
-        frame.render_widget(self.rooms(), top);
+        frame.render_widget(self.rooms(usize::from(top.width)), top);
         self.messages(frame, messages);
         if side > 0 {
             frame.render_widget(self.people(people.height), people);
@@ -45,23 +45,36 @@ impl View<'_> {
         self.input(frame, input);
     }
 
-    fn rooms(&self) -> Line<'static> {
-        let rooms = self.model.rooms.iter().enumerate().flat_map(|(place, room)| {
-            let name = match &room.peer {
-                Some(peer) => peer.clone(),
-                None => self.status.group.map_or("(no group)".into(), |group| group.to_string()),
-            };
-            let unread = if room.unread > 0 { format!(" ({})", room.unread) } else { String::new() };
-            let style = match () {
-                () if place == self.model.current => {
-                    Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
-                }
-                () if room.unread > 0 => self.style(Color::Cyan, Modifier::BOLD),
-                () => Style::new(),
-            };
-            [Span::styled(format!("{name}{unread}"), style), Span::raw("  ")]
-        });
-        rooms.collect()
+    /// All rooms if they fit; otherwise those that matter, and how many more there are.
+    fn rooms(&self, width: usize) -> Line<'static> {
+        let rooms: Vec<Span<'static>> = (0..self.model.rooms.len()).map(|place| self.room(place)).collect();
+        let fit = rooms.iter().map(|room| room.width() + 2).sum::<usize>() <= width + 2;
+        let matters =
+            |place: usize| place == 0 || place == self.model.current || self.model.rooms[place].unread > 0;
+        let count = rooms.len();
+        let shown = rooms.into_iter().enumerate().filter(|(place, _)| fit || matters(*place));
+        let mut shown: Vec<Span<'static>> = shown.map(|(_, room)| room).collect();
+        if shown.len() < count {
+            shown.push(Span::raw(format!("+{}", count - shown.len())));
+        }
+        shown.into_iter().flat_map(|room| [room, Span::raw("  ")]).collect()
+    }
+
+    fn room(&self, place: usize) -> Span<'static> {
+        let room = &self.model.rooms[place];
+        let name = match &room.peer {
+            Some(peer) => peer.clone(),
+            None => self.status.group.map_or("(no group)".into(), |group| group.to_string()),
+        };
+        let unread = if room.unread > 0 { format!(" ({})", room.unread) } else { String::new() };
+        let style = match () {
+            () if place == self.model.current => {
+                Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+            }
+            () if room.unread > 0 => self.style(Color::Cyan, Modifier::BOLD),
+            () => Style::new(),
+        };
+        Span::styled(format!("{name}{unread}"), style)
     }
 
     fn messages(&self, frame: &mut Frame<'_>, area: Rect) {

@@ -122,6 +122,27 @@ fn lines_are_cut_between_words_and_look_like_one() {
 }
 
 #[test]
+fn rooms_that_matter_are_in_sight_however_many_there_are() {
+    let mut model = Model::new("server".into());
+    for number in 10..20 {
+        model.show(&message(&format!("n{number}"), b"x"), "09:00");
+        model.turn(true);
+    }
+    model.show(&message("n15", b"y"), "09:00");
+    let status = status();
+    let view = View {
+        model: &model,
+        people: &[],
+        status: &status,
+        server: "s",
+        typed: ("", ""),
+        is_coloured: false,
+    };
+    assert_eq!(drawn(&view, 60, 4)[0], "HOME  n10  n11  n12  n13  n14  n15 (1)  n16  n17  n18  n19");
+    assert_eq!(drawn(&view, 57, 4)[0], "HOME  n15 (1)  n19  +8");
+}
+
+#[test]
 fn no_screen_is_too_small() {
     let model = Model::new("server".into());
     let status = status();
