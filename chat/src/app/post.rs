@@ -82,7 +82,11 @@ impl Post {
         let mut trouble = None;
         while let Some(transmit) = client.poll_transmit() {
             let sent = match transmit {
-                Transmit::Open(transport) => self.replace(transport, client, now),
+                Transmit::Open(transport) => match self.replace(transport, client, now) {
+                    // That it was begun says nothing about whether anything can be sent.
+                    Ok(()) => continue,
+                    error => error,
+                },
                 Transmit::Send { to, datagram } if to == self.server => self.send(&datagram, client, now),
                 Transmit::Send { to, datagram } => {
                     // A peer that cannot be reached says nothing about the way to the relay: the client goes back to that.

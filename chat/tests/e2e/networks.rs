@@ -245,3 +245,27 @@ fn what_was_shown_is_not_shown_again_by_the_next_run() {
         assert_eq!(bob.messages_until("then"), ["then"]);
     });
 }
+
+#[test]
+fn a_machine_that_is_without_a_network_for_a_while_goes_on() {
+    alone(|| {
+        let mut stage = Stage::build([Nat::Cone; 2]);
+        stage.begin("udp");
+        stage.talk();
+        stage.sites[0].host.inside(|| ip("addr del 192.168.1.2/24 dev eth"));
+        stage.anna.line("/msg bob after all");
+        stage.anna.expect(&json!({ "type": "interrupted" }));
+        stage.anna.expect(&json!({ "type": "no_contact" }));
+        stage.bob.line("/msg anna you, too");
+        stage.bob.expect(&json!({ "type": "fate", "to": "anna", "fate": "stored" }));
+        stage.sites[0].host.inside(|| settle("192.168.1.2"));
+        let heard = stage.anna.hears_until(&json!({ "type": "resumed", "anew": false }));
+        assert!(
+            heard.iter().all(|object| object["type"] != "problem"),
+            "the trouble was told before: {heard:#?}"
+        );
+        assert_eq!(stage.bob.messages_until("after all").len(), 1);
+        assert_eq!(stage.anna.messages_until("you, too").len(), 1);
+        stage.talk();
+    });
+}

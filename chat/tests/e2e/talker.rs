@@ -80,13 +80,14 @@ impl Talker {
     /// Waits for an object with these fields; what was heard before it is forgotten.
     #[track_caller]
     pub fn expect(&mut self, fields: &Value) -> Value {
-        loop {
-            let value = self.hear(fields);
-            if fits(&value, fields) {
-                self.heard.clear();
-                return value;
-            }
-        }
+        self.hears_until(fields).pop().unwrap()
+    }
+
+    /// The same: all that was heard until then, which is the last.
+    #[track_caller]
+    pub fn hears_until(&mut self, fields: &Value) -> Vec<Value> {
+        while !fits(&self.hear(fields), fields) {}
+        std::mem::take(&mut self.heard)
     }
 
     /// Waits for objects with these fields, in any order.
