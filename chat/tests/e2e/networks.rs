@@ -99,6 +99,7 @@ fn behind_routers_that_keep_a_port_two_windows_talk_without_the_relay() {
         stage
             .anna
             .expect(&json!({ "type": "message", "from": "bob", "text": "hello yourself", "direct": true }));
+        stage.bob.expect(&json!({ "type": "fate", "to": "anna", "fate": "delivered" }));
         stage.bob.line("/hangup");
         stage.anna.expect(&json!({ "type": "direct_closed", "reason": "theirs" }));
         stage.anna.line("/msg bob through the relay");
