@@ -50,6 +50,8 @@ pub struct Post {
     ear: Ear,
     trouble: Option<io::ErrorKind>,
     look_at: Instant,
+    /// There was a way to the relay when it was looked last.
+    has_way: bool,
 }
 
 impl Post {
@@ -63,7 +65,8 @@ impl Post {
         });
         let ear = Ear { turn: 0, wakes: wakes.clone(), open: Arc::new(AtomicBool::new(true)) };
         let look_at = Instant::now() + LOOK;
-        Ok((Self { server, wakes, link: Link::None, ear, trouble: None, look_at }, queue))
+        let has_way = connect::way_to(server).is_ok();
+        Ok((Self { server, wakes, link: Link::None, ear, trouble: None, look_at, has_way }, queue))
     }
 
     /// The relay's address.
@@ -127,9 +130,13 @@ impl Post {
             return;
         }
         self.look_at = now + LOOK;
-        let (Some(local), Ok(way)) = (self.link.local(), connect::way_to(self.server)) else { return };
-        if local.ip() != way.ip() {
-            client.network_changed(now);
+        let way = connect::way_to(self.server).ok();
+        let had_way = std::mem::replace(&mut self.has_way, way.is_some());
+        let Some(way) = way else { return };
+        match self.link.local() {
+            Some(local) if local.ip() != way.ip() => client.network_changed(now),
+            None if !had_way => client.network_changed(now),
+            _ => {}
         }
     }
 

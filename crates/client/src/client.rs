@@ -316,12 +316,12 @@ impl Client {
         self.settle(now);
     }
 
-    /// The network has changed, or carries nothing from this socket any more: goes on from another.
+    /// The network has changed, is back, or carries nothing from this socket any more: goes on from another, at once.
     pub fn network_changed(&mut self, now: Instant) {
         match &mut self.stage {
-            Stage::Probing(probe) => probe.closed(false, now, &mut self.out),
+            Stage::Probing(probe) => probe.network_changed(now, &mut self.out),
             Stage::Base { transport, .. } => self.out.open(*transport),
-            Stage::Extended(session) => session.lose(now),
+            Stage::Extended(session) => session.network_changed(now),
             Stage::Gone => {}
         }
         self.settle(now);

@@ -84,6 +84,14 @@ impl Probe {
         self.round += 1;
     }
 
+    /// The way that was asked by carries nothing any more; those that could not be had may be there now.
+    pub(crate) fn network_changed(&mut self, now: Instant, out: &mut Output) {
+        match self.phase {
+            Phase::Asking(_) => self.closed(false, now, out),
+            Phase::Opening { .. } | Phase::Pausing { .. } => self.begin(now, out),
+        }
+    }
+
     /// Takes an answer: what was found, or what to send.
     pub(crate) fn receive(
         &mut self,
@@ -118,10 +126,7 @@ impl Probe {
                 }
                 self.closed(false, now, out);
             }
-            Phase::Pausing { until } if *until <= now => {
-                self.step = 0;
-                self.open(now, out);
-            }
+            Phase::Pausing { until } if *until <= now => self.begin(now, out),
             _ => {}
         }
         None
@@ -159,6 +164,12 @@ impl Probe {
             Some(Protocol::Base) => b"!PING".to_vec(),
             _ => greeting.encode(),
         }
+    }
+
+    /// Tries all ways, the best one first.
+    fn begin(&mut self, now: Instant, out: &mut Output) {
+        self.step = 0;
+        self.open(now, out);
     }
 
     fn open(&mut self, now: Instant, out: &mut Output) {

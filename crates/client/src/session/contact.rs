@@ -46,6 +46,14 @@ impl Session {
         }
     }
 
+    /// This way carries nothing any more; if all were tried, they may be good again.
+    pub(crate) fn network_changed(&mut self, now: Instant) {
+        match self.link {
+            Link::Pausing { round, .. } => self.open(round, now),
+            _ => self.lose(now),
+        }
+    }
+
     /// Perhaps nobody listens any more: asks at once whether the relay answers.
     pub(crate) fn doubt(&mut self, now: Instant) {
         self.beat_at = self.beat_at.min(now);

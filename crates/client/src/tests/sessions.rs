@@ -212,6 +212,26 @@ fn a_message_without_an_answer_leads_to_a_look_at_the_way() {
 }
 
 #[test]
+fn a_network_that_is_back_is_tried_at_once() {
+    let mut world = World::of(&["anna"], 1);
+    let stranger = world.enter();
+    world.has_udp = false;
+    world.ask(0, Request::Who);
+    // Long enough for the longest pause.
+    world.pass(120.0);
+    assert!(world.client(0).is_out_of_contact() && world.client(stranger).is_out_of_contact());
+    world.has_udp = true;
+    let now = world.now;
+    for member in [0, stranger] {
+        world.events(member);
+        world.client(member).network_changed(now);
+    }
+    world.pass(0.5);
+    assert!(matches!(world.events(stranger)[..], [Event::Contact { .. }]));
+    assert!(world.events(0).contains(&Event::Resumed { anew: false }));
+}
+
+#[test]
 fn a_relay_that_forgot_the_session_gets_the_name_and_the_group_again() {
     let mut world = World::of(&["anna"], 1);
     world.relay.restart();
