@@ -22,9 +22,13 @@ pub struct PeopleArgs {
     /// Part of the people who are offline at any time: their mail is stored [default: 20%]
     #[arg(long, value_name = "FRACTION", value_parser = parse::percent)]
     pub offline_share: Option<f64>,
-    /// How long people stay offline on average, until they come back with their claim [default: 5s]
+    /// How long people stay offline on average, until they come back with their claim; and how long those who move stay at
+    /// one address [default: 5s]
     #[arg(long, value_name = "D", value_parser = parse::duration)]
     pub returns: Option<Duration>,
+    /// Part of the people who change their address again and again, and go on there with their session (RESUME) [default: 0]
+    #[arg(long, value_name = "FRACTION", value_parser = parse::percent)]
+    pub moving_share: Option<f64>,
 }
 
 impl RunArgs {
@@ -33,9 +37,13 @@ impl RunArgs {
     /// # Errors
     /// What does not go together.
     pub fn people(&self) -> Result<Option<PeoplePlan>, UsageError> {
-        let PeopleArgs { offline_share, returns } = self.people;
+        let PeopleArgs { offline_share, returns, moving_share } = self.people;
         if self.load.profile != Some(Profile::People) {
-            let given = [("--offline-share", offline_share.is_some()), ("--returns", returns.is_some())];
+            let given = [
+                ("--offline-share", offline_share.is_some()),
+                ("--returns", returns.is_some()),
+                ("--moving-share", moving_share.is_some()),
+            ];
             return match given.into_iter().find(|(_, is_given)| *is_given) {
                 Some((flag, _)) => Err(other(format!("{flag} is about people: give --profile people"))),
                 None => Ok(None),
@@ -48,7 +56,8 @@ impl RunArgs {
         }
         let plan = self.load.resolve()?.plan;
         sound(&plan)?;
-        Ok(Some(PeoplePlan { plan, offline_share, returns: returns.unwrap_or(RETURNS) }))
+        let (returns, moving_share) = (returns.unwrap_or(RETURNS), moving_share.unwrap_or(0.0));
+        Ok(Some(PeoplePlan { plan, offline_share, returns, moving_share }))
     }
 }
 

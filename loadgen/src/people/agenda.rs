@@ -15,6 +15,8 @@ pub enum Task {
     Beat(u32),
     /// A person comes back.
     Return(u32),
+    /// A person changes its address.
+    Move(u32),
 }
 
 /// Tasks by their times.

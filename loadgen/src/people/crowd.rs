@@ -12,6 +12,7 @@ use wire::{Notice, Refusal, Reply};
 use super::accounts::Accounts;
 use super::agenda::{Agenda, Task};
 use super::limits::{BATCH, PATIENCE, PROMPT, SETTLED, STALLED};
+use super::moves::Places;
 use super::names::Names;
 use super::outbox::Outbox;
 use super::outcome::{Deeds, Outcome, Times};
@@ -27,6 +28,7 @@ pub struct Crowd {
     pub(super) plan: PeoplePlan,
     pub(super) names: Names,
     pub(super) people: Vec<Person>,
+    pub(super) places: Places,
     pub(super) accounts: Accounts,
     pub(super) agenda: Agenda,
     pub(super) out: Outbox,
@@ -81,7 +83,8 @@ impl Crowd {
         let seed = plan.plan.seed;
         Self {
             names,
-            people: (0..plan.plan.clients).map(|_| Person::new()).collect(),
+            people: (0..plan.plan.clients).map(Person::at).collect(),
+            places: Places::new(plan.plan.clients, plan.places()),
             accounts: Accounts::default(),
             agenda: Agenda::default(),
             out: Outbox::default(),
@@ -107,8 +110,12 @@ impl Crowd {
         }
     }
 
-    /// Takes a datagram from the relay that has reached a person.
-    pub fn receive(&mut self, person: u32, bytes: &[u8], now: Duration) {
+    /// Takes a datagram from the relay that has reached an address.
+    pub fn receive(&mut self, place: u32, bytes: &[u8], now: Duration) {
+        let Some(person) = self.places.holder(place) else {
+            self.deeds.unheard += 1;
+            return;
+        };
         if matches!(self.people[person as usize].state, State::Away | State::Idle) {
             self.deeds.unheard += 1;
         } else if let Some(notice) = Notice::parse(bytes) {
@@ -134,6 +141,7 @@ impl Crowd {
                 Task::Send(message) => self.send_again(message, at, now),
                 Task::Beat(person) => self.beat(person, at, now),
                 Task::Return(person) => self.come_back(person, now),
+                Task::Move(person) => self.move_on(person, now),
             }
         }
         self.write_more(now);
@@ -163,6 +171,7 @@ impl Crowd {
         self.stream = Some(Stream::new(now, per_second, self.plan.arrivals(), &mut self.rng));
         (self.phase, self.began) = (Phase::Measuring, now);
         self.thin_out(now);
+        self.set_out(now);
     }
 
     /// Ends a measurement before its time.

@@ -118,7 +118,7 @@ impl Stage<'_> {
     fn post(&mut self) -> io::Result<()> {
         let (driver, book) = (&mut self.opened.driver, &self.opened.book);
         let mut refused = 0;
-        for (person, bytes) in self.crowd.outbox().iter() {
+        for (place, bytes) in self.crowd.outbox().iter() {
             let run = |driver: &mut Box<dyn Driver>| {
                 let part = driver.compose(bytes);
                 let mut run = Run {
@@ -129,7 +129,7 @@ impl Stage<'_> {
                     size: bytes.len() as u16,
                     bytes: bytes.len() as u32,
                 };
-                book.address(person, &mut run);
+                book.address(place, &mut run);
                 driver.send(&run)
             };
             if run(driver).is_err() {
@@ -150,10 +150,10 @@ impl Stage<'_> {
         let now = turn.start.elapsed();
         for arrival in turn.arrivals.drain(..) {
             if arrival.source == self.plan.target
-                && let Some(person) = self.opened.book.client(&arrival)
+                && let Some(place) = self.opened.book.client(&arrival)
             {
                 let bytes = self.opened.driver.bytes(&arrival);
-                arrival.datagrams().for_each(|datagram| self.crowd.receive(person, &bytes[datagram], now));
+                arrival.datagrams().for_each(|datagram| self.crowd.receive(place, &bytes[datagram], now));
             }
             self.opened.driver.release(arrival.buffer);
         }

@@ -18,6 +18,9 @@ pub const MESSAGES: u64 = 30_000_000;
 /// A run has no more people: names have room for so many digits.
 pub const PEOPLE: u32 = 1_000_000;
 
+/// Free addresses for each who moves: enough that one is nobody's for a while before it is somebody else's.
+pub const SPARE_PLACES: u32 = 4;
+
 /// Letters that tell the names of runs apart: one in 30 million.
 pub const RUN_LETTERS: usize = 5;
 

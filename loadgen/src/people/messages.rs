@@ -92,9 +92,10 @@ impl Crowd {
             place: 0,
         };
         let (name, id) = (self.names.name(to), self.names.id(index));
-        self.people[from as usize].spoke = now;
+        let sender = &mut self.people[from as usize];
+        sender.spoke = now;
         let text = self.filler.payload(&stamp, size.into());
-        self.out.put(from, &[b"!SEND ", name.as_bytes(), b" ", id.as_bytes(), b" ", text]);
+        self.out.put(sender.place, &[b"!SEND ", name.as_bytes(), b" ", id.as_bytes(), b" ", text]);
         let mut due = now;
         self.accounts.send(index, |tries| {
             due += pause(tries);

@@ -12,6 +12,7 @@ mod drive;
 pub mod limits;
 pub mod lines;
 mod messages;
+mod moves;
 mod names;
 mod outbox;
 pub mod outcome;

@@ -1,8 +1,8 @@
-//! Datagrams that wait to be sent, one behind the other in one text.
+//! Datagrams that wait to be sent, one behind the other in one text, each with the number of the address that it leaves from.
 
 use std::ops::Range;
 
-/// Datagrams of many people, in order.
+/// Datagrams from many addresses, in order.
 #[derive(Debug, Default)]
 pub struct Outbox {
     text: Vec<u8>,
@@ -10,16 +10,16 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// One more of this person, of these pieces.
-    pub fn put(&mut self, person: u32, pieces: &[&[u8]]) {
+    /// One more from this address, of these pieces.
+    pub fn put(&mut self, place: u32, pieces: &[&[u8]]) {
         let start = self.text.len();
         pieces.iter().for_each(|piece| self.text.extend_from_slice(piece));
-        self.list.push((person, start..self.text.len()));
+        self.list.push((place, start..self.text.len()));
     }
 
-    /// Who says what.
+    /// What is said from where.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        self.list.iter().map(|(person, range)| (*person, &self.text[range.clone()]))
+        self.list.iter().map(|(place, range)| (*place, &self.text[range.clone()]))
     }
 
     /// How many.

@@ -38,6 +38,9 @@ pub struct Deeds {
     pub fell_silent: u64,
     /// Times that somebody came back with its claim.
     pub returned: u64,
+    /// Times that a session went on at another address.
+    #[serde(default)]
+    pub moved: u64,
     /// Sessions that the relay did not know any more although their owners had kept the heartbeat.
     pub sessions_lost: u64,
     /// Times that a name that was proved by its claim got another one.
@@ -54,7 +57,7 @@ pub struct Deeds {
     pub prompted: u64,
     /// Times that the relay had no room for a message, whoever it was for; it was sent again.
     pub no_room: u64,
-    /// Datagrams at people who were away, which nobody has heard.
+    /// Datagrams at people who were away, or had another address by then, which nobody has heard.
     pub unheard: u64,
     /// Datagrams from the relay that nobody had asked for, and that mean nothing.
     pub unexpected: u64,

@@ -17,6 +17,8 @@ pub enum State {
     Registering,
     /// Has its name.
     Here,
+    /// Has another address, and has said RESUME.
+    Moving,
     /// Has said DEREG.
     Departing,
     /// Neither says nor hears anything.
@@ -38,6 +40,10 @@ pub struct Person {
     pub beats: Option<Duration>,
     /// When it decided to come back, until its first mail has come.
     pub returned: Option<Duration>,
+    /// The number of its address.
+    pub place: u32,
+    /// What proves that its session is its own.
+    pub token: Option<Token>,
     /// What proves its address.
     pub cookie: Option<Cookie>,
     /// What proves that its name is its own.
@@ -50,8 +56,10 @@ pub struct Person {
 
 impl Person {
     /// Somebody who has not begun.
-    pub fn new() -> Self {
+    pub fn at(place: u32) -> Self {
         Self {
+            place,
+            token: None,
             state: State::Idle,
             tries: 0,
             due: Duration::ZERO,
@@ -67,7 +75,7 @@ impl Person {
 
     /// True if it waits for the answer to a request.
     pub fn is_asking(&self) -> bool {
-        matches!(self.state, State::Greeting | State::Registering | State::Departing)
+        matches!(self.state, State::Greeting | State::Registering | State::Moving | State::Departing)
     }
 
     /// True if it is on its way out, or is gone.
@@ -77,7 +85,7 @@ impl Person {
 
     /// True if it takes messages.
     pub fn is_listening(&self) -> bool {
-        matches!(self.state, State::Registering | State::Here | State::Departing)
+        matches!(self.state, State::Registering | State::Here | State::Moving | State::Departing)
     }
 }
 

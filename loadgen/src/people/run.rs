@@ -15,6 +15,7 @@ use super::verdict::judge;
 use super::{Names, PeoplePlan};
 use crate::crew::{CrewError, Facts, Opened, open};
 use crate::observer::Observer;
+use crate::plan::Plan;
 use crate::report::{Machine, Setup};
 use crate::session::{SessionError, Watch};
 use crate::verdict::Objectives;
@@ -85,7 +86,8 @@ fn stage(
     ready: &Sender<Result<Facts, CrewError>>,
     news: Sender<News>,
 ) {
-    let opened: Opened = match open(&plan.plan) {
+    let places = Plan { clients: plan.places(), ..plan.plan.clone() };
+    let opened: Opened = match open(&places) {
         Ok(opened) => opened,
         // Whoever started this thread waits for it.
         Err(error) => return drop(ready.send(Err(error))),

@@ -54,8 +54,9 @@ impl Crowd {
 
     /// A person sends a datagram of these pieces.
     pub(super) fn say(&mut self, person: u32, pieces: &[&[u8]], now: Duration) {
-        self.people[person as usize].spoke = now;
-        self.out.put(person, pieces);
+        let it = &mut self.people[person as usize];
+        it.spoke = now;
+        self.out.put(it.place, pieces);
     }
 
     /// The relay has told a person something.
@@ -69,10 +70,17 @@ impl Crowd {
             Notice::Registered(_, claim) if state == State::Registering => {
                 self.registered(person, claim, now);
             }
+            Notice::Resumed { name, token, .. } if state == State::Moving => {
+                self.resumed(person, name, token, now);
+            }
             Notice::NameTaken(name) if state == State::Registering => self.is_taken(person, name),
             Notice::Deregistered(_) if state == State::Departing => self.enter(person, State::Away, now),
             // Answers to repeats, and what comes with an answer.
-            Notice::Registered(..) | Notice::Deregistered(_) | Notice::Mail(_) | Notice::NameTaken(_) => {}
+            Notice::Registered(..)
+            | Notice::Deregistered(_)
+            | Notice::Mail(_)
+            | Notice::NameTaken(_)
+            | Notice::Resumed { .. } => {}
             _ => self.deeds.unexpected += 1,
         }
     }
@@ -81,7 +89,8 @@ impl Crowd {
     pub(super) fn answered(&mut self, person: u32, reply: Reply, now: Duration) {
         let state = self.people[person as usize].state;
         match (reply, state) {
-            (Reply::Hello(_, heartbeat), State::Greeting) => {
+            (Reply::Hello(token, heartbeat), State::Greeting) => {
+                self.people[person as usize].token = Some(token);
                 self.heartbeat = Duration::from_millis(heartbeat.0);
                 self.ask_for(person, State::Registering, now);
             }
@@ -96,7 +105,7 @@ impl Crowd {
     fn refused(&mut self, person: u32, refusal: Refusal, now: Duration) {
         let it = &mut self.people[person as usize];
         match (refusal, it.state) {
-            (Refusal::Prove(cookie), State::Greeting) => {
+            (Refusal::Prove(cookie), State::Greeting | State::Moving) => {
                 // A relay that takes no cookie is asked again in its time.
                 if it.cookie.replace(cookie).is_none() {
                     self.ask(person, now);
@@ -110,13 +119,11 @@ impl Crowd {
             (Refusal::NoSession | Refusal::NotRegistered, State::Departing) => {
                 self.enter(person, State::Away, now);
             }
-            (Refusal::NoSession | Refusal::NotRegistered, State::Here) => {
-                self.deeds.sessions_lost += 1;
-                self.greet(person, now);
-            }
+            (Refusal::NoSession | Refusal::NotRegistered, State::Here)
+            | (Refusal::BadToken, State::Moving) => self.is_lost(person, now),
             (Refusal::NoSession, State::Registering) => self.greet(person, now),
             // Answers to repeats.
-            (Refusal::Prove(_) | Refusal::NoSession | Refusal::NotRegistered, _) => {}
+            (Refusal::Prove(_) | Refusal::NoSession | Refusal::NotRegistered | Refusal::BadToken, _) => {}
             // It says neither for what nor for how long: the message is sent again, as any that has no outcome.
             (Refusal::ServerFull, State::Here) => self.deeds.no_room += 1,
             (Refusal::ServerFull, _) => self.refusal = Some(refusal),
@@ -133,10 +140,21 @@ impl Crowd {
             None => self.deeds.registered += 1,
             Some(before) => self.deeds.claims_changed += u64::from(before != claim),
         }
+        self.is_here(person, now);
+    }
+
+    /// A person has its name, and goes on with what it has to say.
+    pub(super) fn is_here(&mut self, person: u32, now: Duration) {
         self.progressed = now;
         self.enter(person, State::Here, now);
         self.schedule_beat(person);
         self.go_on(person, now);
+    }
+
+    /// The relay has forgotten a person that did what it asks for.
+    pub(super) fn is_lost(&mut self, person: u32, now: Duration) {
+        self.deeds.sessions_lost += 1;
+        self.greet(person, now);
     }
 
     /// Whoever has shown its claim asks again in its time.
@@ -149,7 +167,7 @@ impl Crowd {
         }
     }
 
-    fn ask_for(&mut self, person: u32, state: State, now: Duration) {
+    pub(super) fn ask_for(&mut self, person: u32, state: State, now: Duration) {
         self.enter(person, state, now);
         self.ask(person, now);
     }
@@ -161,10 +179,13 @@ impl Crowd {
         it.tries = it.tries.saturating_add(1);
         it.due = now + pause(it.tries);
         let (due, claim) = (it.due, it.claim.map(Token::letters));
+        let token = it.token.map(|token| token.to_string()).unwrap_or_default();
         let request = match (it.state, &it.cookie) {
             (State::Greeting, None) => "!HELLO 2".to_owned(),
             (State::Greeting, Some(cookie)) => format!("!HELLO 2 {cookie}"),
             (State::Registering, _) => format!("!REG {name}"),
+            (State::Moving, None) => format!("!RESUME {token}"),
+            (State::Moving, Some(cookie)) => format!("!RESUME {token} {cookie}"),
             _ => "!DEREG".to_owned(),
         };
         match claim.filter(|_| it.state == State::Registering) {

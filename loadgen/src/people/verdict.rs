@@ -152,6 +152,9 @@ fn remarks(plan: &PeoplePlan, outcome: &Outcome) -> Vec<String> {
             "{lost} lost by the generator itself; what it says is repeated, so it cost time only"
         ));
     }
+    if plan.movers() > 0 && deeds.moved == 0 {
+        remarks.push("nobody changed its address: give a longer --duration, or shorter --returns".into());
+    }
     if plan.offline() > 0 && outcome.times.first_mail.count() == 0 {
         remarks.push("nobody who came back had mail: give a longer --duration, or shorter --returns".into());
     }

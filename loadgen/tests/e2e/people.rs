@@ -61,6 +61,20 @@ fn who_comes_back_gets_what_was_stored() {
     });
 }
 
+/// From one address to the next, and from one shard to the next, while everybody writes to everybody.
+#[test]
+fn who_changes_its_address_misses_nothing() {
+    each_backend(|backend| {
+        let relay = relay(backend);
+        let load =
+            "--clients 200 --rate 5 --offline-share 0.1 --returns 500ms --moving-share 0.3 --duration 4s";
+        let seen = run(&relay, load);
+        assert_accounted(&seen);
+        assert!(deed(&seen, "moved") > 100, "{:?}", seen.0["details"]["outcome"]["deeds"]);
+        assert_eq!(deed(&seen, "registered"), 200);
+    });
+}
+
 #[test]
 fn a_full_mailbox_is_told_and_counted() {
     let relay =

@@ -3,7 +3,7 @@
 use crate::common::program::{Ended, Program};
 
 /// What is typed, and what the first line says about it.
-const MISTAKES: [(&str, &[&str]); 36] = [
+const MISTAKES: [(&str, &[&str]); 37] = [
     ("run --bogus", &["--bogus"]),
     ("jump", &["jump"]),
     ("run --clients 0", &["'0'", "--clients"]),
@@ -35,6 +35,7 @@ const MISTAKES: [(&str, &[&str]); 36] = [
     ("run --profile people --max-loss 0", &["--max-loss", "--profile people", "lost or doubled"]),
     ("run --profile people --threads 2", &["--threads", "one thread"]),
     ("run --profile people --clients 1", &["--clients 1 ", "2 to 1000000"]),
+    ("run --profile chat --moving-share 0.1", &["--moving-share", "--profile people"]),
     ("run --profile people --offline-share 100%", &["--offline-share 100%", "nobody who writes"]),
     ("run --profile people --payload 4096", &["--payload", "4032"]),
     ("run --profile people --rate 1000 --clients 1000 --duration 1m", &["60000000 messages", "30000000"]),

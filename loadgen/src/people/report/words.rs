@@ -29,7 +29,14 @@ pub(super) fn work(report: &Report) -> [String; 2] {
             seconds(report.plan.returns)
         ),
     };
-    [format!("{rate} messages/s from each who is online, {spread}; {size}"), away]
+    let moving = match report.plan.movers() {
+        0 => String::new(),
+        movers => {
+            let (part, time) = (ratio(report.plan.moving_share), seconds(report.plan.returns));
+            format!("; {} ({part}) change their address, each after {time} on average", count(movers.into()))
+        }
+    };
+    [format!("{rate} messages/s from each who is online, {spread}; {size}"), away + &moving]
 }
 
 /// What has become of the messages: what is indented is a part of what stands before it.
@@ -75,6 +82,7 @@ pub(super) fn deeds(outcome: &Outcome) -> Vec<(&'static str, u64)> {
         ("Left by DEREG", deeds.deregistered),
         ("Left in silence", deeds.fell_silent),
         ("Came back", deeds.returned),
+        ("Moved by RESUME", deeds.moved),
         ("SENDs repeated", sums.sent_again),
         ("Repeats recognised", sums.repeats),
         ("Of them after DELIVERED", sums.repeats_after_delivered),

@@ -106,6 +106,29 @@ fn what_a_relay_does_wrong_with_who_is_away_is_found() {
     assert_eq!(seen(Fault::None).sums.lost, 0);
 }
 
+/// So many people of whom half change their address twice a second, and some are away.
+fn with_moves(people: u32) -> PeoplePlan {
+    PeoplePlan { moving_share: 0.5, ..with_absences(people, 0.2) }
+}
+
+#[test]
+fn who_moves_goes_on_and_misses_nothing() {
+    for mut relay in [Model::default(), Model::losing(0.1)] {
+        let outcome = seen(&with_moves(20), &mut relay);
+        let (sums, deeds) = (outcome.sums, outcome.deeds);
+        assert_eq!((sums.delivered, sums.shown, sums.lost), (sums.sent, sums.sent, 0), "{sums:?}");
+        assert_eq!((sums.out_of_order, sums.doubled, sums.unanswered), (0, 0, 0), "{sums:?}");
+        assert_eq!((deeds.sessions_lost, deeds.unexpected, deeds.registered), (0, 0, 20), "{deeds:?}");
+        assert!(deeds.moved > 50 && deeds.unheard > 0, "{deeds:?}");
+    }
+}
+
+#[test]
+fn a_session_that_does_not_go_on_is_found() {
+    let outcome = seen(&with_moves(10), &mut Model::with(Fault::Expel));
+    assert_eq!((outcome.deeds.sessions_lost, outcome.sums.lost), (1, 0));
+}
+
 #[test]
 fn mail_that_a_relay_holds_back_is_asked_for_and_not_lost() {
     let outcome = seen(&with_absences(10, 0.3), &mut Model::with(Fault::Doze));

@@ -13,5 +13,5 @@ use crate::plan::{Plan, example};
 /// So many people who are always there.
 pub(super) fn plan(people: u32) -> PeoplePlan {
     let plan = Plan { clients: people, groups: 1, ..example() };
-    PeoplePlan { plan, offline_share: 0.0, returns: Duration::from_secs(1) }
+    PeoplePlan { plan, offline_share: 0.0, returns: Duration::from_secs(1), moving_share: 0.0 }
 }

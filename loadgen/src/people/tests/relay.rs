@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use wire::{Ack, Command, Cookie, Form, Heartbeat, Hello, Letter, Message, MessageId, Notice, Person};
-use wire::{Refusal, Reply, Token, decode};
+use wire::{Refusal, Reply, Resume, Token, decode};
 
 /// SENDs of one message until its recipient is taken for silent.
 const SILENT: u32 = 4;
@@ -33,6 +33,8 @@ pub enum Fault {
     Reclaim,
     /// Says to the first messages that it has no room.
     Refuse,
+    /// Does not know somebody who comes from another address.
+    Expel,
     /// Always delivers mail only to whoever says something besides REG, and asks for that once a minute.
     Doze,
 }
@@ -69,6 +71,9 @@ pub struct Model {
     known: HashMap<String, u32>,
     fates: HashMap<MessageId, Fate>,
     mail: HashMap<String, VecDeque<Mail>>,
+    /// The sessions' tokens by address, and those that were used up to come there.
+    tokens: HashMap<u32, (Token, Option<Token>)>,
+    next: u128,
     says: Vec<(u32, Vec<u8>)>,
 }
 
@@ -117,7 +122,9 @@ impl Model {
             Command::Hello(fields) => match fields.hello() {
                 Hello::Known { cookie: Some(_), .. } => {
                     let heartbeat = if self.fault == Fault::Doze { 60_000 } else { 1000 };
-                    self.reply(from, Reply::Hello(Token::of(1), Heartbeat(heartbeat)));
+                    let token = self.token();
+                    self.tokens.insert(from, (token, None));
+                    self.reply(from, Reply::Hello(token, Heartbeat(heartbeat)));
                 }
                 _ => self.reply(from, Reply::Refused(Refusal::Prove(Cookie::of(7)))),
             },
@@ -129,6 +136,7 @@ impl Model {
                 let name = String::from_utf8(fields.register().unwrap().name.to_vec()).unwrap();
                 self.register(from, name);
             }
+            Command::Resume(fields) => self.resume(from, fields.resume()),
             Command::Person(Person::Dereg) => match self.names.remove(&from) {
                 Some(name) => {
                     self.present.remove(&name);
@@ -157,6 +165,34 @@ impl Model {
         if self.fault != Fault::Doze {
             self.push(from);
         }
+    }
+
+    fn token(&mut self) -> Token {
+        self.next += 1;
+        Token::of(100 + self.next)
+    }
+
+    fn resume(&mut self, from: u32, Resume { token, cookie }: Resume) {
+        let (Some(shown), Some(_)) = (token, cookie) else {
+            return self.reply(from, Reply::Refused(Refusal::Prove(Cookie::of(7))));
+        };
+        let is_repeat = self.tokens.get(&from).is_some_and(|(_, before)| *before == Some(shown));
+        if !is_repeat {
+            let old = self.tokens.iter().find(|(_, (token, _))| *token == shown).map(|(old, _)| *old);
+            let Some(old) = old.filter(|_| !self.errs(Fault::Expel)) else {
+                return self.reply(from, Reply::Refused(Refusal::BadToken));
+            };
+            self.tokens.remove(&old);
+            let token = self.token();
+            self.tokens.insert(from, (token, Some(shown)));
+            if let Some(name) = self.names.remove(&old) {
+                self.present.insert(name.clone(), from);
+                self.names.insert(from, name);
+            }
+        }
+        let (name, token) = (self.names.get(&from).cloned(), self.tokens[&from].0);
+        self.tell(from, &Notice::Resumed { group: None, name: name.as_deref(), token });
+        self.push(from);
     }
 
     /// Delivers the oldest mail.
