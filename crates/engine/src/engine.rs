@@ -23,6 +23,7 @@ use crate::directory::Departed;
 use crate::expiry::Expiry;
 use crate::limits::ROOM_CLIENTS;
 use crate::pace::Pace;
+use crate::pages::Pages;
 use crate::sessions::{NOWHERE, Person, Sessions};
 use crate::tally::{CommandKind, DropReason};
 use crate::views::Views;
@@ -88,7 +89,7 @@ pub struct Engine {
     entropy: Entropy,
     sessions: Sessions,
     /// The extended ones among them, by their keys.
-    people: HashMap<u32, Person, RandomState>,
+    people: Pages<Person>,
     /// Who members are to those that want to know who speaks, by the keys of their sessions.
     voices: HashMap<u32, Arc<Voice>, RandomState>,
     views: Views,
@@ -134,7 +135,7 @@ impl Engine {
             ejecting: None,
             doubted: Prefixes::default(),
             evicting: 0,
-            people: HashMap::with_hasher(groups.hasher().clone()),
+            people: Pages::new(),
             voices: HashMap::with_hasher(groups.hasher().clone()),
             groups,
             admission,

@@ -23,6 +23,7 @@ mod loom_tests;
 mod marks;
 mod own;
 mod pace;
+mod pages;
 mod prefixes;
 mod quota;
 mod roster;

@@ -149,6 +149,9 @@ pub const STRIPES: usize = if cfg!(loom) {
 /// Lock stripes of the creators' quotas; only creates and deletions touch them.
 pub const QUOTA_STRIPES: usize = if SMALL { 2 } else { 64 };
 
+/// Sessions of a page of what extended clients have besides: 5 kB, which one of them alone costs, too.
+pub const PAGE_KEYS: usize = if SMALL { 4 } else { 64 };
+
 /// Parts of the index of a shard's clients. The largest growth of a part hashes a 256th of all addresses again: of a
 /// million clients 4,096, some 0.2 ms.
 pub const SESSION_PARTS: usize = if SMALL { 16 } else { 256 };
