@@ -71,24 +71,24 @@ impl Space {
 impl Site {
     /// Number 1 and so on, joined to the net. To the others it is `10.7.0.2` and so on.
     pub fn build(number: u8, nat: Nat) -> Self {
-        let (router, host) = (Space::new(), Space::new());
+        let site = Self { router: Space::new(), host: Space::new() };
         let outside = format!("out{number}");
-        router.connect(&outside, "wan");
+        site.router.connect(&outside, "wan");
         ip(&format!("link set {outside} master net up"));
-        router.inside(|| {
+        site.router.inside(|| {
             ip(&format!("addr add 10.7.0.{}/24 dev wan", number + 1));
             ip("link set wan up");
-            host.connect("lan", "eth");
+            site.host.connect("lan", "eth");
             ip("addr add 192.168.1.1/24 dev lan");
             ip("link set lan up");
             std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
             translate(nat);
         });
-        host.inside(|| {
+        site.host.inside(|| {
             ip("link set eth up");
             settle("192.168.1.2");
         });
-        Self { router, host }
+        site
     }
 }
 
