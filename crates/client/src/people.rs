@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
 use wire::News;
 
 use crate::limits::MAX_PEOPLE;
@@ -23,9 +25,9 @@ pub struct Person {
     pub online: bool,
 }
 
-/// Two spellings of one name give the same text: letters in lower case, as the relay compares them.
+/// Two spellings of one name give the same text: case-folded and in Unicode's normal form C, as the relay compares them.
 pub fn fold(name: &str) -> String {
-    name.chars().flat_map(char::to_lowercase).collect()
+    name.nfd().default_case_fold().nfc().collect()
 }
 
 impl People {
@@ -100,6 +102,17 @@ mod tests {
         assert_eq!(names(&people), [("\u{e9}VA".into(), false)]);
         people.hear("\u{c9}va", News::Left);
         assert_eq!(names(&people), []);
+    }
+
+    /// The relay takes them for one name, so that a claim noted under one spelling serves the other.
+    #[test]
+    fn spellings_that_the_relay_takes_for_one_are_one() {
+        for (one, other) in
+            [("stra\u{df}e", "STRASSE"), ("e\u{301}va", "\u{c9}VA"), ("\u{3c3}\u{3c2}", "\u{3a3}\u{3a3}")]
+        {
+            assert_eq!(fold(one), fold(other));
+        }
+        assert_ne!(fold("anna"), fold("bob"));
     }
 
     #[test]
