@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use engine::Everybody;
 use net::Waker;
 use people::{Desk, Signals};
-use store::{Bounds, Busy, Done, Opening, Place, Request, Store};
+use store::{Bounds, Busy, Done, Event, Place, Request, Store};
 
 use crate::config::DataDir;
 
@@ -52,7 +52,7 @@ impl Mailroom {
         let _ = self.drawer.wakers.set(wakers);
         let drawer = Arc::clone(&self.drawer);
         let done = move |batch| drawer.put(batch);
-        let (place, told) = ((place.place(), !place.is_asked), |opening: Opening<'_>| report(&opening));
+        let (place, told) = ((place.place(), !place.is_asked), |event: Event<'_>| report(&event));
         *lock(&self.store) = Some(Store::defer(place, bounds, begin, told, done)?);
         Ok(())
     }
@@ -140,22 +140,23 @@ fn usual(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// Tells the operator how the place is.
-fn report(opening: &Opening<'_>) {
-    match opening {
-        Opening::Open(Place::Directory(directory)) => {
+fn report(event: &Event<'_>) {
+    match event {
+        Event::Open(Place::Directory(directory)) => {
             tracing::info!(directory = %Path::display(directory), "names and mail are kept on disk");
         }
-        Opening::Open(Place::Memory) => {
+        Event::Open(Place::Memory) => {
             tracing::warn!(
                 "names and mail are kept in memory only, and lost when the relay stops; set --data-dir"
             );
         }
-        Opening::InMemory(error) => {
+        Event::InMemory(error) => {
             tracing::warn!(%error, "names and mail are kept in memory only, and lost when the relay stops");
         }
-        Opening::Failed(error) => {
+        Event::Failed(error) => {
             tracing::error!(%error, "names and mail cannot be kept; nobody can register");
         }
+        Event::Recovered => tracing::info!("names and mail are kept again"),
     }
 }
 

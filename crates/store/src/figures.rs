@@ -31,7 +31,7 @@ pub struct Figures {
     pub forgotten: u64,
     /// Mails refused because there was no room.
     pub refused: u64,
-    /// Batches of requests that failed with the disk.
+    /// Batches of requests that failed with the disk, and tries to open the store that failed.
     pub failures: u64,
 }
 
@@ -106,13 +106,15 @@ impl Board {
         lock(&self.commit_us).saturating_record(micros);
     }
 
-    pub fn failed(&self, trouble: String) {
+    /// True if there was no trouble before.
+    pub fn failed(&self, trouble: String) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.trouble) = Some(trouble);
+        lock(&self.trouble).replace(trouble).is_none()
     }
 
-    pub fn recovered(&self) {
-        *lock(&self.trouble) = None;
+    /// True if there was trouble.
+    pub fn recovered(&self) -> bool {
+        lock(&self.trouble).take().is_some()
     }
 
     pub fn trouble(&self) -> Option<String> {

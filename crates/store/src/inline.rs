@@ -25,7 +25,7 @@ impl Inline {
         let board = Arc::new(Board::new());
         let home = Home::open(Place::Memory.prepare()?, &board)?;
         let (_entrance, exit) = queue();
-        Ok(Self { writer: Writer::new(exit, Arc::clone(&board), bounds, Ok(home)), board })
+        Ok(Self { writer: Writer::new(exit, Arc::clone(&board), bounds, Ok(home), Box::new(|_| ())), board })
     }
 
     /// Does what is asked for, and answers what wants an answer.

@@ -31,4 +31,4 @@ pub use place::{Place, make_directory};
 pub use queue::Busy;
 pub use request::{Answer, Bound, Done, Mail, Name, Request};
 pub use store::Store;
-pub use writer::Opening;
+pub use writer::Event;

@@ -44,6 +44,30 @@ impl Place {
             Place::Memory => Ok(in_memory()),
         }
     }
+
+    /// True if nothing that was kept is lost where that error is taken for an answer: another relay has the place, or there is no
+    /// directory, and the system does not let us make one.
+    pub(crate) fn is_not_ours(&self, error: &Error) -> bool {
+        match (self, error) {
+            (_, Error::Taken(_)) => true,
+            (Place::Directory(directory), Error::Directory { error, .. }) => {
+                is_forbidden(error) && is_missing(directory)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// No other error says that there never will be a directory: a disk may be mended, or not yet be mounted.
+fn is_forbidden(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+}
+
+/// False also where nobody can tell.
+fn is_missing(directory: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    fs::symlink_metadata(directory).is_err_and(|error| matches!(error.kind(), NotADirectory | NotFound))
 }
 
 fn in_memory() -> Ready {

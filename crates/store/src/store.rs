@@ -11,7 +11,7 @@ use crate::figures::{Board, Figures};
 use crate::place::{Place, Ready};
 use crate::queue::{Busy, Entrance, queue};
 use crate::request::{Done, Request};
-use crate::writer::{Deferred, Home, Opening, Writer};
+use crate::writer::{Deferred, Event, Home, Told, Writer};
 
 /// The name of the thread, as the system shows it.
 const THREAD: &str = "store";
@@ -35,13 +35,13 @@ impl Store {
         bounds: Bounds,
         done: impl FnMut(Vec<Done>) + Send + 'static,
     ) -> Result<Self, Error> {
-        Self::start(place.prepare()?, bounds, done)
+        Self::start(place.prepare()?, bounds, |_| (), done)
     }
 
     /// The same, but the place is opened when somebody first claims a name, on the store's thread, which is there at once: so a process
     /// that gives up the right to start threads can have started it, and one in which nobody has a name leaves the place alone.
-    /// `begin` is called first of all on that thread, and `told` hears how opening went. If the place cannot be had, things are kept in memory (`or_memory`), or requests fail and it is
-    /// tried again with a later one.
+    /// `begin` is called first of all on that thread, and `told` hears what becomes of the place. If it cannot be had, requests fail, and it is tried again with a later one. But
+    /// where another has it, or there is no directory and none may be made, `or_memory` keeps things in memory.
     ///
     /// # Errors
     /// If the system grants no thread.
@@ -49,31 +49,32 @@ impl Store {
         (place, or_memory): (Place, bool),
         bounds: Bounds,
         begin: impl FnOnce() + Send + 'static,
-        told: impl FnMut(Opening<'_>) + Send + 'static,
+        told: impl FnMut(Event<'_>) + Send + 'static,
         done: impl FnMut(Vec<Done>) + Send + 'static,
     ) -> Result<Self, Error> {
-        let deferred = Deferred { place, or_memory, failed: None, told: Box::new(told) };
-        Self::run(Err(deferred), (Arc::new(Board::new()), bounds), begin, done)
+        let deferred = Deferred { place, or_memory, failed: None };
+        Self::run((Err(deferred), Box::new(told)), (Arc::new(Board::new()), bounds), begin, done)
     }
 
     pub(crate) fn start(
         ready: Ready,
         bounds: Bounds,
+        told: impl FnMut(Event<'_>) + Send + 'static,
         done: impl FnMut(Vec<Done>) + Send + 'static,
     ) -> Result<Self, Error> {
         let board = Arc::new(Board::new());
         let home = Home::open(ready, &board)?;
-        Self::run(Ok(home), (board, bounds), || (), done)
+        Self::run((Ok(home), Box::new(told)), (board, bounds), || (), done)
     }
 
     fn run(
-        home: Result<Home, Deferred>,
+        (home, told): (Result<Home, Deferred>, Told),
         (board, bounds): (Arc<Board>, Bounds),
         begin: impl FnOnce() + Send + 'static,
         done: impl FnMut(Vec<Done>) + Send + 'static,
     ) -> Result<Self, Error> {
         let (entrance, exit) = queue();
-        let writer = Writer::new(exit, Arc::clone(&board), bounds, home);
+        let writer = Writer::new(exit, Arc::clone(&board), bounds, home, told);
         let thread = thread::Builder::new().name(THREAD.to_owned());
         let work = move || {
             begin();
@@ -103,7 +104,7 @@ impl Store {
         self.board.commit_us()
     }
 
-    /// What is wrong with the disk, and what to do, as long as requests fail.
+    /// What is wrong with the disk, and what to do, from a failure until something is written again.
     pub fn trouble(&self) -> Option<String> {
         self.board.trouble()
     }

@@ -28,7 +28,11 @@ pub struct Writer {
     /// Where things are kept; nowhere yet if nobody has asked for anything.
     home: Result<Home, Deferred>,
     deleted: Lingering,
+    told: Told,
 }
+
+/// Hears what the operator should know.
+pub type Told = Box<dyn FnMut(Event<'_>) + Send>;
 
 /// Where things are kept, and what the index says of it.
 pub struct Home {
@@ -42,23 +46,23 @@ pub struct Home {
 /// A place that is opened when somebody first asks for something.
 pub struct Deferred {
     pub place: Place,
-    /// Without that place things are kept in memory.
+    /// Things are kept in memory if that place is another's, or none at all.
     pub or_memory: bool,
     /// When it was last tried in vain.
     pub failed: Option<Instant>,
-    /// Hears how it went, with each try.
-    pub told: Box<dyn FnMut(Opening<'_>) + Send>,
 }
 
-/// What has become of a place that was to be opened.
+/// What has become of the place.
 #[derive(Debug)]
-pub enum Opening<'a> {
+pub enum Event<'a> {
     /// It is open.
     Open(&'a Place),
-    /// It cannot be; things are kept in memory instead, from now on.
+    /// It cannot be had, and nothing was ever kept there by this one; things are kept in memory instead, from now on.
     InMemory(&'a Error),
-    /// It cannot be; requests fail until it can.
+    /// It cannot be opened, or fails: requests fail from now on. It is said once, however often it is tried again.
     Failed(&'a Error),
+    /// After that, something was written again.
+    Recovered,
 }
 
 /// Whether the index says what is on the disk.
@@ -78,7 +82,7 @@ impl Home {
     }
 
     /// Opens the database again after a failure, unless it is too early for that.
-    fn recover(&mut self, deleted: &Lingering, board: &Board) -> Result<(), Error> {
+    fn recover(&mut self, deleted: &Lingering) -> Result<(), Error> {
         let State::Broken(since) = self.state else { return Ok(()) };
         if since.elapsed() < limits::RETRY {
             return Ok(());
@@ -89,35 +93,33 @@ impl Home {
             book.remove(name, *number);
         }
         self.state = State::Open(Box::new((database, book)));
-        board.recovered();
         Ok(())
     }
 }
 
 impl Deferred {
-    /// Opens the place, unless it is too early to try again.
-    fn open(&mut self, board: &Board) -> Option<Home> {
-        if self.failed.is_some_and(|since| since.elapsed() < limits::RETRY) {
-            return None;
-        }
+    /// Whether somebody asks for something that needs the place, and it is not too early to try again.
+    fn is_due(&self, batch: &[Asked]) -> bool {
+        batch.iter().any(|asked| asked.request.needs_place())
+            && self.failed.is_none_or(|since| since.elapsed() >= limits::RETRY)
+    }
+
+    /// Opens the place, or memory where nothing is lost by that.
+    fn open(&self, board: &Board, told: &mut Told) -> Result<Home, Error> {
         let open = |place: &Place| place.prepare().and_then(|ready| Home::open(ready, board));
-        match open(&self.place) {
+        let home = match open(&self.place) {
             Ok(home) => {
-                (self.told)(Opening::Open(&self.place));
-                board.recovered();
-                Some(home)
+                told(Event::Open(&self.place));
+                home
             }
-            Err(error) if self.or_memory => {
-                (self.told)(Opening::InMemory(&error));
-                open(&Place::Memory).ok()
+            Err(error) if self.or_memory && self.place.is_not_ours(&error) => {
+                told(Event::InMemory(&error));
+                open(&Place::Memory)?
             }
-            Err(error) => {
-                (self.told)(Opening::Failed(&error));
-                board.failed(error.to_string());
-                self.failed = Some(Instant::now());
-                None
-            }
-        }
+            Err(error) => return Err(error),
+        };
+        board.recovered();
+        Ok(home)
     }
 }
 
@@ -129,8 +131,14 @@ struct Lingering {
 }
 
 impl Writer {
-    pub fn new(exit: Exit, board: Arc<Board>, bounds: Bounds, home: Result<Home, Deferred>) -> Self {
-        Self { exit, board, bounds, home, deleted: Lingering::default() }
+    pub fn new(
+        exit: Exit,
+        board: Arc<Board>,
+        bounds: Bounds,
+        home: Result<Home, Deferred>,
+        told: Told,
+    ) -> Self {
+        Self { exit, board, bounds, home, deleted: Lingering::default(), told }
     }
 
     /// Works until nobody can ask any more.
@@ -154,9 +162,6 @@ impl Writer {
     }
 
     pub fn work(&mut self, batch: &[Asked], is_last: bool) -> Vec<Done> {
-        if !self.is_at_home(batch) {
-            return failures(batch);
-        }
         // Where the database reads what it has not written, it may panic: what is in its memory is not looked at again.
         let answers = catch_unwind(AssertUnwindSafe(|| self.try_to(batch, is_last)));
         let answers = answers.unwrap_or_else(|_panic| Err(self.puzzled()));
@@ -168,47 +173,59 @@ impl Writer {
         answers
     }
 
-    /// True if the place is open, by now at the latest if somebody asks for something that needs it.
-    fn is_at_home(&mut self, batch: &[Asked]) -> bool {
-        let Err(deferred) = &mut self.home else { return true };
-        if !batch.iter().any(|asked| asked.request.needs_place()) {
-            return false;
-        }
-        match deferred.open(&self.board) {
-            Some(home) => self.home = Ok(home),
-            None => return false,
-        }
-        true
-    }
-
     fn try_to(&mut self, batch: &[Asked], is_last: bool) -> Result<Vec<Done>, Error> {
-        let Ok(home) = &mut self.home else { return Ok(failures(batch)) };
-        home.recover(&self.deleted, &self.board)?;
-        let State::Open(open) = &mut home.state else { return Ok(failures(batch)) };
+        self.open(batch)?;
+        let Ok(Home { path, state: State::Open(open), .. }) = &mut self.home else {
+            return Ok(failures(batch));
+        };
         let (database, book) = &mut **open;
         let is_time = is_last || self.deleted.patience().is_zero();
         let start = Instant::now();
         let outcome = commit(database, book, &mut self.deleted.mails, &self.bounds, batch, is_time);
-        let outcome = outcome.map_err(|error| Error::of(home.path.clone(), error))?;
+        let outcome = outcome.map_err(|error| Error::of(path.clone(), error))?;
         if outcome.is_committed {
             self.board.committed(start.elapsed());
+            // A disk that can be read may still be full: only what is written shows that it works.
+            if self.board.recovered() {
+                (self.told)(Event::Recovered);
+            }
         }
         self.deleted.look();
         self.board.count(outcome.tally);
         Ok(outcome.answers)
     }
 
+    /// Opens what is not open, if it is time for that.
+    fn open(&mut self, batch: &[Asked]) -> Result<(), Error> {
+        match &mut self.home {
+            Ok(home) => home.recover(&self.deleted)?,
+            Err(deferred) if deferred.is_due(batch) => {
+                self.home = Ok(deferred.open(&self.board, &mut self.told)?);
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
     fn puzzled(&self) -> Error {
-        let path = self.home.as_ref().map_or_else(|_| PathBuf::new(), |home| home.path.clone());
+        let path = match &self.home {
+            Ok(Home { path, .. }) | Err(Deferred { place: Place::Directory(path), .. }) => path.clone(),
+            Err(_) => PathBuf::new(),
+        };
         Error::Damaged { path, why: "the disk reads what was never written".to_owned() }
     }
 
     fn fail(&mut self, batch: &[Asked], error: &Error) -> Vec<Done> {
-        self.board.failed(error.to_string());
-        if let Ok(home) = &mut self.home {
-            let broken = std::mem::replace(&mut home.state, State::Broken(Instant::now()));
-            // A database that has panicked may do so again when it is closed.
-            let _closed = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+        if self.board.failed(error.to_string()) {
+            (self.told)(Event::Failed(error));
+        }
+        match &mut self.home {
+            Ok(home) => {
+                let broken = std::mem::replace(&mut home.state, State::Broken(Instant::now()));
+                // A database that has panicked may do so again when it is closed.
+                let _closed = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+            }
+            Err(deferred) => deferred.failed = Some(Instant::now()),
         }
         failures(batch)
     }

@@ -114,6 +114,32 @@ fn a_failure_of_the_disk_costs_what_was_asked_meanwhile() {
     }
 }
 
+/// A full disk lets the file be opened and read all the time.
+#[test]
+fn trouble_lasts_until_something_is_written_however_often_the_file_is_opened() {
+    on_a_small_disk(|folder| {
+        let ballast = folder.join("ballast");
+        let mut desk = Desk::open(&Place::Directory(folder.join("data")), Bounds::default()).unwrap();
+        desk.ask(claim("bob", None, "B", 1));
+        fill(&ballast);
+        let large = vec![0; 200 << 10];
+        for failures in 1..=3 {
+            assert_eq!(desk.ask(put("bob", "eve", "1", 1, &large)), Answer::Failed);
+            assert_eq!(desk.store.figures().failures, failures);
+            while desk.ask(read("bob", 0, 1)) == Answer::Failed {
+                assert_eq!(desk.store.figures().failures, failures, "it can be opened");
+                assert!(desk.store.trouble().is_some());
+            }
+            assert!(desk.store.trouble().is_some(), "it has only been read");
+        }
+        std::fs::remove_file(&ballast).unwrap();
+        assert!(matches!(desk.ask(put("bob", "eve", "1", 1, &large)), Answer::Stored { .. }));
+        assert_eq!(desk.store.trouble(), None);
+        let told = desk.told();
+        assert!(told[0].starts_with("failed: ") && told[1..] == ["recovered"], "{told:?}");
+    });
+}
+
 /// What the store had heard of it was not on the disk.
 #[test]
 fn a_name_in_use_is_not_forgotten_for_a_failure_of_the_disk() {
@@ -218,7 +244,7 @@ pub fn mount(args: &[&str]) {
 }
 
 /// Takes all room that is left.
-fn fill(path: &Path) {
+pub fn fill(path: &Path) {
     let mut file = std::fs::File::create(path).unwrap();
     let full = io::copy(&mut io::repeat(1), &mut file).unwrap_err();
     assert_eq!(full.kind(), io::ErrorKind::StorageFull);

@@ -10,7 +10,7 @@ use redb::StorageBackend;
 
 use crate::medium::{Medium, Source};
 use crate::place::Ready;
-use crate::{Answer, Bounds, Done, Error, Name, Place, Request, Store};
+use crate::{Answer, Bounds, Done, Error, Event, Name, Place, Request, Store};
 
 /// A store, and its answers.
 pub struct Desk {
@@ -18,20 +18,28 @@ pub struct Desk {
     done: Receiver<Vec<Done>>,
     answers: HashMap<u64, Answer>,
     tag: u64,
+    told: Receiver<String>,
 }
 
 impl Desk {
     pub fn open(place: &Place, bounds: Bounds) -> Result<Self, Error> {
-        let (sender, done) = channel();
-        let store = Store::open(place, bounds, move |answers| drop(sender.send(answers)))?;
-        Ok(Self { store, done, answers: HashMap::new(), tag: 0 })
+        Self::start(place.prepare()?, bounds)
     }
 
     pub fn on(source: Source, bounds: Bounds) -> Result<Self, Error> {
-        let (sender, done) = channel();
-        let ready = Ready { path: PathBuf::from("test"), source, lock: None };
-        let store = Store::start(ready, bounds, move |answers| drop(sender.send(answers)))?;
-        Ok(Self { store, done, answers: HashMap::new(), tag: 0 })
+        Self::start(Ready { path: PathBuf::from("test"), source, lock: None }, bounds)
+    }
+
+    fn start(ready: Ready, bounds: Bounds) -> Result<Self, Error> {
+        let ((sender, done), (tell, told)) = (channel(), channel());
+        let say = move |event: Event<'_>| drop(tell.send(word(&event)));
+        let store = Store::start(ready, bounds, say, move |answers| drop(sender.send(answers)))?;
+        Ok(Self { store, done, answers: HashMap::new(), tag: 0, told })
+    }
+
+    /// What the operator has been told since the last call.
+    pub fn told(&self) -> Vec<String> {
+        self.told.try_iter().collect()
     }
 
     /// Asks without waiting; the tag of the answer.
@@ -68,6 +76,16 @@ impl Desk {
             }
             all.extend(more);
         }
+    }
+}
+
+/// What an operator is told, and why.
+pub fn word(event: &Event<'_>) -> String {
+    match event {
+        Event::Open(_) => "open".to_owned(),
+        Event::InMemory(error) => format!("memory: {error}"),
+        Event::Failed(error) => format!("failed: {error}"),
+        Event::Recovered => "recovered".to_owned(),
     }
 }
 

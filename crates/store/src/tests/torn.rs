@@ -49,9 +49,13 @@ fn history(rng: &mut StdRng) -> (usize, Vec<Event>) {
     for _ in 0..2 {
         let notes = recorder.clone();
         let ready = Ready { path: "test".into(), source: recorder.source(), lock: None };
-        let store =
-            Store::start(ready, Bounds::default(), move |answers| notes.note(Event::Answered(answers)))
-                .unwrap();
+        let store = Store::start(
+            ready,
+            Bounds::default(),
+            |_| (),
+            move |answers| notes.note(Event::Answered(answers)),
+        )
+        .unwrap();
         for tag in 0..rng.random_range(1..60) {
             let request = request(rng, &recorder);
             recorder.note(Event::Asked(tag, request.clone()));
