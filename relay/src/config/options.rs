@@ -204,7 +204,7 @@ pub(super) static OPTIONS: &[Spec] = &[
         "Permanent group without a cap that whoever registers a name in no group comes into",
         settings.lobby <- people::lobby, people::show_lobby),
     option!("data-dir" One Restart "DIR|none" = "":
-        "Where names and mail are kept: by default below the state directory of the service or of the user, opened when the first name is registered, and in memory if another relay has it; none keeps them in memory",
+        "Where names and mail are kept: by default below the state directory of the service or of the user, opened when the first name is registered, and in memory if another relay has it or it may not be made; none keeps them in memory",
         data_dir <- people::data_dir, people::show_data_dir),
     option!("mailbox-messages" One Restart "MESSAGES" = "1000":
         "Messages that wait for one name at most, up to 10000; a quarter of them may be one sender's",

@@ -12,7 +12,7 @@ use super::size;
 /// Where names and mail are kept (`--data-dir`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DataDir {
-    /// In the state directory of the service or of the user, or in memory if another relay is there; the default.
+    /// In the state directory of the service or of the user, or in memory if another relay is there or it may not be made; the default.
     #[default]
     Usual,
     /// In memory.

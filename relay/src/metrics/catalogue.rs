@@ -75,5 +75,5 @@ expose::catalogue! {
     STORE_COMMITS "relay_store_commit_seconds" Histogram [] "From the turn of the first request of a commit until all of it was on the disk, or in memory where nothing is kept on disk."
     STORE_FAILURES "relay_store_failures_total" Counter [] "Batches of requests that failed with the disk, and tries to open the store that failed."
     STORE_WAITING "relay_store_waiting_requests" Gauge [] "Requests that wait for the store's thread."
-    STORE_IN_TROUBLE "relay_store_in_trouble" Gauge [] "1 from when the store's disk fails, or its file cannot be had, until it works again; 0 otherwise."
+    STORE_IN_TROUBLE "relay_store_in_trouble" Gauge [] "1 from when the store's disk fails, until something is written again, or while its file cannot be had; 0 otherwise."
 }

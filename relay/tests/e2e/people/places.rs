@@ -65,6 +65,41 @@ fn a_place_that_cannot_be_made_is_an_error_that_says_so() {
     relay.wait_for_log("kept in memory only");
 }
 
+/// A place that nobody asked for has what was kept nevertheless.
+#[test]
+fn names_in_a_damaged_file_are_nobody_elses() {
+    let state = tempfile::tempdir().unwrap();
+    each_backend(|backend| {
+        let service = state.path().join(backend.name());
+        let options = || at(backend, "").env("STATE_DIRECTORY", service.to_str().unwrap());
+        let relay = options().start();
+        let (_, claim) = Person::named(&relay, "anna");
+        drop(relay);
+        let path = service.join("store.redb");
+        let whole = fs::read(&path).unwrap();
+        let mut damaged = whole.clone();
+        damaged[..64].fill(0);
+        fs::write(&path, damaged).unwrap();
+        let relay = options().start();
+        let anna = Person::to(relay.address());
+        assert_eq!(anna.ask("!REG anna"), "!ERR SERVER_FULL TryLater");
+        let error = relay.wait_for_log("nobody can register");
+        assert!(error.contains("ERROR") && error.contains("is damaged"), "{error}");
+        assert_eq!(relay.metric("relay_store_in_trouble", ""), 1.0);
+        eventually("it is tried again", || {
+            assert_eq!(anna.ask("!REG anna"), "!ERR SERVER_FULL TryLater");
+            (relay.metric("relay_store_failures_total", "") > 1.0).then_some(())
+        });
+        let (_, status) = relay.http("/status.json");
+        assert!(status.contains("Names and mail cannot be kept: "), "{status}");
+        let errors = relay.log().into_iter().filter(|line| line.contains("nobody can register"));
+        assert_eq!(errors.count(), 1, "it is said once");
+        drop(relay);
+        fs::write(&path, whole).unwrap();
+        Person::to(options().start().address()).claim("anna", &claim);
+    });
+}
+
 #[test]
 fn in_memory_is_said_and_leaves_nothing() {
     let state = tempfile::tempdir().unwrap();
