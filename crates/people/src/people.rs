@@ -155,7 +155,11 @@ impl<A: Address, G: Place> People<A, G> {
     pub fn move_to(&mut self, id: SessionId, address: A, turn: &mut Turn<'_, A>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         (session.address, session.shard) = (address, turn.shard);
-        if let Some(name) = session.name.clone() {
+        let name = session.name.clone();
+        if address.by_udp().is_none() {
+            self.stop_waiting(id);
+        }
+        if let Some(name) = name {
             self.deliver_again(&name, turn);
         }
     }

@@ -130,17 +130,18 @@ impl<A: Address, G: Place> People<A, G> {
         }
     }
 
-    /// Tells each side of a meeting where the other is, unless it knows: for this time of the number.
+    /// Tells each side of a meeting where the other is, unless it knows, or one of them is reached by UDP no more: for this time of the
+    /// number.
     pub(crate) fn introduce(&mut self, nonce: Token, number: usize, turn: &mut Turn<'_, A>) {
         let Some(meeting) = self.meetings.open.get(&nonce) else { return };
         let [(one, one_knows), (other, other_knows)] = meeting.sides;
         let next = PEER_AT_MS.get(number + 1).map(|after| meeting.since + after);
         for (to, about, knows) in [(one, other, one_knows), (other, one, other_knows)] {
-            let (Some(to), Ok(name), false) = (self.sessions.get(&to), self.try_name_of(about), knows) else {
-                continue;
-            };
-            if let Some(address) = self.sessions.get(&about).and_then(|session| session.address.by_udp()) {
-                turn.post.tell(to.address, Notice::PeerAt(&name.shown, address, nonce));
+            let (Ok(name), false) = (self.try_name_of(about), knows) else { continue };
+            let Some(to) = self.sessions.get(&to).map(|session| session.address) else { continue };
+            let about = self.sessions.get(&about).and_then(|session| session.address.by_udp());
+            if let (Some(_), Some(address)) = (to.by_udp(), about) {
+                turn.post.tell(to, Notice::PeerAt(&name.shown, address, nonce));
             }
         }
         match next {

@@ -95,3 +95,29 @@ fn only_who_is_reached_by_udp_can_be_met() {
     world.say_from(0, At(1000), "!BRIDGE bob");
     assert_eq!(world.heard(), [(1000, "!ERR UDP_ONLY".to_owned())]);
 }
+
+/// It is as when the time is over: nobody hears of it, and its address goes to nobody.
+#[test]
+fn who_goes_on_by_tcp_waits_no_more() {
+    for wish in ["!BRIDGE bob", "!BRIDGE"] {
+        let mut world = three();
+        world.say(0, wish);
+        world.move_to(0, At(7));
+        assert_eq!(world.people.figures().waiting, 1, "by UDP it goes on waiting");
+        world.move_to(0, At(1000));
+        assert_eq!((world.heard(), world.people.figures().waiting), (vec![], 0));
+        let answer = if wish == "!BRIDGE" { wish } else { "!BRIDGE anna" };
+        assert_eq!(world.say(1, answer), [(1, "!OK BRIDGE WAITING".to_owned())]);
+        world.move_to(0, At(0));
+        assert_eq!(world.say(0, wish).len(), 2, "who is back by UDP may ask again");
+    }
+}
+
+#[test]
+fn who_goes_on_by_tcp_after_a_match_is_told_nothing_that_it_cannot_use() {
+    let mut world = three();
+    world.say(0, "!BRIDGE bob");
+    assert_eq!(world.say(1, "!BRIDGE anna").len(), 2);
+    world.move_to(0, At(1000));
+    assert_eq!(world.pass(60_000), []);
+}
