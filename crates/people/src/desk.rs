@@ -24,6 +24,8 @@ pub trait Desk: Send {
 pub(crate) enum Question {
     /// Somebody wants this name. The site has taken a new one for it, which it gets back if it is not new.
     Claim { session: SessionId, name: Name, quota: Option<u64> },
+    /// Who has this name wants it once more, written in this way.
+    Again { session: SessionId, name: Name },
     /// A message is to be kept.
     Put { mark: Mark, to: Name, is_acknowledged: bool },
     /// Mail for somebody, in this life of its inbox.

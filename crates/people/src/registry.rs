@@ -31,16 +31,9 @@ impl<A: Address, G: Place> People<A, G> {
         turn: &mut Turn<'_, A>,
     ) -> Result<(), Refusal> {
         let name = Name::parse(name).map_err(|_| Refusal::BadName)?;
-        let address = self.sessions[&id].address;
-        let own = self.persons.get(&name.key).filter(|person| person.session == id);
-        if let Some(person) = own.filter(|person| person.shown == name.shown) {
-            turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
-            // It may have been away, and have missed what it was sent.
-            self.deliver_again(&name.key, turn);
-            return Ok(());
+        if self.sessions[&id].name.as_ref() == Some(&name.key) {
+            return self.register_again(id, name, turn);
         }
-        // Who has the name need not prove it to have it written in another way.
-        let claim = own.map(|person| person.claim).or(claim);
         // Whoever comes for its own name is not kept from it by neighbours who want new ones.
         let site = site.bounded();
         let quota = site.filter(|&site| self.quota.take(site, turn.now.tick));
@@ -57,6 +50,23 @@ impl<A: Address, G: Place> People<A, G> {
         if asked.is_err() {
             quota.into_iter().for_each(|site| self.quota.give_back(site));
         }
+        asked.map(drop).map_err(|_| Refusal::StoreFailed)
+    }
+
+    /// Who has a name need not prove it to have it once more, or written in another way. The store is asked only if that changes
+    /// something, or mail may be there, which is counted.
+    fn register_again(&mut self, id: SessionId, name: Name, turn: &mut Turn<'_, A>) -> Result<(), Refusal> {
+        let person = self.persons.get(&name.key).ok_or(Refusal::NotRegistered)?;
+        let Inbox { has_more, is_reading, .. } = person.inbox;
+        let may_have_mail =
+            has_more || is_reading || person.inbox.len() > 0 || self.puts.contains_key(&name.key);
+        if person.shown == name.shown && !may_have_mail {
+            self.welcome(id, &name.key, 0, turn);
+            return Ok(());
+        }
+        let claim = Some(person.claim.to_string().into());
+        let request = Request::Claim { name: name.stored(), claim, fresh: None, now: turn.now.unix };
+        let asked = self.desk.ask(Question::Again { session: id, name }, request);
         asked.map(drop).map_err(|_| Refusal::StoreFailed)
     }
 
@@ -83,6 +93,7 @@ impl<A: Address, G: Place> People<A, G> {
                 }
                 self.hear_of_claim(session, &name, &answer, turn);
             }
+            Question::Again { session, name } => self.hear_of_repeat(session, &name, &answer, turn),
             Question::Put { mark, to, is_acknowledged } => {
                 self.hear_of_put(&mark, &to, is_acknowledged, &answer, turn);
             }
@@ -110,8 +121,10 @@ impl<A: Address, G: Place> People<A, G> {
             Answer::NamesFull => return turn.post.refuse(address, Refusal::NamesFull),
             // It has asked twice before the first answer.
             Answer::Taken if session.name.as_ref() == Some(&name.key) => {
-                let Some(person) = self.persons.get(&name.key) else { return };
-                return turn.post.tell(address, Notice::Registered(&person.shown, person.claim));
+                if let Err(refusal) = self.register_again(id, name.clone(), turn) {
+                    turn.post.refuse(address, refusal);
+                }
+                return;
             }
             Answer::Taken => {
                 self.figures.taken += 1;
@@ -124,6 +137,19 @@ impl<A: Address, G: Place> People<A, G> {
             self.depart(id, turn);
         }
         self.give(id, name, (claim, mails), turn);
+    }
+
+    fn hear_of_repeat(&mut self, id: SessionId, name: &Name, answer: &Answer, turn: &mut Turn<'_, A>) {
+        // It may have given the name back since, or have lost it.
+        let owner = self.sessions.get(&id).filter(|session| session.name.as_ref() == Some(&name.key));
+        let (Some(owner), Some(person)) = (owner, self.persons.get(&name.key)) else { return };
+        match *answer {
+            Answer::Claimed { mails, .. } if person.shown == name.shown => {
+                self.welcome(id, &name.key, mails, turn);
+            }
+            Answer::Claimed { mails, .. } => self.give(id, name, (person.claim, mails), turn),
+            _ => turn.post.refuse(owner.address, Refusal::StoreFailed),
+        }
     }
 
     /// The name is this session's from now on, whoever had it before.
@@ -139,7 +165,6 @@ impl<A: Address, G: Place> People<A, G> {
         let badge = Arc::clone(&session.badge);
         session.name = Some(name.key.clone());
         badge.wear(Some(Arc::clone(&name.shown)));
-        let (address, shard, group) = (session.address, session.shard, session.group.clone());
         let person = self.persons.get_or_insert_with(name.key.clone(), || Person {
             shown: Arc::clone(&shown),
             claim,
@@ -148,17 +173,23 @@ impl<A: Address, G: Place> People<A, G> {
         });
         person.inbox.belong_to(&badge);
         (person.session, person.shown, person.claim) = (id, shown, claim);
-        turn.post.tell(address, Notice::Registered(&name.shown, claim));
+        self.come_into_room(id, News::Online, turn);
+        self.welcome(id, &name.key, mails, turn);
+    }
+
+    /// Answers who has the name, each time that it asks for it.
+    fn welcome(&mut self, id: SessionId, name: &Key, mails: u32, turn: &mut Turn<'_, A>) {
+        let (Some(session), Some(person)) = (self.sessions.get(&id), self.persons.get(name)) else { return };
+        turn.post.tell(session.address, Notice::Registered(&person.shown, person.claim));
         if mails > 0 {
-            turn.post.tell(address, Notice::Mail(mails));
+            turn.post.tell(session.address, Notice::Mail(mails));
         }
-        if group.is_some() {
-            self.come_into_room(id, News::Online, turn);
-        } else if self.settings.has_lobby {
-            self.arrivals.push((shard, address));
+        if session.group.is_none() && self.settings.has_lobby {
+            self.arrivals.push((session.shard, session.address));
             self.signals.set_arrivals(self.arrivals.len());
         }
-        self.deliver_again(&name.key, turn);
+        // It may have been away, and have missed what it was sent.
+        self.deliver_again(name, turn);
     }
 
     /// Another session has shown the claim of its name.

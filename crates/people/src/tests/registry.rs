@@ -33,6 +33,48 @@ fn a_repeated_request_gets_the_same_answer() {
     assert_eq!(world.ask(0, &format!("!REG anna {claim}")), [format!("!OK REG anna {claim}")]);
 }
 
+/// As many as there are now.
+#[test]
+fn a_repeated_request_tells_of_mail_too() {
+    let mut world = World::new(2);
+    let claim = world.register(1, "bob");
+    world.register(0, "anna");
+    world.ask(1, "!DEREG");
+    for number in 0..3 {
+        assert_eq!(world.ask(0, &format!("!SEND bob {number} x")), [format!("!STORED bob {number}")]);
+    }
+    let answer = format!("!OK REG bob {claim}");
+    let first = world.ask(1, &format!("!REG bob {claim}"));
+    assert_eq!(first[..2], [answer.clone(), "!MAIL 3".to_owned()]);
+    let registered = world.people.figures().registered;
+    for request in ["!REG bob".to_owned(), format!("!REG bob {claim}")] {
+        assert_eq!(world.ask(1, &request)[..2], first[..2], "{request}");
+    }
+    world.say(1, "!ACK anna 0");
+    assert_eq!(world.ask(1, "!REG bob")[..2], [answer.clone(), "!MAIL 2".to_owned()]);
+    world.say(1, "!ACK anna 1");
+    world.say(1, "!ACK anna 2");
+    assert_eq!(world.ask(1, "!REG bob"), [answer]);
+    assert_eq!(world.people.figures().registered, registered, "it had the name all the time");
+}
+
+/// What is asked of the store for a repeat does not give a name to who has none any more.
+#[test]
+fn a_repeat_that_is_answered_late_brings_nothing_back() {
+    let mut world = World::new(2);
+    world.register(0, "anna");
+    world.register(1, "bob");
+    world.slow(true);
+    world.say(1, "!SEND anna 1 x");
+    assert_eq!(world.say(0, "!REG Anna"), []);
+    assert_eq!(world.ask(0, "!REG anna"), Vec::<String>::new());
+    assert_eq!(world.ask(0, "!DEREG"), ["!OK DEREG anna"]);
+    world.slow(false);
+    world.turn();
+    assert_eq!(world.heard(), [(1, "!STORED anna 1".to_owned())]);
+    assert_eq!((world.badges[0].name(), world.people.figures().online), (None, 1));
+}
+
 /// The first of two that are under way at once is the second's answer, too.
 #[test]
 fn a_request_that_is_repeated_too_early_gets_the_same_answer() {
@@ -216,6 +258,13 @@ fn who_registers_in_no_group_comes_into_the_lobby() {
     assert_eq!(world.people.arrivals(0), [super::world::At(0)]);
     assert_eq!(world.people.arrivals(1), []);
     assert!(!world.people.signals.is_called());
+    // Once more while it is in none, whether it has left it or the lobby's answer is lost.
+    world.register(0, "anna");
+    assert_eq!(world.people.arrivals(0), [super::world::At(0)]);
+    world.enter(0, Some("hall"));
+    world.register(0, "anna");
+    world.register(0, "ANNA");
+    assert_eq!(world.people.arrivals(0), []);
 }
 
 /// A claim that is durable is answered later, and its session may be gone or have changed its mind.
