@@ -60,7 +60,7 @@ pub(crate) struct Session<A, G> {
     pub badge: Arc<Badge>,
     /// The name that it has.
     pub name: Option<Key>,
-    /// The name that it had until it gave it back.
+    /// The name that it had until it gave it back, if it has had none since.
     pub former: Option<Arc<str>>,
     pub watches: bool,
     pub wait: Option<Wait>,

@@ -163,7 +163,7 @@ impl<A: Address, G: Place> People<A, G> {
         let life = self.serial();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let badge = Arc::clone(&session.badge);
-        session.name = Some(name.key.clone());
+        (session.name, session.former) = (Some(name.key.clone()), None);
         badge.wear(Some(Arc::clone(&name.shown)));
         let person = self.persons.get_or_insert_with(name.key.clone(), || Person {
             shown: Arc::clone(&shown),

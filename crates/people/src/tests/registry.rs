@@ -33,6 +33,17 @@ fn a_repeated_request_gets_the_same_answer() {
     assert_eq!(world.ask(0, &format!("!REG anna {claim}")), [format!("!OK REG anna {claim}")]);
 }
 
+#[test]
+fn who_has_lost_its_name_is_not_told_of_one_that_it_had_before() {
+    let mut world = World::new(2);
+    world.register(0, "one");
+    world.ask(0, "!DEREG");
+    let claim = world.register(0, "two");
+    let told = world.say(1, &format!("!REG two {claim}"));
+    assert_eq!(told[0], (0, "!ERR NAME_MOVED two".to_owned()));
+    assert_eq!(world.ask(0, "!DEREG"), ["!ERR NOT_REGISTERED"]);
+}
+
 /// As many as there are now.
 #[test]
 fn a_repeated_request_tells_of_mail_too() {
