@@ -5,6 +5,7 @@ use std::sync::Arc;
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::limits::{MARKS_IN_A_ROW, NAME_CHARACTERS};
 
@@ -69,8 +70,14 @@ fn is_good(character: char) -> bool {
     match character {
         '_' | '-' | '.' => true,
         _ if character.is_ascii() => character.is_ascii_alphanumeric(),
-        _ => (character.is_alphabetic() || character.is_numeric()) && !is_invisible(character),
+        _ => is_letter_or_digit(character) && !is_invisible(character),
     }
+}
+
+/// By its general category: superscripts, fractions, Roman numerals and letters in circles are neither.
+fn is_letter_or_digit(character: char) -> bool {
+    character.general_category_group() == GeneralCategoryGroup::Letter
+        || character.general_category() == GeneralCategory::DecimalNumber
 }
 
 /// Letters and marks that nobody sees (`Default_Ignorable_Code_Point`): fillers, joiners, and selectors of variants.
@@ -116,6 +123,9 @@ mod tests {
             "\u{5c71}\u{7530}",
             "\u{627}\u{644}\u{639}",
             "\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}",
+            "\u{e01}\u{e33}",
+            "\u{e44}\u{e17}\u{e22}",
+            "\u{661}\u{967}\u{ff12}",
             &"x".repeat(32),
             &"e\u{301}".repeat(32),
         ] {
@@ -140,6 +150,13 @@ mod tests {
             "x\u{302}\u{303}\u{304}\u{305}\u{306}",
             "\u{3164}",
             "a\u{202e}",
+            "x\u{b2}",
+            "\u{bd}",
+            "\u{2460}",
+            "\u{2167}",
+            "\u{24b6}",
+            "\u{1f130}",
+            "\u{93f}a",
             "!a",
             &"x".repeat(33),
         ];
