@@ -38,19 +38,19 @@ pub enum Ack<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads those of a REG; `None` without a name, or with more than a claim behind it.
+    /// Reads those of a REG; `None` without a name, with an empty claim, or with more than a claim behind it.
     pub fn register(self) -> Option<Register<'a>> {
         let (name, rest) = self.split();
-        let is_good = !name.is_empty() && rest.is_none_or(|rest| !rest.contains(&b' '));
+        let is_good = !name.is_empty() && rest.is_none_or(|rest| !rest.is_empty() && !rest.contains(&b' '));
         is_good.then(|| Register { name, claim: rest.and_then(Token::parse) })
     }
 
-    /// Reads those of a SEND; `None` without a name or an id, or with an id that can be none.
+    /// Reads those of a SEND; `None` without a name, an id or the space behind it, or with an id that can be none.
     pub fn letter(self) -> Option<Letter<'a>> {
         let (name, rest) = self.split();
         let (id, bytes) = Fields(rest?).split();
-        let id = MessageId::parse(id)?;
-        (!name.is_empty()).then(|| Letter { name, id, bytes: bytes.unwrap_or_default() })
+        let (id, bytes) = (MessageId::parse(id)?, bytes?);
+        (!name.is_empty()).then_some(Letter { name, id, bytes })
     }
 
     /// Reads those of an ACK; `None` for anything that can be none.
@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The only field there is; `None` without any.
+    /// The only field there is; `None` without any, with the space in front of it or without.
     pub fn only(self) -> Option<&'a [u8]> {
         Some(self.0).filter(|field| !field.is_empty())
     }
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(register(b"anna"), Some(Register { name: b"anna", claim: None }));
         assert_eq!(register(text.as_bytes()), Some(Register { name: b"anna", claim: Some(claim) }));
         assert_eq!(register(b"anna x"), Some(Register { name: b"anna", claim: None }));
-        for text in [&b""[..], b" ", b" anna", b"anna b c"] {
+        for text in [&b""[..], b" ", b" anna", b"anna b c", b"anna ", b"anna  ", b"anna b "] {
             assert_eq!(register(text), None, "{text:?}");
         }
     }
@@ -101,8 +101,9 @@ mod tests {
         let letter = |text| Fields(text).letter();
         let bytes = b" two  words\n";
         assert_eq!(letter(b"bob 7  two  words\n"), Some(Letter { name: b"bob", id: id("7"), bytes }));
-        assert_eq!(letter(b"bob 7"), Some(Letter { name: b"bob", id: id("7"), bytes: b"" }));
-        for text in [&b""[..], b"bob", b"bob ", b" 7 x", b"bob  x", b"bob 123456789012345678901 x"] {
+        assert_eq!(letter(b"bob 7 "), Some(Letter { name: b"bob", id: id("7"), bytes: b"" }));
+        for text in [&b""[..], b"bob", b"bob ", b"bob 7", b" 7 x", b"bob  x", b"bob 123456789012345678901 x"]
+        {
             assert_eq!(letter(text), None, "{text:?}");
         }
     }
@@ -115,6 +116,13 @@ mod tests {
         assert_eq!(Fields(b"PEER_AT 7").ack(), Some(Ack::Message { from: b"PEER_AT", id: id("7") }));
         for text in [&b""[..], b"bob", b"bob ", b"bob 7 8", b"bob AAAAAAAAAAAAAAAAAAAAAAAAAA"] {
             assert_eq!(Fields(text).ack(), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_one_field_may_have_none() {
+        for (text, field) in [(&b""[..], None), (b"bob", Some(&b"bob"[..])), (b" ", Some(b" "))] {
+            assert_eq!(Fields(text).only(), field, "{text:?}");
         }
     }
 

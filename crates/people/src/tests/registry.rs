@@ -250,11 +250,14 @@ fn what_can_be_no_name_is_refused() {
     for text in ["!REG a=b", "!REG -", "!REG \u{1f600}"] {
         assert_eq!(world.ask(0, text), ["!ERR BAD_NAME"], "{text}");
     }
-    for text in ["!REG", "!REG ", "!REG a b c"] {
+    for text in ["!REG", "!REG ", "!REG a b c", "!REG a ", "!REG a  "] {
         assert_eq!(world.ask(0, text), ["!ERR BAD_ARG Usage:!REG <NAME> [CLAIM]"], "{text}");
     }
     assert_eq!(world.ask(0, "!SEND bob 1 x"), ["!ERR NOT_REGISTERED"]);
-    assert_eq!(world.ask(0, "!SEND bob"), ["!ERR BAD_ARG Usage:!SEND <NAME> <ID> <BYTES>"]);
+    for text in ["!SEND bob", "!SEND bob 1", "!SEND bob  x"] {
+        assert_eq!(world.ask(0, text), ["!ERR BAD_ARG Usage:!SEND <NAME> <ID> <BYTES>"], "{text}");
+    }
+    assert_eq!(world.ask(0, "!SEND bob 1 "), ["!ERR NOT_REGISTERED"], "a text may be empty");
     assert_eq!(world.ask(0, "!BRIDGE"), ["!ERR NOT_REGISTERED"]);
 }
 
