@@ -19,6 +19,24 @@ fn names_in_a_group_are_listed_present_or_not() {
     assert_eq!(world.ask(0, "!PEERS"), ["!ERR NOT_IN_GROUP JoinFirstUseJOIN"]);
 }
 
+/// It says how somebody went, not where it is.
+#[test]
+fn who_went_offline_as_a_member_is_shown_so_until_it_comes_back() {
+    let mut world = World::new(2);
+    (0..2).for_each(|session| world.enter(session, Some("x")));
+    world.register(0, "anna");
+    let claim = world.register(1, "bob");
+    world.ask(1, "!DEREG");
+    world.enter(1, Some("y"));
+    world.ask(1, &format!("!REG bob {claim}"));
+    assert_eq!(world.ask(1, "!PEERS"), ["!OK PEERS . bob=ONLINE"]);
+    assert_eq!(world.ask(0, "!PEERS"), ["!OK PEERS . anna=ONLINE bob=OFFLINE"]);
+    world.enter(1, Some("x"));
+    assert_eq!(world.ask(0, "!PEERS"), ["!OK PEERS . anna=ONLINE bob=ONLINE"]);
+    world.enter(1, Some("y"));
+    assert_eq!(world.ask(0, "!PEERS"), ["!OK PEERS . anna=ONLINE"], "it left as one who was online");
+}
+
 #[test]
 fn who_watches_hears_of_comers_and_goers() {
     let mut world = World::new(4);
