@@ -11,6 +11,14 @@ pub enum Hint {
     /// A helper with the wrong arguments.
     #[error("usage: {0}")]
     Usage(&'static str),
+    /// A helper that needs a slash, without it.
+    #[error("nothing was sent: type `{0}`, or put /text before the line to send it as it is")]
+    NoSlash(&'static str),
+    /// A slash, and no helper's word.
+    #[error(
+        "nothing was sent: there is no such helper (`help` lists them); /text before the line sends it as it is"
+    )]
+    Unknown,
     /// Not a group id.
     #[error("a group id has 1 to 32 characters of A-Z, 0-9, _ and -")]
     BadGroup,

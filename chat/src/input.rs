@@ -19,21 +19,28 @@ help               this page
 quit, exit         leave and end (so does Ctrl-D)
 
 With names, if the relay has them (it says so at the start):
-/reg NAME [CLAIM]  have a name; it is yours by the claim, which is kept for you
+/reg NAME [CLAIM]  have a name, yours by the claim that is kept for you
 /dereg             have no name any more; messages wait for you
 /peers             who is in your group
 /watch, /unwatch   hear who comes and goes, or no longer
 /msg NAME TEXT     a message for one: delivered, or stored until NAME is back
-/bridge [NAME]     wait for NAME, or for whoever waits in your group, to talk directly
+/bridge [NAME]     wait for NAME, or for whoever waits in your group, to talk
+                   directly
 /unbridge          wait no more
-/direct TEXT       say it to the peer of your direct talk; alone: all that you type, or no longer
+/direct TEXT       say it to the peer of your direct talk; alone: all that you
+                   type, or no longer
 /hangup            end the direct talk
 
-Any other line is sent to your group as it is. A line counts as a helper when its first word is one of the upper list, upper
-or lower case, and no more words follow than the helper takes: `who` is a helper, `who is there?` is sent.
-With a slash it is always the helper: `/join GROUP`. To send any line as it is, put /text before it: `/text who`.
+Any other line is sent to your group as it is. A line counts as a helper when
+its first word is one of the upper list, in upper or lower case, and nothing
+follows that the helper does not take: `who` is a helper, `who is there?` is
+sent. With a slash it is always the helper: `/join GROUP`. What looks like a
+helper and is none is not sent: `/mgs bob hi`, or `msg bob hi` (it lacks its
+slash).
+To send any line as it is, put /text before it: `/text who`.
 Tab completes helpers and names. A message has at most 4096 bytes.
-Messages from others begin with `<`, what the relay and this client say with `*`, problems with `!`.";
+Messages from others begin with `<`, what the relay and this client say with
+`*`, problems with `!`.";
 
 /// What a line means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,10 +179,10 @@ pub(crate) fn instead_of(command: &[u8]) -> &'static str {
     known(split(command).0).map_or("help", |(_, usage)| usage)
 }
 
-/// With a slash, a helper's word is always the helper.
+/// With a slash, a helper's word is always the helper, and a word that is no path is a helper mistyped.
 fn slashed(rest: &[u8]) -> Option<Input<'_>> {
     let (word, arguments) = split(rest);
-    let (name, usage) = known(word)?;
+    let Some((name, usage)) = known(word) else { return mistyped(rest).map(Input::Wrong) };
     let wrong = Input::Wrong(Hint::Usage(usage));
     // Everything behind the one space, as it is.
     let text = rest.get(word.len() + 1..).unwrap_or_default();
@@ -188,12 +195,36 @@ fn slashed(rest: &[u8]) -> Option<Input<'_>> {
     })
 }
 
-/// Without a slash, too many words make it a text; `join` alone is rather a mistake.
+/// Why what stands behind a slash is not for everybody's eyes, unless it is a path (`/etc/passwd`, `//`) or has no letters.
+fn mistyped(rest: &[u8]) -> Option<Hint> {
+    let (word, _) = split(rest);
+    if word.is_empty() {
+        return known(split(rest.trim_ascii_start()).0).map(|(_, usage)| Hint::Usage(usage));
+    }
+    let has_letters = String::from_utf8_lossy(word).chars().any(char::is_alphabetic);
+    (has_letters && !word.contains(&b'/')).then_some(Hint::Unknown)
+}
+
+/// Without a slash, too many words make it a text; `join` alone is rather a mistake, and so is what lacks its slash.
 fn bare(line: &[u8]) -> Option<Input<'_>> {
     let (word, arguments) = split(line);
     match known(word)? {
         ("join", usage) if arguments.is_empty() => Some(Input::Wrong(Hint::Usage(usage))),
+        (name, usage) if lacks_slash(name, &arguments) => Some(Input::Wrong(Hint::NoSlash(usage))),
         (name, _) => helper(name, &arguments),
+    }
+}
+
+/// Whether it has the shape of a helper that needs a slash: a secret may stand in it, also in a claim that is no claim.
+/// What `/text` takes is for the same eyes anyway.
+fn lacks_slash(name: &str, arguments: &[&[u8]]) -> bool {
+    match name {
+        "msg" => arguments.len() >= 2,
+        "reg" => (1..=2).contains(&arguments.len()),
+        "dereg" | "peers" | "watch" | "unwatch" | "unbridge" | "hangup" => arguments.is_empty(),
+        "bridge" => arguments.len() <= 1,
+        "direct" => true,
+        _ => false,
     }
 }
 
@@ -216,7 +247,7 @@ fn helper(name: &str, arguments: &[&[u8]]) -> Option<Input<'static>> {
     }))
 }
 
-/// What has to do with people, and is a helper only with a slash: any of it could begin a sentence.
+/// What has to do with people, and is a helper only with a slash: much of it could begin a sentence.
 fn personal(name: &str, arguments: &[&[u8]]) -> Option<Input<'static>> {
     let named = |name: &&[u8]| std::str::from_utf8(name).ok().map(str::to_owned);
     Some(Input::Helper(match (name, arguments) {
@@ -310,15 +341,24 @@ mod tests {
             "leave me alone",
             "text",
             "text me",
-            "msg bob hello",
-            "peers",
-            "bridge",
-            "reg anna",
-            "direct",
+            // Not the shape of the helper.
+            "msg",
+            "msg bob",
+            "reg",
+            "reg anna at the desk, please",
+            "peers are equals",
+            "watch this",
+            "bridge over troubled water",
+            "msgs bob hello",
             "joinX",
             "/etc/passwd",
+            "/usr/bin is full",
+            "/msg/bob",
+            "/42",
+            "/ or",
             " !x",
             "  indented  ",
+            "/",
             "//",
         ] {
             assert_eq!(parse(line.as_bytes()), Input::Text(line.as_bytes().into()), "{line}");
@@ -341,10 +381,38 @@ mod tests {
             ("/msg bob", Hint::Usage("/msg NAME TEXT")),
             ("/reg", Hint::Usage("/reg NAME [CLAIM]")),
             ("/reg anna x", Hint::BadClaim),
+            // Mistyped: not for everybody.
+            ("/mgs bob the password is x", Hint::Unknown),
+            (" /MSGbob the password is x", Hint::Unknown),
+            ("/msg\u{a0}bob the password is x", Hint::Unknown),
+            ("/\u{43c}\u{441}\u{433} bob", Hint::Unknown),
+            ("/ msg bob the password is x", Hint::Usage("/msg NAME TEXT")),
+            ("msg bob the password is x", Hint::NoSlash("/msg NAME TEXT")),
+            ("  Msg bob x", Hint::NoSlash("/msg NAME TEXT")),
+            ("reg anna", Hint::NoSlash("/reg NAME [CLAIM]")),
+            ("reg anna AAAAAAAAAAAAAAAAAAAAAAAAAA", Hint::NoSlash("/reg NAME [CLAIM]")),
+            ("reg anna AAAAAAAAAAAAAAAAAAAAAAAAA", Hint::NoSlash("/reg NAME [CLAIM]")),
+            ("dereg", Hint::NoSlash("/dereg")),
+            ("peers", Hint::NoSlash("/peers")),
+            ("watch", Hint::NoSlash("/watch")),
+            ("unwatch", Hint::NoSlash("/unwatch")),
+            ("bridge", Hint::NoSlash("/bridge [NAME]")),
+            ("bridge bob", Hint::NoSlash("/bridge [NAME]")),
+            ("unbridge", Hint::NoSlash("/unbridge")),
+            ("direct", Hint::NoSlash("/direct [TEXT]")),
+            ("direct the password is x", Hint::NoSlash("/direct [TEXT]")),
+            ("hangup", Hint::NoSlash("/hangup")),
         ] {
             assert_eq!(parse(line.as_bytes()), Input::Wrong(hint), "{line}");
         }
         assert_eq!(parse(b" \t "), Input::Blank);
+    }
+
+    #[test]
+    fn the_help_fits_a_terminal() {
+        for line in HELP.lines() {
+            assert!(line.chars().count() <= 78, "{line}");
+        }
     }
 
     #[test]
