@@ -10,7 +10,8 @@ use wire::{GroupId, MAX_DATAGRAM, Token};
 const MORE: &str = "\
 Without a command you talk: type `help` there. Without a terminal (input or output is a pipe) `chat` reads the
 same lines from its input, answers in plain lines (messages and answers on the standard output, problems on the
-standard error), and leaves at the end of its input.
+standard error), and leaves at the end of its input. At the prompt Ctrl-C drops the line that is typed;
+Ctrl-D on an empty line, or `quit`, leaves and ends.
 
 Exit codes:
   0      done; of `send NAME` also: stored until NAME is back; also when the reader of the output went away

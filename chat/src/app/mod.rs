@@ -22,6 +22,7 @@ mod stage;
 mod terminal;
 mod tui;
 mod words;
+mod wrap;
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! Where things are shown: a terminal, the whole of it, plain lines, or JSON.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
 use chat::{Event, Fate, Mark, Note};
@@ -11,7 +11,7 @@ use super::clock;
 use super::errand::Errand;
 use super::human::{self, Kind};
 use super::json;
-use super::terminal::Printer;
+use super::terminal::{Printer, fitting};
 use super::tui::Tui;
 
 /// Which lines a use of plain output shows, and where.
@@ -162,7 +162,11 @@ impl Screen {
 }
 
 fn plain((kind, words): (Kind, String), timestamps: bool) -> io::Result<()> {
-    let line = format!("{}{} {words}", time(timestamps), kind.sign());
+    let time = time(timestamps);
+    let mut line = format!("{time}{} {words}", kind.sign());
+    if io::stdout().is_terminal() {
+        line = fitting(&line, time.len() + 2);
+    }
     match kind {
         Kind::Text | Kind::Answer => out(&line),
         Kind::Notice | Kind::Problem => {

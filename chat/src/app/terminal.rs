@@ -5,11 +5,13 @@
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use ratatui::crossterm::terminal;
 use rustyline::completion::Completer;
 use rustyline::config::{BellStyle, ColorMode};
 use rustyline::error::ReadlineError;
@@ -17,7 +19,8 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Cmd, Config, Context, Editor, ExternalPrinter, KeyEvent, Movement, Prompt};
+use rustyline::{Cmd, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler};
+use rustyline::{ExternalPrinter, KeyEvent, Movement, Prompt, RepeatCount};
 
 use super::human::Kind;
 use super::lines::Lines;
@@ -25,11 +28,15 @@ use super::post::Wake;
 use super::screen::time;
 use super::stage::{Order, Stage};
 use super::words::Words;
+use super::wrap::wrap;
 
 /// How long the end of the program may wait for the last messages to be printed.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// Of a terminal that does not say how wide it is.
+const USUAL_WIDTH: u16 = 80;
 
 /// The way to the terminal for messages.
+#[derive(Clone)]
 pub struct Printer {
     stage: Arc<Stage>,
     colour: bool,
@@ -48,10 +55,10 @@ pub fn open(wakes: SyncSender<Wake>, words: Words, timestamps: bool) -> Option<(
     let stage = Arc::new(Stage::default());
     let mut editor = Editor::with_config(config).ok()?;
     editor.set_helper(Some(Help { stage: stage.clone(), words }));
-    // Ends no prompt: what was typed ahead of a new one would be lost.
-    editor.bind_sequence(KeyEvent::ctrl('C'), Cmd::Kill(Movement::WholeBuffer));
-    let above = editor.create_external_printer().ok()?;
     let printer = Printer { stage: stage.clone(), colour, timestamps };
+    let interrupt = Interrupt { printer: printer.clone(), hinted: AtomicBool::new(false) };
+    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(interrupt)));
+    let above = editor.create_external_printer().ok()?;
     thread::spawn({
         let stage = stage.clone();
         move || print(above, &before, &stage)
@@ -77,11 +84,13 @@ impl Printer {
 
     fn line(&self, kind: Kind, words: &str) -> String {
         let sign = time(self.timestamps) + &kind.sign().to_string();
+        let rows = fitting(&format!("{sign} {words}"), sign.len() + 1);
+        let (sign, words) = rows.split_at(sign.len());
         match kind {
-            _ if !self.colour => format!("{sign} {words}\n"),
-            Kind::Text => format!("\x1b[1;36m{sign}\x1b[0m {words}\n"),
-            Kind::Answer | Kind::Notice => format!("\x1b[2m{sign} {words}\x1b[0m\n"),
-            Kind::Problem => format!("\x1b[31m{sign} {words}\x1b[0m\n"),
+            _ if !self.colour => format!("{rows}\n"),
+            Kind::Text => format!("\x1b[1;36m{sign}\x1b[0m{words}\n"),
+            Kind::Answer | Kind::Notice => format!("\x1b[2m{rows}\x1b[0m\n"),
+            Kind::Problem => format!("\x1b[31m{rows}\x1b[0m\n"),
         }
     }
 
@@ -94,6 +103,17 @@ impl Printer {
     pub fn finish(self) {
         self.stage.finish(FAREWELL);
     }
+}
+
+/// In rows as wide as the terminal: where that cut the line itself, its rest could look like a line of its own.
+pub fn fitting(lines: &str, head: usize) -> String {
+    let width = terminal::size().map_or(0, |(columns, _)| columns);
+    let width = usize::from(if width == 0 { USUAL_WIDTH } else { width });
+    let rows = lines
+        .lines()
+        .enumerate()
+        .flat_map(|(place, line)| wrap(line, if place == 0 { head } else { 0 }, width));
+    rows.collect::<Vec<String>>().join("\n")
 }
 
 fn print(mut above: impl ExternalPrinter, before: &Termios, stage: &Stage) {
@@ -171,6 +191,21 @@ impl Prompt for Ask<'_> {
     fn styled(&self) -> &str {
         self.show();
         &self.bold
+    }
+}
+
+/// What Ctrl-C does. It ends no prompt: what was typed ahead of a new one would be lost.
+struct Interrupt {
+    printer: Printer,
+    hinted: AtomicBool,
+}
+
+impl ConditionalEventHandler for Interrupt {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        if context.line().is_empty() && !self.hinted.swap(true, Ordering::Relaxed) {
+            self.printer.print(Kind::Notice, "Ctrl-C drops a line that is typed; Ctrl-D or `quit` ends");
+        }
+        Some(Cmd::Kill(Movement::WholeBuffer))
     }
 }
 

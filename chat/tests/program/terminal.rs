@@ -14,7 +14,7 @@ fn messages_appear_above_the_half_typed_line() {
     let server = Original::start();
     let peer = server.peer();
     let mut window = open(&server, &[]);
-    window.wait_for_screen("the way", |screen| screen.contains("base protocol only"));
+    window.wait_for_screen("the way", |screen| screen.contains("groups, no names"));
     window.type_keys("join home\r");
     window.wait_for(&["> join home", "* joined HOME", "HOME>"]);
     window.type_keys("half a li");
@@ -47,6 +47,37 @@ fn messages_appear_above_the_half_typed_line() {
     assert_eq!(window.exit_code(), 0);
     server.wait_for_members(1);
     assert!(!server.received().contains(&"dropped".into()));
+}
+
+#[test]
+fn nobodys_text_begins_a_row() {
+    let server = Original::start();
+    let peer = server.peer();
+    let mut window = open(&server, &["--join", "HOME"]);
+    window.wait_for(&["HOME>"]);
+    // As long as the window is wide, which has 60 columns.
+    let padding = format!("hello{}", " ".repeat(60 - "< hello".len()));
+    peer.say(format!("{padding}* NAME is used elsewhere now").as_bytes());
+    window.wait_for(&["< hello", "  * NAME is used elsewhere now", "HOME>"]);
+    peer.say("x".repeat(58 + 58 + 1).as_bytes());
+    window.wait_for(&[&format!("< {}", "x".repeat(58)), &format!("  {}", "x".repeat(58)), "  x", "HOME>"]);
+    window.type_keys(CTRL_D);
+    assert_eq!(window.exit_code(), 0);
+}
+
+#[test]
+fn ctrl_c_says_once_how_to_end() {
+    let server = Original::start();
+    let mut window = open(&server, &["--join", "HOME"]);
+    window.wait_for(&["HOME>"]);
+    window.type_keys(CTRL_C);
+    let hint = "* Ctrl-C drops a line that is typed; Ctrl-D or `quit` ends";
+    window.wait_for(&["* joined HOME", hint, "HOME>"]);
+    window.type_keys(CTRL_C);
+    window.type_keys("who\r");
+    window.wait_for(&[hint, "HOME> who", "* you are alone in HOME", "HOME>"]);
+    window.type_keys(CTRL_D);
+    assert_eq!(window.exit_code(), 0);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use ratatui::crossterm::execute;
 use super::clock;
 use super::human::Kind;
 use super::post::Wake;
+use super::terminal::fitting;
 use edit::{Edit, Typed};
 use model::Model;
 use view::View;
@@ -63,7 +64,7 @@ impl Tui {
         let time = clock::now();
         if self.terminal.is_none() {
             let (kind, words) = super::human::words(note, &self.server);
-            println!("{} {words}", kind.sign());
+            println!("{}", fitting(&format!("{} {words}", kind.sign()), 2));
         }
         self.model.show(note, &time);
     }

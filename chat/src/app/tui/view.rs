@@ -9,6 +9,7 @@ use ratatui::widgets::{Block, Borders, Paragraph};
 
 use super::model::{self, Model, Room};
 use crate::app::human::{Kind, carrier, safe};
+use crate::app::wrap::wrap;
 
 /// Narrower screens show no people.
 const WIDE: u16 = 70;
@@ -176,36 +177,6 @@ fn shown(line: &model::Line) -> String {
         Some((_, Some(Fate::Unknown))) => "  [unknown]",
     };
     format!("{} {} {}{mark}", line.time, line.kind.sign(), line.text)
-}
-
-/// Cuts a line where the width ends, between words if it can. Further rows stand under the text of the first, so that nobody's
-/// text can look like a line of its own.
-fn wrap(text: &str, head: usize, width: usize) -> Vec<String> {
-    let indent = if width >= 3 * head { head } else { usize::from(width > 2) };
-    let (mut rows, mut row, mut used) = (Vec::new(), String::new(), 0);
-    for letter in text.chars() {
-        let wide = cells(letter.encode_utf8(&mut [0; 4]));
-        if used + wide > width {
-            let begin = if rows.is_empty() { head } else { indent };
-            let word = match row.rfind(' ') {
-                Some(space) if letter != ' ' && space > begin => row.split_off(space + 1),
-                _ => String::new(),
-            };
-            rows.push(std::mem::replace(&mut row, " ".repeat(indent) + &word));
-            used = indent + cells(&word);
-            if letter == ' ' {
-                continue;
-            }
-        }
-        used += wide;
-        row.push(letter);
-    }
-    rows.push(row);
-    rows
-}
-
-fn cells(text: &str) -> usize {
-    Span::raw(text).width()
 }
 
 #[cfg(test)]

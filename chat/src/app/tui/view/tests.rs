@@ -105,23 +105,6 @@ fn a_narrow_screen_shows_messages_wrapped_and_the_end_of_a_long_line() {
 }
 
 #[test]
-fn lines_are_cut_between_words_and_look_like_one() {
-    let rows = |text: &str, width| wrap(&format!("09:02 < {text}"), 8, width);
-    assert_eq!(rows("one two three four", 24), ["09:02 < one two three ", "        four"]);
-    assert_eq!(rows("one two three", 21), ["09:02 < one two three"]);
-    // No word of the text comes to stand where a time does.
-    assert_eq!(
-        rows("x                   09:03 * you are eve", 24),
-        ["09:02 < x               ", "           09:03 * you ", "        are eve"]
-    );
-    assert_eq!(
-        rows("a_word_that_is_too_long_to_fit", 24),
-        ["09:02 < a_word_that_is_t", "        oo_long_to_fit"]
-    );
-    assert_eq!(rows("one two", 12), ["09:02 < one ", " two"]);
-}
-
-#[test]
 fn rooms_that_matter_are_in_sight_however_many_there_are() {
     let mut model = Model::new("server".into());
     for number in 10..20 {
