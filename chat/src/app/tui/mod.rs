@@ -30,6 +30,8 @@ pub struct Tui {
     /// Nothing once it is given back: then lines are printed plainly.
     terminal: Option<DefaultTerminal>,
     model: Model,
+    /// The room that was drawn last.
+    drawn: usize,
     edit: Edit,
     server: String,
     is_coloured: bool,
@@ -56,7 +58,7 @@ impl Tui {
         let mut model = Model::new(server.clone());
         let words = "`/help` shows what you can type; Ctrl-N and Ctrl-P change rooms, PageUp and PageDown scroll, Ctrl-D ends";
         model.say(Kind::Notice, words, &clock::now());
-        Ok(Self { terminal: Some(terminal), model, edit: Edit::default(), server, is_coloured })
+        Ok(Self { terminal: Some(terminal), model, drawn: 0, edit: Edit::default(), server, is_coloured })
     }
 
     /// Shows a note.
@@ -100,10 +102,11 @@ impl Tui {
             people: &people,
             status: &status,
             server: &self.server,
+            is_direct: talk.is_direct(),
             typed: (&line, &before),
             is_coloured: self.is_coloured,
         };
-        terminal.draw(|frame| view.draw(frame)).map(drop)
+        view.show(terminal, &mut self.drawn)
     }
 
     /// Gives the terminal back.

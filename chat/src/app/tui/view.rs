@@ -1,11 +1,14 @@
 //! Drawing the full screen.
 
+use std::collections::BTreeSet;
+
 use chat::{Fate, Person, Protocol, Status};
-use ratatui::Frame;
+use ratatui::backend::Backend;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
+use ratatui::{Frame, Terminal};
 
 use super::model::{self, Model, Room};
 use crate::app::human::{Kind, carrier, safe};
@@ -14,6 +17,8 @@ use crate::app::wrap::wrap;
 /// Narrower screens show no people.
 const WIDE: u16 = 70;
 const SIDE: u16 = 20;
+/// Between two rooms.
+const GAP: &str = "  ";
 
 /// All that is shown.
 pub struct View<'a> {
@@ -21,14 +26,28 @@ pub struct View<'a> {
     pub people: &'a [Person],
     pub status: &'a Status,
     pub server: &'a str,
+    /// What is typed in the group's room goes to the peer of the direct talk.
+    pub is_direct: bool,
     /// The line that is typed, and what of it stands before the cursor.
     pub typed: (&'a str, &'a str),
     pub is_coloured: bool,
 }
 
 impl View<'_> {
+    /// Brings a terminal up to date on which this room was shown last. Another one is drawn anew: what a terminal has made
+    /// of wide letters and flags need not be what the library takes them for, and would stay in part.
+    ///
+    /// # Errors
+    /// The terminal cannot be written.
+    pub fn show<B: Backend>(&self, terminal: &mut Terminal<B>, last: &mut usize) -> Result<(), B::Error> {
+        if std::mem::replace(last, self.model.current) != self.model.current {
+            terminal.clear()?;
+        }
+        terminal.draw(|frame| self.draw(frame)).map(drop)
+    }
+
     /// Draws it.
-    pub fn draw(&self, frame: &mut Frame<'_>) {
+    fn draw(&self, frame: &mut Frame<'_>) {
         let rows = [Constraint::Length(1), Constraint::Min(1), Constraint::Length(1), Constraint::Length(1)];
         let [top, middle, bottom, input] = Layout::vertical(rows).areas(frame.area());
         let side = if frame.area().width >= WIDE { SIDE } else { 0 };
@@ -46,19 +65,32 @@ impl View<'_> {
         self.input(frame, input);
     }
 
-    /// All rooms if they fit; otherwise those that matter, and how many more there are.
+    /// All rooms if they fit; otherwise the current one, those that matter as far as they fit, and how many more there are.
     fn rooms(&self, width: usize) -> Line<'static> {
         let rooms: Vec<Span<'static>> = (0..self.model.rooms.len()).map(|place| self.room(place)).collect();
-        let fit = rooms.iter().map(|room| room.width() + 2).sum::<usize>() <= width + 2;
-        let matters =
-            |place: usize| place == 0 || place == self.model.current || self.model.rooms[place].unread > 0;
-        let count = rooms.len();
-        let shown = rooms.into_iter().enumerate().filter(|(place, _)| fit || matters(*place));
-        let mut shown: Vec<Span<'static>> = shown.map(|(_, room)| room).collect();
-        if shown.len() < count {
-            shown.push(Span::raw(format!("+{}", count - shown.len())));
+        let needed = |places: &BTreeSet<usize>| -> usize {
+            let rest = rooms.len() - places.len();
+            let more = if rest > 0 { GAP.len() + more(rest).len() } else { 0 };
+            places.iter().map(|&place| rooms[place].width() + GAP.len()).sum::<usize>() - GAP.len() + more
+        };
+        let all: BTreeSet<usize> = (0..rooms.len()).collect();
+        let shown = if needed(&all) <= width { all } else { self.rooms_that_fit(width, needed) };
+        let hidden = rooms.len() - shown.len();
+        let rooms = rooms.into_iter().enumerate().filter(|(place, _)| shown.contains(place));
+        let more = (hidden > 0).then(|| Span::raw(more(hidden)));
+        rooms.map(|(_, room)| room).chain(more).flat_map(|room| [room, Span::raw(GAP)]).collect()
+    }
+
+    fn rooms_that_fit(&self, width: usize, needed: impl Fn(&BTreeSet<usize>) -> usize) -> BTreeSet<usize> {
+        let mut shown = BTreeSet::from([self.model.current]);
+        let unseen = (0..self.model.rooms.len()).filter(|&place| self.model.rooms[place].unread > 0);
+        for place in unseen.chain([0]) {
+            let is_new = shown.insert(place);
+            if is_new && needed(&shown) > width {
+                shown.remove(&place);
+            }
         }
-        shown.into_iter().flat_map(|room| [room, Span::raw("  ")]).collect()
+        shown
     }
 
     fn room(&self, place: usize) -> Span<'static> {
@@ -125,21 +157,38 @@ impl View<'_> {
             Some(Protocol::Base) => format!("base, {}", carrier(*transport)),
             None => "looking for it".into(),
         };
-        let mut words = vec![format!(" {} ({way})", self.server)];
+        // What matters most is not cut away.
+        let mut words = Vec::from_iter(silent.then(|| "NO ANSWER".to_owned()));
+        words.extend((*waiting > 0).then(|| format!("{waiting} on their way")));
+        words.push(format!("{} ({way})", self.server));
         words.push(name.as_ref().map_or("no name".into(), |name| safe(name)));
         words.extend(round_trip.map(|time| format!("{:.0} ms", time.as_secs_f64() * 1000.0)));
-        words.extend((*waiting > 0).then(|| format!("{waiting} on their way")));
         words.extend(direct.as_ref().map(|peer| format!("direct: {}", safe(peer))));
-        words.extend(silent.then(|| "NO ANSWER".to_owned()));
-        words.join(" | ")
+        format!(" {}", words.join(" | "))
+    }
+
+    /// Whom it is for what is typed.
+    fn prompt(&self) -> String {
+        let direct = self.status.direct.as_ref().filter(|_| self.is_direct);
+        match (self.model.rooms[self.model.current].peer.as_ref().or(direct), self.status.group) {
+            (Some(peer), _) => format!("to {}> ", safe(peer)),
+            (None, Some(group)) => format!("{group}> "),
+            (None, None) => "> ".into(),
+        }
     }
 
     fn input(&self, frame: &mut Frame<'_>, area: Rect) {
+        let prompt = Span::raw(self.prompt());
+        // A prompt without room for a line behind it is none; the row of rooms has the name.
+        let prompt = if prompt.width() * 2 > usize::from(area.width) { Span::raw("> ") } else { prompt };
+        let sides = [Constraint::Length(prompt.width() as u16), Constraint::Min(1)];
+        let [left, area] = Layout::horizontal(sides).areas(area);
+        frame.render_widget(prompt, left);
         let (line, before) = (safe(self.typed.0), safe(self.typed.1));
-        let cursor = 2 + Span::raw(before).width();
+        let cursor = Span::raw(before).width();
         // A long line moves to the left, so that the cursor stays in sight.
         let hidden = cursor.saturating_sub(usize::from(area.width.saturating_sub(1)));
-        let text = Paragraph::new(format!("> {line}")).scroll((0, u16::try_from(hidden).unwrap_or(u16::MAX)));
+        let text = Paragraph::new(line).scroll((0, u16::try_from(hidden).unwrap_or(u16::MAX)));
         frame.render_widget(text, area);
         let column = u16::try_from(cursor - hidden).unwrap_or(u16::MAX);
         frame.set_cursor_position(Position {
@@ -161,6 +210,10 @@ impl View<'_> {
         let style = Style::new().add_modifier(modifier);
         if self.is_coloured { style.fg(colour) } else { style }
     }
+}
+
+fn more(count: usize) -> String {
+    format!("+{count}")
 }
 
 fn shown(line: &model::Line) -> String {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chat::{Event, Note, Transport};
-use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 use wire::MessageId;
 
 use super::*;
@@ -56,6 +56,7 @@ fn everything_has_its_place() {
         people: &people,
         status: &status,
         server: "192.0.2.1:5000",
+        is_direct: false,
         typed: ("half a line", "half"),
         is_coloured: false,
     };
@@ -69,7 +70,7 @@ fn everything_has_its_place() {
             "09:00 < bob: hello\\x1b[2J                           \u{2502}\u{25cb} carl",
             "09:01 * you: hi bob                                 \u{2502}",
             " 192.0.2.1:5000 (extended, UDP) | anna | 12 ms",
-            "> half a line",
+            "HOME> half a line",
         ]
     );
 }
@@ -86,6 +87,7 @@ fn a_narrow_screen_shows_messages_wrapped_and_the_end_of_a_long_line() {
         people: &[],
         status: &status,
         server: "s",
+        is_direct: false,
         typed: (typed, typed),
         is_coloured: true,
     };
@@ -98,8 +100,9 @@ fn a_narrow_screen_shows_messages_wrapped_and_the_end_of_a_long_line() {
             "09:02 < eve (directly): grüße,",
             // A wide letter takes two cells.
             "        世 界  und so weiter",
-            " s (looking for it) | no name",
-            "onger than the screen is wide",
+            // What matters most comes first.
+            " NO ANSWER | s (looking for it",
+            "to eve> an the screen is wide",
         ]
     );
 }
@@ -118,11 +121,65 @@ fn rooms_that_matter_are_in_sight_however_many_there_are() {
         people: &[],
         status: &status,
         server: "s",
+        is_direct: false,
         typed: ("", ""),
         is_coloured: false,
     };
     assert_eq!(drawn(&view, 60, 4)[0], "HOME  n10  n11  n12  n13  n14  n15 (1)  n16  n17  n18  n19");
     assert_eq!(drawn(&view, 57, 4)[0], "HOME  n15 (1)  n19  +8");
+    // The current one is shown whatever else has to go, and no other is cut.
+    assert_eq!(drawn(&view, 22, 4)[0], "HOME  n15 (1)  n19  +8");
+    assert_eq!(drawn(&view, 21, 4)[0], "n15 (1)  n19  +9");
+    assert_eq!(drawn(&view, 15, 4)[0], "HOME  n19  +9");
+    assert_eq!(drawn(&view, 9, 4)[0], "n19  +10");
+}
+
+#[test]
+fn the_prompt_says_whom_it_is_for() {
+    let mut model = Model::new("server".into());
+    let prompt = |model: &Model, status: &Status, is_direct, width| {
+        let typed = ("x", "x");
+        let view = View { model, people: &[], status, server: "s", is_direct, typed, is_coloured: false };
+        drawn(&view, width, 4).pop().unwrap()
+    };
+    let talking = Status { direct: Some("carl".into()), ..status() };
+    assert_eq!(prompt(&model, &Status { group: None, ..status() }, false, 80), "> x");
+    assert_eq!(prompt(&model, &status(), false, 80), "HOME> x");
+    assert_eq!(prompt(&model, &talking, false, 80), "HOME> x");
+    assert_eq!(prompt(&model, &talking, true, 80), "to carl> x");
+    model.show(&message("bob", b"hi"), "09:00");
+    model.turn(true);
+    assert_eq!(prompt(&model, &talking, true, 80), "to bob> x");
+    assert_eq!(prompt(&model, &talking, true, 15), "> x");
+}
+
+#[test]
+fn another_room_is_drawn_anew() {
+    let mut model = Model::new("server".into());
+    model.show(&message("bob", b"hi"), "09:00");
+    let status = status();
+    let mut terminal = Terminal::new(TestBackend::new(40, 6)).unwrap();
+    let mut last = 0;
+    let mut is_rubbish_left = |model: &Model| {
+        let view = View {
+            model,
+            people: &[],
+            status: &status,
+            server: "s",
+            is_direct: false,
+            typed: ("", ""),
+            is_coloured: false,
+        };
+        view.show(&mut terminal, &mut last).unwrap();
+        let left = terminal.backend().buffer()[(30, 1)].symbol() == "?";
+        // As a terminal does that shows a letter wider than it was taken for.
+        terminal.backend_mut().draw([(30, 1, &Cell::new("?"))].into_iter()).unwrap();
+        left
+    };
+    assert!(!is_rubbish_left(&model));
+    assert!(is_rubbish_left(&model));
+    model.turn(true);
+    assert!(!is_rubbish_left(&model));
 }
 
 #[test]
@@ -134,6 +191,7 @@ fn no_screen_is_too_small() {
         people: &[],
         status: &status,
         server: "s",
+        is_direct: false,
         typed: ("x", "x"),
         is_coloured: true,
     };
