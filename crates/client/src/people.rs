@@ -49,12 +49,19 @@ impl People {
         }
     }
 
-    /// Something has become of somebody.
-    pub(crate) fn hear(&mut self, name: &str, news: News) {
+    /// Something has become of somebody. False: that was known, or it is that somebody unknown is away.
+    pub(crate) fn hear(&mut self, name: &str, news: News) -> bool {
+        let was_online = self.known.get(&fold(name)).is_some_and(|person| person.online);
         match news {
             News::Online | News::Joined => put(&mut self.known, name, true),
             News::Offline => put(&mut self.known, name, false),
             News::Left => drop(self.known.remove(&fold(name))),
+        }
+        match news {
+            News::Online => !was_online,
+            News::Offline => was_online,
+            // The relay tells them once each, and a list may have been here before.
+            News::Joined | News::Left => true,
         }
     }
 

@@ -249,11 +249,11 @@ impl Session {
 
     fn news(&mut self, entries: Entries<'_>) {
         for (name, news) in entries.iter() {
-            self.people.hear(name, news);
+            let is_new = self.people.hear(name, news);
             if news == News::Left {
                 self.order.forget_one(name);
             }
-            if !self.is_own(name, news) {
+            if is_new && !self.is_own(name, news) {
                 self.out.event(Event::Presence { name: name.to_owned(), news });
             }
         }

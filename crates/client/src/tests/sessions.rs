@@ -105,6 +105,30 @@ fn news_of_people_are_told() {
 }
 
 #[test]
+fn only_what_changes_is_news() {
+    let mut world = World::of(&["anna"], 1);
+    let (address, now) = (super::relay::address(), world.now);
+    let news = |name: &str, news| Event::Presence { name: name.into(), news };
+    // Who has a name for a moment only, as scripts do, was away before, too.
+    for (said, told) in [
+        ("otto OFFLINE", None),
+        ("Otto OFFLINE", None),
+        ("otto ONLINE", Some(news("otto", News::Online))),
+        ("otto ONLINE", None),
+        ("otto OFFLINE", Some(news("otto", News::Offline))),
+        ("otto OFFLINE", None),
+        ("otto JOINED", Some(news("otto", News::Joined))),
+        ("otto ONLINE", None),
+        ("otto LEFT", Some(news("otto", News::Left))),
+        ("otto OFFLINE", None),
+    ] {
+        world.client(0).receive(address, format!("!PEER {said}").as_bytes(), now);
+        world.pass(0.1);
+        assert_eq!(world.events(0), Vec::from_iter(told), "{said}");
+    }
+}
+
+#[test]
 fn payloads_say_who_speaks_and_what_was_lost() {
     let mut world = World::of(&["anna", "bob"], 1);
     let say = |world: &mut World, text: &[u8]| {
