@@ -245,8 +245,11 @@ impl<A: Address, G: Place> People<A, G> {
     ) {
         self.count_put(&mark.to);
         match *answer {
-            Answer::Stored { number } if is_acknowledged => {
-                self.desk.tell(Request::Delete { name: (*mark.to).into(), number });
+            // Whatever the store says, it has arrived.
+            _ if is_acknowledged => {
+                if let Answer::Stored { number } = *answer {
+                    self.desk.tell(Request::Delete { name: (*mark.to).into(), number });
+                }
                 self.finish(mark, to, turn);
             }
             Answer::Stored { number } => {

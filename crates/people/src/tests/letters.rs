@@ -1,6 +1,6 @@
 //! Direct messages: acknowledged, tried again, kept, and delivered on return.
 
-use store::Bounds;
+use store::{Answer, Bound, Bounds};
 
 use super::world::{At, UNIX, World};
 use crate::{Outcome, Settings, Site};
@@ -121,6 +121,24 @@ fn a_late_acknowledgement_counts_wherever_the_message_is() {
     let told = world.say(1, "!ACK anna 8");
     assert!(told.contains(&to(0, "!DELIVERED bob 8")), "{told:?}");
     assert_eq!(world.drawer.lock().unwrap().store.figures().mails, 0);
+}
+
+/// It has arrived, whatever the store says that was asked meanwhile to keep it.
+#[test]
+fn what_was_acknowledged_while_it_was_to_be_kept_is_delivered_though_it_is_not_kept() {
+    for answer in [Answer::Full(Bound::Mails), Answer::Full(Bound::Store), Answer::NoSuchName, Answer::Failed]
+    {
+        let mut world = pair();
+        world.say(0, "!SEND bob 7 x");
+        world.slow(true);
+        world.pass(3000);
+        assert_eq!(world.say(1, "!ACK anna 7"), []);
+        world.drawer.lock().unwrap().late.iter_mut().for_each(|done| done.answer = answer.clone());
+        world.slow(false);
+        world.turn();
+        assert_eq!(world.heard(), [to(0, "!DELIVERED bob 7")], "{answer:?}");
+        assert_eq!(world.say(0, "!SEND bob 7 x"), [to(0, "!DELIVERED bob 7")], "{answer:?}: and stays so");
+    }
 }
 
 #[test]
