@@ -1,11 +1,11 @@
 //! What is on its way to one recipient: some of it sent and not acknowledged, the rest in line.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use wire::MessageId;
 
-use crate::limits::{QUEUE, QUEUE_SHARE, SILENCE_MS, TRIES, TRIES_MS, WINDOW};
+use crate::limits::{PASSED, QUEUE, QUEUE_SHARE, SILENCE_MS, TRIES, TRIES_MS};
 use crate::name::Name;
 use crate::parties::{Badge, Site};
 use crate::people::Key;
@@ -71,6 +71,15 @@ impl Flight {
     }
 }
 
+/// A sender that is passed over.
+#[derive(Debug)]
+struct Passed {
+    /// Of its letter that was under way: the smallest has been passed over for the longest.
+    serial: u64,
+    /// The store has something of it.
+    is_there: bool,
+}
+
 /// **The head of a recipient's queue.** Its tail is in the store, if there is any; then nothing joins the head but what is read
 /// from there.
 #[derive(Debug)]
@@ -82,6 +91,8 @@ pub(crate) struct Inbox {
     pub is_reading: bool,
     /// The last number read.
     pub read: u64,
+    /// Senders whose letters are skipped: of each the first has not been acknowledged.
+    passed: BTreeMap<Key, Passed>,
     is_silent: bool,
     /// It is noted when it says something.
     is_awaited: bool,
@@ -91,8 +102,8 @@ pub(crate) struct Inbox {
     badge: Arc<Badge>,
     /// Another number each time that it comes or falls silent: what was asked for before does not count any more.
     pub life: u64,
-    /// When what was under way was last sent anew.
-    pub renewed: Option<u64>,
+    /// There is a timer for its next round.
+    pub is_timed: bool,
     /// Where all who are silent and awaited are counted, and what is on its way to anybody.
     signals: Arc<Signals>,
     /// What of it is counted there.
@@ -108,19 +119,19 @@ impl Inbox {
             has_more,
             is_reading: false,
             read: 0,
+            passed: BTreeMap::new(),
             is_silent: false,
             is_awaited: false,
             heard: None,
             badge,
             life,
-            renewed: None,
+            is_timed: false,
             signals,
             counted: 0,
         }
     }
 
     /// True if it does not acknowledge what it is sent; nothing more is sent before it is heard of.
-    #[cfg(test)]
     pub fn is_silent(&self) -> bool {
         self.is_silent
     }
@@ -154,13 +165,10 @@ impl Inbox {
         self.set_awaited(is_awaited);
     }
 
-    /// It says something. True if it was silent.
-    pub fn hear(&mut self, now: u64) -> bool {
+    /// It says something.
+    pub fn hear(&mut self, now: u64) {
         self.heard = Some(now);
-        let was_silent = self.is_silent;
-        self.set_silent(false);
         self.set_awaited(false);
-        was_silent
     }
 
     /// True if a message may be sent once more: not all times are over, or it has spoken since the last of them, which is no silence.
@@ -175,7 +183,48 @@ impl Inbox {
 
     /// True if what comes now may go to the head's end.
     pub fn is_live(&self) -> bool {
-        !self.is_silent && !self.has_more && !self.is_reading
+        self.is_in_line() && !self.has_more && !self.is_reading
+    }
+
+    /// True if nobody is passed over, and it is not silent.
+    pub fn is_in_line(&self) -> bool {
+        !self.is_silent && self.passed.is_empty()
+    }
+
+    /// Senders of what has been under way for long enough to be acknowledged have their next turn when nobody else has anything, one after
+    /// the other: else what cannot arrive would keep back what can.
+    pub fn pass_over(&mut self, now: u64) {
+        if self.passed.len() > PASSED - self.flights.len() {
+            self.passed.clear();
+        }
+        for flight in self.flights.iter().filter(|flight| flight.since + SILENCE_MS <= now) {
+            let passed = Passed { serial: flight.serial, is_there: false };
+            self.passed.insert(Arc::clone(&flight.letter.from.key), passed);
+        }
+    }
+
+    /// All have their turn again. The store has to be read from its beginning.
+    pub fn pass_over_nobody(&mut self) {
+        self.passed.clear();
+    }
+
+    /// True if the letter that was read of that sender has to wait.
+    pub fn skips(&mut self, from: &Key) -> bool {
+        let passed = self.passed.get_mut(from);
+        passed.map(|passed| passed.is_there = true).is_some()
+    }
+
+    /// If the store has nothing more but of senders that are passed over, the one that has been for the longest has its turn. Those who
+    /// have nothing there are passed over no more.
+    pub fn turn_round(&mut self) {
+        let is_read = !self.has_more && !self.is_reading && !self.is_silent;
+        if !is_read || self.passed.is_empty() || self.len() > 0 {
+            return;
+        }
+        self.passed.retain(|_, passed| std::mem::take(&mut passed.is_there));
+        let eldest = self.passed.iter().min_by_key(|(_, passed)| passed.serial).map(|(from, _)| from.clone());
+        eldest.and_then(|from| self.passed.remove(&from));
+        (self.has_more, self.read) = (true, 0);
     }
 
     /// Makes room for one more of that sender. Where there is none, a site that has more than one more than the sender's loses the last
@@ -226,8 +275,8 @@ impl Inbox {
     }
 
     /// The next that may be sent: of each sender one at a time, so that its messages arrive in order.
-    pub fn next(&mut self) -> Option<Letter> {
-        if self.flights.len() >= WINDOW || self.is_silent {
+    pub fn next(&mut self, window: usize) -> Option<Letter> {
+        if self.flights.len() >= window || self.is_silent {
             return None;
         }
         let is_free = |letter: &Letter| self.flights.iter().all(|flight| flight.letter.from != letter.from);

@@ -7,11 +7,12 @@ use crate::People;
 use crate::desk::Question;
 use crate::figures::Outcome;
 use crate::inbox::{Flight, Full, Letter, Origin};
-use crate::limits::{AGAIN_MS, READ, TRIES};
+use crate::limits::{READ, TRIES, WINDOW};
 use crate::name::Name;
 use crate::outcomes::{Fate, Mark};
+use crate::pace::Pace;
 use crate::parties::{Address, Place, SessionId, Site, Turn};
-use crate::people::Key;
+use crate::people::{Key, Person};
 use crate::timers::Job;
 
 impl<A: Address, G: Place> People<A, G> {
@@ -76,13 +77,22 @@ impl<A: Address, G: Place> People<A, G> {
                 if let Some(Question::Put { is_acknowledged, .. }) = self.desk.question_mut(question) {
                     *is_acknowledged = true;
                 }
-                return;
+                return self.go_on(&own.key, turn);
             }
             (Some(_), _) => {}
             (None, _) => return,
         }
         self.finish(&mark, &own, turn);
-        self.pump(&own.key, turn);
+        self.go_on(&own.key, turn);
+    }
+
+    /// A recipient has acknowledged something: there is room for more.
+    fn go_on(&mut self, to: &Key, turn: &mut Turn<'_, A>) {
+        if let Some((_, pace)) = self.paced(to) {
+            pace.acknowledge();
+        }
+        self.begin(to, turn);
+        self.pump(to, turn);
     }
 
     /// The recipient has it.
@@ -115,7 +125,7 @@ impl<A: Address, G: Place> People<A, G> {
 
     /// Sends what may be sent, and reads what there is room for.
     pub(crate) fn pump(&mut self, to: &Key, turn: &mut Turn<'_, A>) {
-        while let Some(letter) = self.persons.get_mut(to).and_then(|person| person.inbox.next()) {
+        while let Some(letter) = self.paced(to).and_then(|(person, pace)| person.inbox.next(pace.window())) {
             let serial = self.serial();
             let flight = Flight::new(letter, serial, turn.now.tick);
             if let Some(person) = self.persons.get_mut(to) {
@@ -123,10 +133,11 @@ impl<A: Address, G: Place> People<A, G> {
             }
             self.launch(to, serial, turn);
         }
-        let Some(person) = self.persons.get_mut(to).filter(|person| person.inbox.wants_mail()) else {
+        let Some(inbox) = self.persons.get_mut(to).map(|person| &mut person.inbox) else { return };
+        inbox.turn_round();
+        if !inbox.wants_mail() {
             return;
-        };
-        let inbox = &mut person.inbox;
+        }
         let (after, life) = (inbox.read, inbox.life);
         let question = Question::Read { to: to.clone(), life, asked: READ };
         let request = Request::Read { name: (**to).into(), after, count: READ };
@@ -162,6 +173,11 @@ impl<A: Address, G: Place> People<A, G> {
             self.figures.tries += 1;
             self.launch(to, serial, turn);
         } else {
+            let since = flight.since;
+            self.miss(to, since);
+            if let Some(person) = self.persons.get_mut(to) {
+                person.inbox.pass_over(turn.now.tick);
+            }
             self.fall_silent(to, turn);
         }
     }
@@ -179,27 +195,78 @@ impl<A: Address, G: Place> People<A, G> {
         let Some(person) = self.persons.get_mut(name).filter(|person| person.inbox.is_awaited()) else {
             return;
         };
-        if person.inbox.hear(turn.now.tick) {
-            self.pump(name, turn);
+        person.inbox.hear(turn.now.tick);
+        self.begin(name, turn);
+    }
+
+    /// Who was silent is sent something again, now or when it is time.
+    fn begin(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
+        let Some((person, pace)) = self.paced(name).filter(|(person, _)| person.inbox.is_silent()) else {
+            return;
+        };
+        let due = pace.due();
+        if due <= turn.now.tick {
+            person.inbox.set_silent(false);
+            return self.pump(name, turn);
+        }
+        // Until then it does not matter what else it says.
+        person.inbox.set_awaited(false);
+        if !std::mem::replace(&mut person.inbox.is_timed, true) {
+            self.timers.add(turn.shard, due, Job::Round { to: name.clone() });
         }
     }
 
-    /// A recipient is somewhere else now: what it has not acknowledged is sent there, as if for the first time, unless that has just
-    /// been done.
+    /// It may be time for who was silent, and has spoken.
+    pub(crate) fn begin_in_time(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
+        let Some(person) = self.persons.get_mut(name) else { return };
+        person.inbox.is_timed = false;
+        if !person.inbox.is_awaited() {
+            self.begin(name, turn);
+        }
+    }
+
+    /// What is on its way to a recipient, if anything is, has not been acknowledged since it was sent at this time, or is sent anew.
+    pub(crate) fn miss(&mut self, name: &Key, at: u64) {
+        if let Some((_, pace)) = self.paced(name).filter(|(person, _)| !person.inbox.flights.is_empty()) {
+            pace.miss(at);
+        }
+    }
+
+    /// A recipient, and the pace of the session that it is.
+    fn paced(&mut self, name: &Key) -> Option<(&mut Person, &mut Pace)> {
+        let person = self.persons.get_mut(name)?;
+        let session = self.sessions.get_mut(&person.session)?;
+        Some((person, &mut session.pace))
+    }
+
+    /// A recipient says where it is, which is where it was: what it has not acknowledged is sent once more, as if for the first time,
+    /// unless that has just been done.
     pub(crate) fn deliver_again(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
         self.wake(name, turn);
-        let now = turn.now.tick;
+        let Some((person, pace)) = self.paced(name) else { return };
+        if !person.inbox.is_silent() && pace.due() <= turn.now.tick {
+            let count = pace.window();
+            self.miss(name, turn.now.tick);
+            self.launch_again(name, count, turn);
+        }
+    }
+
+    /// A recipient is somewhere else: what it has not acknowledged is sent there, as if for the first time, as much of it as may be.
+    pub(crate) fn deliver_there(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
+        let Some((person, pace)) = self.paced(name) else { return };
+        if pace.is_whole() && person.inbox.is_in_line() {
+            return self.launch_again(name, WINDOW, turn);
+        }
+        person.inbox.pass_over_nobody();
+        self.fall_silent(name, turn);
+        self.begin(name, turn);
+    }
+
+    fn launch_again(&mut self, name: &Key, count: usize, turn: &mut Turn<'_, A>) {
         let Some(person) = self.persons.get_mut(name) else { return };
-        let inbox = &mut person.inbox;
-        if inbox.renewed.is_some_and(|renewed| now < renewed + AGAIN_MS) {
-            return self.pump(name, turn);
-        }
-        if !inbox.flights.is_empty() {
-            inbox.renewed = Some(now);
-        }
         let mut serials = Vec::new();
-        for flight in &mut inbox.flights {
-            (flight.since, flight.tries) = (now, 0);
+        for flight in person.inbox.flights.iter_mut().take(count) {
+            (flight.since, flight.tries) = (turn.now.tick, 0);
             serials.push(flight.serial);
         }
         serials.into_iter().for_each(|serial| self.launch(name, serial, turn));
@@ -320,6 +387,9 @@ impl<A: Address, G: Place> People<A, G> {
         for mail in mails {
             inbox.read = inbox.read.max(mail.number);
             let from = Name::of_store(&mail.from);
+            if inbox.skips(&from.key) {
+                continue;
+            }
             let Some(id) = MessageId::parse(mail.id.as_bytes()) else { continue };
             let mark = Mark { from: from.key.clone(), to: to.clone(), id };
             if self.outcomes.get(&mark) == Some(Fate::Delivered) {

@@ -13,6 +13,7 @@ mod letters;
 pub mod limits;
 mod name;
 mod outcomes;
+mod pace;
 mod parties;
 mod parts;
 mod people;

@@ -16,9 +16,21 @@ pub const TRIES_MS: [u64; 5] = [0, 500, 1000, 2000, 3000];
 /// How often it is sent to who says nothing.
 pub const TRIES: usize = TRIES_MS.len() - 1;
 
-/// How long what is under way is not sent once more to a recipient that registers or moves again, in milliseconds: else whoever does so
-/// all the time has itself, or whoever it forges, sent hundreds of times what it says.
+/// The same after it has acknowledged nothing of what it was sent last: enough to hear whether it is there.
+pub const PROBE: usize = 1;
+
+/// How long a recipient that has not acknowledged what it was sent is sent nothing anew, whatever it says, registers or moves to, in
+/// milliseconds since it was sent that, at first: else whoever does so all the time has itself, or whoever it forges, sent thousands of
+/// times what it says.
 pub const AGAIN_MS: u64 = 500;
+
+/// How often that doubles, at most: to 32 s. So whoever has an address that somebody else's session had, and acknowledges nothing, gets
+/// one message five times in 32 s, whatever is forged in its name: 22 kB, 700 bytes a second. In the first minute, with the whole window
+/// at first, and all of it anew once, it is some 80 messages: a third of a megabyte.
+pub const DOUBLED: u32 = 6;
+
+/// Senders of one recipient that are passed over, at most: as many as can have something in its mailbox.
+pub const PASSED: usize = store::limits::MOST_MAILS_PER_NAME as usize;
 
 /// A recipient that has not acknowledged so long after the last try is silent, in milliseconds. (`protocol.md`)
 pub const SILENCE_MS: u64 = 1000;
@@ -105,5 +117,6 @@ pub const SEEN_AT_ONCE: usize = 4096;
 
 const _: () = assert!(TRIES_MS[TRIES] == TRIES_MS[TRIES - 1] + SILENCE_MS);
 const _: () = assert!(QUEUE / QUEUE_SHARE >= 1 && WINDOW <= QUEUE);
+const _: () = assert!(PROBE >= 1 && PROBE <= WINDOW);
 const _: () = assert!(OFFLINE <= OFFLINE_IN_ALL);
 const _: () = assert!(READ <= store::limits::READ_MAILS);

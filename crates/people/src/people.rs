@@ -11,6 +11,7 @@ use crate::figures::Figures;
 use crate::inbox::Inbox;
 use crate::limits::{FORGET_MS, PARTS, SEEN_AT_ONCE, STORE_SWEEP_MS, SWEEP_MS};
 use crate::outcomes::Outcomes;
+use crate::pace::Pace;
 use crate::parties::{Address, Badge, Caller, Nobody, Now, Place, SessionId, Turn};
 use crate::parts::Parts;
 use crate::quota::Quota;
@@ -57,6 +58,7 @@ pub(crate) struct Session<A, G> {
     pub address: A,
     pub group: Option<G>,
     pub shard: usize,
+    pub pace: Pace,
     pub badge: Arc<Badge>,
     /// The name that it has.
     pub name: Option<Key>,
@@ -155,12 +157,13 @@ impl<A: Address, G: Place> People<A, G> {
     pub fn move_to(&mut self, id: SessionId, address: A, turn: &mut Turn<'_, A>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         (session.address, session.shard) = (address, turn.shard);
+        session.pace.prove(turn.now.tick);
         let name = session.name.clone();
         if address.by_udp().is_none() {
             self.stop_waiting(id);
         }
         if let Some(name) = name {
-            self.deliver_again(&name, turn);
+            self.deliver_there(&name, turn);
         }
     }
 
@@ -191,6 +194,7 @@ impl<A: Address, G: Place> People<A, G> {
         while let Some(job) = self.timers.pop(turn.shard, turn.now.tick) {
             match job {
                 Job::Try { to, serial } => self.try_again(&to, serial, turn),
+                Job::Round { to } => self.begin_in_time(&to, turn),
                 Job::News { room } => self.tell_news(room, turn),
                 Job::Meet { nonce, number } => self.introduce(nonce, number, turn),
                 Job::Wait { session } => self.end_wait(session, turn),
@@ -247,9 +251,11 @@ impl<A: Address, G: Place> People<A, G> {
             (session.address, session.shard) = (address, shard);
             self.enter(id, group, turn);
         } else {
-            let (name, former, watches, wait, is_timed) = (None, None, false, None, false);
-            self.sessions
-                .insert(id, Session { address, group, shard, badge, name, former, watches, wait, is_timed });
+            let (pace, name, former, watches, wait, is_timed) =
+                (Pace::default(), None, None, false, None, false);
+            let session =
+                Session { address, group, shard, pace, badge, name, former, watches, wait, is_timed };
+            self.sessions.insert(id, session);
         }
         id
     }

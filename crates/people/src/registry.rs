@@ -62,6 +62,8 @@ impl<A: Address, G: Place> People<A, G> {
             has_more || is_reading || person.inbox.len() > 0 || self.puts.contains_key(&name.key);
         if person.shown == name.shown && !may_have_mail {
             self.welcome(id, &name.key, 0, turn);
+            // It may have been away, and have missed what it was sent.
+            self.deliver_again(&name.key, turn);
             return Ok(());
         }
         let claim = Some(person.claim.to_string().into());
@@ -146,6 +148,7 @@ impl<A: Address, G: Place> People<A, G> {
         match *answer {
             Answer::Claimed { mails, .. } if person.shown == name.shown => {
                 self.welcome(id, &name.key, mails, turn);
+                self.deliver_again(&name.key, turn);
             }
             Answer::Claimed { mails, .. } => self.give(id, name, (person.claim, mails), turn),
             _ => turn.post.refuse(owner.address, Refusal::StoreFailed),
@@ -157,6 +160,8 @@ impl<A: Address, G: Place> People<A, G> {
         self.figures.registered += 1;
         let before = self.persons.get(&name.key).map(|person| person.session);
         if let Some(before) = before.filter(|&before| before != id) {
+            self.follow(before, id, turn.now.tick);
+            self.miss(&name.key, turn.now.tick);
             self.take_away(before, name, turn);
         }
         let shown = Arc::clone(&name.shown);
@@ -175,6 +180,11 @@ impl<A: Address, G: Place> People<A, G> {
         (person.session, person.shown, person.claim) = (id, shown, claim);
         self.come_into_room(id, News::Online, turn);
         self.welcome(id, &name.key, mails, turn);
+        if before == Some(id) {
+            self.deliver_again(&name.key, turn);
+        } else {
+            self.deliver_there(&name.key, turn);
+        }
     }
 
     /// Answers who has the name, each time that it asks for it.
@@ -188,8 +198,14 @@ impl<A: Address, G: Place> People<A, G> {
             self.arrivals.push((session.shard, session.address));
             self.signals.set_arrivals(self.arrivals.len());
         }
-        // It may have been away, and have missed what it was sent.
-        self.deliver_again(name, turn);
+    }
+
+    /// What one session has just been sent another one is not sent at once.
+    fn follow(&mut self, before: SessionId, id: SessionId, now: u64) {
+        let Some(before) = self.sessions.get(&before).map(|session| session.pace) else { return };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.pace.follow(before, now);
+        }
     }
 
     /// Another session has shown the claim of its name.
@@ -208,6 +224,7 @@ impl<A: Address, G: Place> People<A, G> {
         self.leave_room(id, News::Offline, turn);
         self.stop_waiting(id);
         self.see(&name.key, turn.now);
+        self.miss(&name.key, turn.now.tick);
         if let Some(mut person) = self.persons.remove(&name.key) {
             self.keep(&name, person.inbox.empty(), turn);
         }

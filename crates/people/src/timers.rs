@@ -12,6 +12,8 @@ use wire::Token;
 pub(crate) enum Job {
     /// A message of this serial number may have to be sent again.
     Try { to: Key, serial: u64 },
+    /// A recipient that is silent, and has spoken, may be sent something again.
+    Round { to: Key },
     /// The room of this number has news.
     News { room: u64 },
     /// A peer's address may have to be sent again.

@@ -6,4 +6,5 @@ mod presence;
 mod random;
 mod registry;
 mod rendezvous;
+mod silence;
 mod world;
