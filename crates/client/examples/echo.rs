@@ -1,18 +1,24 @@
 //! A client that has a name, and sends back whatever anybody writes to it.
 //!
 //! `cargo run -p client --example echo -- 127.0.0.1:5000 echo`
+//!
+//! The first time it prints the claim of the name; from then on give that, too, as the last argument.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use client::{Client, Config, Event, Request, Transmit, Transport, harmless};
+use client::{Client, Config, Event, Request, Token, Transmit, Transport, harmless};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let server: SocketAddr = arguments.next().as_deref().unwrap_or("127.0.0.1:5000").parse()?;
     let name = arguments.next().unwrap_or_else(|| "echo".into());
+    let claim = match arguments.next() {
+        Some(text) => Some(Token::parse(text.as_bytes()).ok_or("that is no claim")?),
+        None => None,
+    };
 
     let config = Config { transports: vec![Transport::Udp], ..Config::new(server) };
     let mut client = Client::new(config, Instant::now())?;
@@ -21,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     loop {
         if !is_named && client.is_ready(Instant::now()) {
             is_named = true;
-            client.request(Request::Register { name: name.clone(), claim: None }, Instant::now())?;
+            client.request(Request::Register { name: name.clone(), claim }, Instant::now())?;
         }
         while let Some(event) = client.poll_event() {
             answer(&mut client, event);

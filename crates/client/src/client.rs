@@ -11,6 +11,7 @@ use crate::event::{Event, Protocol, Status};
 use crate::people::Person;
 use crate::probe::{Found, Probe};
 use crate::random::Random;
+use crate::seen::Seen;
 use crate::session::{Beginning, Session};
 use crate::{Output, Request, SendError, Transmit, Transport, base};
 
@@ -36,6 +37,8 @@ pub struct Client {
     out: Output,
     /// The group to be in, for when the relay has changed what it speaks.
     home: Option<GroupId>,
+    /// Messages that were told, for the session that comes.
+    seen: Seen,
 }
 
 #[derive(Debug)]
@@ -79,7 +82,7 @@ impl Client {
         config.server = canonical(config.server);
         let mut out = Output::default();
         let stage = probing(&config, now, &mut out);
-        Self { config, random, stage, out, home: None }
+        Self { config, random, stage, out, home: None, seen: Seen::default() }
     }
 
     /// The group that the relay last acknowledged.
@@ -238,10 +241,12 @@ impl Client {
         done
     }
 
-    /// This message was told in an earlier run: should it come again, it is acknowledged, and not told.
+    /// This message was told in an earlier run: should it come again, it is acknowledged, and not told. It may be said at any
+    /// time, also before the relay has answered.
     pub fn remember(&mut self, from: &str, id: MessageId) {
-        if let Stage::Extended(session) = &mut self.stage {
-            session.remember(from, id);
+        match &mut self.stage {
+            Stage::Extended(session) => session.remember(from, id),
+            Stage::Probing(_) | Stage::Base { .. } | Stage::Gone => self.seen.remember(from, id),
         }
     }
 
@@ -398,8 +403,8 @@ impl Client {
         let random = Random::seeded(self.random.number());
         let protocol = match found {
             Found::Extended(token, heartbeat) => {
-                let beginning =
-                    Beginning { config: self.config.clone(), transport, token, heartbeat, random };
+                let (config, seen) = (self.config.clone(), std::mem::take(&mut self.seen));
+                let beginning = Beginning { config, transport, token, heartbeat, random, seen };
                 let mut session = Session::new(beginning, now);
                 session.go_home(self.home.take(), now);
                 self.stage = Stage::Extended(Box::new(session));

@@ -63,5 +63,7 @@ pub use harmless::{harmless, is_harmful};
 pub use output::{Transmit, Transport};
 pub use people::{Person, fold};
 pub use request::Request;
+// What of the bytes' meaning stands in requests and events.
+pub use wire::{GroupId, InvalidGroupId, MessageId, News, Refusal, Token};
 
 pub(crate) use output::Output;

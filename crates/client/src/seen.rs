@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use wire::MessageId;
 
 use crate::limits::{MAX_SEEN_OF_ONE, MAX_SEEN_SENDERS};
+use crate::people::fold;
 
 /// The last ids of each sender.
 #[derive(Debug, Default)]
@@ -29,6 +30,11 @@ impl Seen {
             self.senders.insert(from.to_owned(), Ids::default());
         }
         self.senders.get_mut(from).is_some_and(|ids| ids.insert(id, self.turn))
+    }
+
+    /// This message is not new any more.
+    pub(crate) fn remember(&mut self, from: &str, id: MessageId) {
+        self.is_new(&fold(from), id);
     }
 
     /// Forgets the sender who has been silent for longest.

@@ -95,7 +95,7 @@ impl Session {
 
     /// Told before this session began.
     pub(crate) fn remember(&mut self, from: &str, id: MessageId) {
-        self.seen.is_new(&fold(from), id);
+        self.seen.remember(from, id);
     }
 
     /// The relay has found a peer to talk to directly.

@@ -71,11 +71,13 @@ pub(crate) struct Beginning {
     pub(crate) token: Token,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) random: Random,
+    /// Messages that were told before.
+    pub(crate) seen: Seen,
 }
 
 impl Session {
     pub(crate) fn new(beginning: Beginning, now: Instant) -> Self {
-        let Beginning { config, transport, token, heartbeat, random } = beginning;
+        let Beginning { config, transport, token, heartbeat, random, seen } = beginning;
         let mut session = Self {
             config,
             link: Link::Live,
@@ -95,7 +97,7 @@ impl Session {
             people: People::default(),
             order: Order::default(),
             letters: Letters::default(),
-            seen: Seen::default(),
+            seen,
             direct: Direct::default(),
             random,
             leaving: false,

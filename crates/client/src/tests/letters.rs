@@ -54,6 +54,21 @@ fn what_an_earlier_run_has_told_is_acknowledged_only() {
 }
 
 #[test]
+fn what_an_earlier_run_has_told_may_be_said_before_the_relay_has_answered() {
+    let mut world = World::new(1);
+    let (bob, id) = (world.enter(), MessageId::parse(b"m1").unwrap());
+    world.client(bob).remember("Anna", id);
+    world.pass(1.0);
+    world.ask(bob, Request::Register { name: "bob".into(), claim: None });
+    world.pass(1.0);
+    let now = world.now;
+    world.client(bob).receive(super::relay::address(), b"!MSG anna m1 17 again", now);
+    world.client(bob).receive(super::relay::address(), b"!MSG anna m2 17 new", now);
+    world.pass(1.0);
+    assert_eq!(texts(&world.events(bob), "anna"), ["new"]);
+}
+
+#[test]
 fn each_arrives_once_and_in_order_in_a_storm() {
     for seed in 0..25 {
         let names = ["anna", "bob", "eve"];
