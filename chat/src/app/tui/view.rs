@@ -41,7 +41,9 @@ impl View<'_> {
     /// The terminal cannot be written.
     pub fn show<B: Backend>(&self, terminal: &mut Terminal<B>, last: &mut usize) -> Result<(), B::Error> {
         if std::mem::replace(last, self.model.current) != self.model.current {
-            terminal.clear()?;
+            // `Terminal::clear` asks the terminal where the cursor is, and whoever reads the keys takes the answer.
+            terminal.backend_mut().clear()?;
+            terminal.swap_buffers();
         }
         terminal.draw(|frame| self.draw(frame)).map(drop)
     }
