@@ -120,7 +120,8 @@ pub enum Event {
     Unreachable,
     /// Something arrived from the relay again.
     Answers,
-    /// The name is the client's. Keep the claim: with it the name can be had again, from anywhere.
+    /// The name is the client's. Keep the claim: with it the name can be had again, from anywhere. This may never come although
+    /// the relay has given the name away: see [`Request::Register`] for what to do before.
     Registered {
         /// As it was registered.
         name: String,

@@ -62,7 +62,8 @@ pub use event::{Closing, Event, Fate, Protocol, Status};
 pub use harmless::{harmless, is_harmful};
 pub use output::{Transmit, Transport};
 pub use people::{Person, fold};
-pub use request::Request;
+pub use random::choose_claim;
+pub use request::{Request, is_name};
 // What of the bytes' meaning stands in requests and events.
 pub use wire::{GroupId, InvalidGroupId, MessageId, News, Refusal, Token};
 

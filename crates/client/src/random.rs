@@ -39,6 +39,15 @@ impl Random {
     }
 }
 
+/// A claim for a name that one does not have yet, as random as those that the relay chooses.
+///
+/// # Errors
+/// The operating system has no random numbers.
+pub fn choose_claim() -> Result<Token, getrandom::Error> {
+    let (high, low) = (getrandom::u64()?, getrandom::u64()?);
+    Ok(Token::of(u128::from(high) << 64 | u128::from(low)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +62,12 @@ mod tests {
         assert_eq!(ids(1).len(), 1000);
         assert_eq!(ids(1), ids(1));
         assert!(ids(1).is_disjoint(&ids(2)));
+    }
+
+    #[test]
+    fn claims_that_are_chosen_differ() {
+        let claims: BTreeSet<_> = (0..1000).map(|_| choose_claim().unwrap().letters()).collect();
+        assert_eq!(claims.len(), 1000);
     }
 
     #[test]

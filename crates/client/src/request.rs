@@ -20,11 +20,12 @@ pub enum Request {
     Ping,
     /// Count the members.
     Who,
-    /// Have a name.
+    /// Have a name. A free one takes the claim that is shown: choose it with [`choose_claim`](crate::choose_claim) and note it
+    /// down before you ask, or the name is lost if the answer is. Take it out again if the name is refused.
     Register {
         /// The name.
         name: String,
-        /// What proves that it is one's own, if it is.
+        /// What proves that it is one's own, or shall. Without it the relay chooses, and its answer alone tells.
         claim: Option<Token>,
     },
     /// Have no name any more: messages wait for its owner.
@@ -97,7 +98,7 @@ impl fmt::Display for Request {
 }
 
 /// Whether somebody may be called so. The relay looks closer.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let is_good = |letter: char| !letter.is_whitespace() && !letter.is_control();
     (1..=MAX_NAME).contains(&name.chars().count()) && name.chars().all(is_good)
 }
