@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use client::{Config, Protocol, Transport};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as ClapArgs, Error, FromArgMatches, Parser, Subcommand, ValueEnum};
+use client::{Config, Protocol, Transport, is_name};
 use wire::{GroupId, MAX_DATAGRAM, Token};
+
+use crate::Hint;
 
 const MORE: &str = "\
 Without a command you talk: type `help` there. Without a terminal (input or output is a pipe) `chat` reads the
@@ -20,7 +23,7 @@ Exit codes:
   3      `send NAME`: nobody is called so
   4      `send NAME`: the mailbox is full
   5      `send NAME`, `reg`, `dereg`: no answer in time
-  124    `listen --timeout` passed before `--count` messages came
+  124    `listen --timeout` passed before `--count` messages came, or before the group was joined
   128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM); the group is left first
 
 With --json, everything is one JSON object a line on the standard output, `time` in Unix milliseconds. A line that is
@@ -68,7 +71,8 @@ pub struct Args {
     #[arg(long, global = true, value_enum, default_value_t = Tongue::Auto, value_name = "WHICH")]
     pub protocol: Tongue,
 
-    /// Have this name; without it, `send NAME` and `send-all` take the only one that you have at this relay
+    /// Have this name; without it, `send NAME` and `send-all` take the only one that you have at this relay;
+    /// `create` and `listen` have none
     #[arg(long, short, global = true, env = "CHAT_NAME", value_name = "NAME")]
     pub name: Option<String>,
 
@@ -97,7 +101,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Errands {
     /// Make a group and print its id
-    Create,
+    Create(CreateArgs),
     /// Send a message to a person; or join a group, send a message (or each line of the input), and leave
     Send(SendArgs),
     /// Send a message to everybody in a group, or in the relay's lobby
@@ -108,6 +112,14 @@ pub enum Errands {
     Dereg(NameArgs),
     /// Join a group and print what is said there, one message a line
     Listen(ListenArgs),
+}
+
+/// Exits with 0 once the group is made.
+#[derive(Debug, ClapArgs)]
+pub struct CreateArgs {
+    /// Fail if it is not done by then: 2, 1.5, 500ms, 30s, 5m, 1h
+    #[arg(long, short, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
 }
 
 /// To a person: exits once it is delivered or stored, and prints which. To a group: exits with 0 once the relay has
@@ -188,17 +200,41 @@ pub struct ListenArgs {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
-    /// End by then, with exit code 124 if --count was given: 2, 1.5, 500ms, 30s, 5m, 1h
+    /// End by then, with exit code 124 if --count was given, or the group could not be joined: 2, 1.5, 500ms, 30s, 5m, 1h
     #[arg(long, short, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
 }
 
 impl Args {
+    /// Reads them. A name of the environment is for whoever can have one, and an empty one is none.
+    ///
+    /// # Errors
+    /// They are not as the grammar of the arguments has them.
+    pub fn of(matches: &ArgMatches) -> Result<Self, Error> {
+        let mut args = Self::from_arg_matches(matches)?;
+        let is_of_environment = |id| matches.value_source(id) == Some(ValueSource::EnvVariable);
+        let is_none = args.name.as_ref().is_some_and(String::is_empty) || args.is_nameless();
+        if is_none && is_of_environment("name") {
+            args.name = None;
+            args.claim = args.claim.filter(|_| !is_of_environment("claim"));
+        }
+        Ok(args)
+    }
+
+    /// Whether what is to be done is done without a name.
+    fn is_nameless(&self) -> bool {
+        matches!(self.errand, Some(Errands::Create(_) | Errands::Listen(_)))
+    }
+
     /// Refuses what the grammar of the arguments admits and no use of the client can do.
     pub fn check(&self) -> Result<(), String> {
         match &self.errand {
             Some(_) if self.join.is_some() => Err("--join is for talking; the commands take --group".into()),
             Some(_) if self.tui => Err("--tui is for talking".into()),
+            _ if self.name.is_some() && self.is_nameless() => {
+                Err("`create` and `listen` have no name: leave --name away".into())
+            }
+            _ if self.own_name().is_some_and(|name| !is_name(name)) => Err(Hint::BadName.to_string()),
             _ if self.claim.is_some() && self.own_name().is_none() => {
                 Err("--claim proves that a name is yours: give the name, too, with --name".into())
             }

@@ -40,6 +40,9 @@ pub enum Hint {
     /// A message to one person was not taken.
     #[error("not sent: {0}")]
     Message(MessageError),
+    /// What proves a name cannot be kept.
+    #[error("{0}")]
+    Claim(String),
     /// The relay has no names.
     #[error("this relay has no names, messages or direct talk: it speaks the base protocol only")]
     BaseOnly,

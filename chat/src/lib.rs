@@ -4,6 +4,7 @@
 //! [`cli`] has the program's arguments. The program around them is `src/main.rs` with `src/app`.
 
 pub mod cli;
+mod credentials;
 mod hint;
 mod input;
 mod marks;
@@ -12,9 +13,10 @@ mod talk;
 
 pub use client::{
     Client, Closing, Config, Event, Fate, MessageError, Person, Protocol, Request, RequestError, SendError,
-    Status, Transmit, Transport, fold, harmless, is_harmful,
+    Status, Transmit, Transport, choose_claim, fold, harmless, is_harmful, is_name,
 };
+pub use credentials::{Claims, Credentials, Keep};
 pub use hint::Hint;
 pub use input::{HELP, Helper, Input, parse};
 pub use marks::Mark;
-pub use talk::{Claims, Note, Talk};
+pub use talk::{Note, Talk};

@@ -5,18 +5,14 @@ mod app;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
 
 fn main() -> ExitCode {
     let command = app::Args::command().display_name(called());
-    let args = app::Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
-    match app::run(&args) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("chat: {error:#}");
-            app::Exit::Failed.into()
-        }
-    }
+    let args = app::Args::of(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let exit =
+        app::run(&args).unwrap_or_else(|error| app::fail(&args, &format!("{error:#}"), app::Exit::Failed));
+    exit.into()
 }
 
 /// The name of the program's file: Debian, which has another `chat`, installs it as `relay-chat`.

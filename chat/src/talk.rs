@@ -1,22 +1,19 @@
 //! A conversation: typed lines in, things to show out.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-use client::{Client, Event, MessageError, Protocol, Request, RequestError, SendError, Status, fold};
-use wire::{GroupId, MessageId, Token};
+use client::{Client, Event, MessageError, Protocol, Request, RequestError, SendError, Status, is_name};
+use wire::{GroupId, MessageId};
 
 use crate::input::instead_of;
 use crate::marks::{Mark, Marks};
-use crate::{Helper, Hint, Input, object, parse};
+use crate::{Credentials, Helper, Hint, Input, object, parse};
 
 /// Messages that may wait for their fate before further lines wait, too.
 const MAX_WAITING: usize = 32;
 /// Names and groups that are known for completion, at most.
 const MAX_WORDS: usize = 1000;
-
-/// What proves that names are one's own, by the folded name.
-pub type Claims = BTreeMap<String, Token>;
 
 /// Something to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +41,12 @@ pub enum Note {
     /// What has become of a message.
     Mark(Mark),
     /// A line was not sent.
-    Hint(Hint),
+    Hint {
+        /// Why.
+        hint: Hint,
+        /// The line as it was typed, if it is about one.
+        line: Option<Vec<u8>>,
+    },
     /// An object was not understood.
     Misread {
         /// The line that it stands on.
@@ -65,10 +67,12 @@ pub enum Note {
 #[derive(Debug)]
 pub struct Talk {
     client: Client,
-    claims: Claims,
+    credentials: Credentials,
     /// Lines that begin with `{` are objects.
     takes_objects: bool,
     lines: VecDeque<Vec<u8>>,
+    /// The line that is being obeyed.
+    obeyed: Option<Vec<u8>>,
     /// The `CREATE` on its way is to be followed by a `JOIN`.
     join_created: bool,
     to_join: Option<GroupId>,
@@ -85,12 +89,13 @@ pub struct Talk {
 
 impl Talk {
     /// Leads this client.
-    pub fn new(client: Client, claims: Claims) -> Self {
+    pub fn new(client: Client, credentials: Credentials) -> Self {
         Self {
             client,
-            claims,
+            credentials,
             takes_objects: false,
             lines: VecDeque::new(),
+            obeyed: None,
             join_created: false,
             to_join: None,
             marks: Marks::default(),
@@ -164,7 +169,9 @@ impl Talk {
             if let Some(group) = self.to_join.take() {
                 let _ = self.client.request(Request::Join(group), now);
             } else if let Some(line) = self.lines.pop_front() {
+                self.obeyed = Some(line.clone());
                 self.obey(&line, now);
+                self.obeyed = None;
             } else if self.ended && self.client.waiting() == 0 {
                 self.client.goodbye(now);
             } else {
@@ -173,7 +180,7 @@ impl Talk {
         }
         if self.ended && self.client.is_out_of_contact() {
             if !self.lines.is_empty() {
-                self.notes.push_back(Note::Hint(Hint::Unsent(self.lines.len())));
+                self.hint(Hint::Unsent(self.lines.len()));
             }
             self.hang_up(now);
         }
@@ -200,6 +207,8 @@ impl Talk {
     }
 
     fn consider(&mut self, event: &Event) {
+        let kept = self.credentials.consider(event);
+        self.complain(kept);
         match event {
             Event::Created(group) => {
                 if std::mem::take(&mut self.join_created) {
@@ -211,10 +220,7 @@ impl Talk {
             | Event::RefusedOtherwise { request: Request::Create, .. }
             | Event::NoAnswer { request: Request::Create, .. } => self.join_created = false,
             Event::Joined { group, .. } => remember(&mut self.groups, group.as_str()),
-            Event::Registered { name, claim, .. } => {
-                self.deregistered = false;
-                self.claims.insert(fold(name), *claim);
-            }
+            Event::Registered { .. } => self.deregistered = false,
             Event::Deregistered(_) | Event::NameMoved(_) => self.deregistered = true,
             Event::Message { from, .. } => remember(&mut self.names, from),
             _ => {}
@@ -246,10 +252,8 @@ impl Talk {
             },
             Helper::Who => Request::Who,
             Helper::Ping => Request::Ping,
-            Helper::Register { name, claim } => {
-                let claim = claim.or_else(|| self.claims.get(&fold(&name)).copied());
-                Request::Register { name, claim }
-            }
+            Helper::Register { name, claim: None } => return self.register(&name, now),
+            Helper::Register { name, claim } => Request::Register { name, claim },
             Helper::Deregister => Request::Deregister,
             Helper::Peers => Request::Peers,
             Helper::Watch(true) => Request::Watch,
@@ -263,6 +267,25 @@ impl Talk {
             Err(RequestError::BaseOnly) => self.hint(Hint::BaseOnly),
             Err(RequestError::BadName) => self.hint(Hint::BadName),
             Ok(()) | Err(RequestError::Busy) => {}
+        }
+    }
+
+    /// Asks for a name under the claim that is known, or one that is noted down before.
+    fn register(&mut self, name: &str, now: Instant) {
+        if self.client.protocol() == Some(Protocol::Base) {
+            return self.hint(Hint::BaseOnly);
+        }
+        if !is_name(name) {
+            return self.hint(Hint::BadName);
+        }
+        // The client is ready, and nothing else is wrong with what it is asked.
+        let asked = self.credentials.register(name).map(|request| self.client.request(request, now));
+        self.complain(asked.map(drop));
+    }
+
+    fn complain(&mut self, kept: anyhow::Result<()>) {
+        if let Err(error) = kept {
+            self.hint(Hint::Claim(format!("{error:#}")));
         }
     }
 
@@ -329,7 +352,7 @@ impl Talk {
     }
 
     fn hint(&mut self, hint: Hint) {
-        self.notes.push_back(Note::Hint(hint));
+        self.notes.push_back(Note::Hint { hint, line: self.obeyed.clone() });
     }
 }
 

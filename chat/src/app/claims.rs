@@ -1,7 +1,7 @@
 //! What proves that names are one's own, kept in a file.
 
 use anyhow::{Context, anyhow};
-use chat::{Claims, fold};
+use chat::{Claims, Keep, fold};
 use serde::{Deserialize, Serialize};
 use wire::Token;
 
@@ -44,8 +44,7 @@ impl Keeper {
     pub fn load(&self) -> anyhow::Result<Claims> {
         let ours = self.read()?.names.into_iter().filter(|entry| entry.relay == self.relay);
         ours.map(|entry| {
-            let claim = Token::parse(entry.claim.as_bytes());
-            let claim = claim.ok_or_else(|| self.broken(&format!("the claim of {} is none", entry.name)))?;
+            let claim = self.claim_of(&entry)?;
             Ok((fold(&entry.name), claim))
         })
         .collect()
@@ -60,22 +59,30 @@ impl Keeper {
         Ok(ours.map(|entry| entry.name).collect())
     }
 
-    /// Keeps a claim, beside those that others have kept meanwhile.
-    ///
-    /// # Errors
-    /// The file cannot be written, or is none of claims: then it stays as it is.
-    pub fn keep(&self, name: &str, claim: Token) -> anyhow::Result<()> {
+    /// Changes the file, beside what others change in it; it stays as it is if there is nothing to change.
+    fn change<T>(&self, name: &str, change: impl FnOnce(&mut Vec<Entry>) -> (bool, T)) -> anyhow::Result<T> {
         let done = || format!("cannot keep the claim of {name} in {}", self.folder.path(FILE).display());
         let _lock = self.folder.lock("claims.lock").with_context(done)?;
         let mut book = self.read()?;
-        let entry = Entry { relay: self.relay.clone(), name: name.to_owned(), claim: claim.to_string() };
-        let same = |other: &&mut Entry| other.relay == entry.relay && fold(&other.name) == fold(&entry.name);
-        match book.names.iter_mut().find(same) {
-            Some(known) if known.claim == entry.claim && known.name == entry.name => return Ok(()),
-            Some(known) => *known = entry,
-            None => book.names.push(entry),
+        let (changed, answer) = change(&mut book.names);
+        if changed {
+            let text = toml::to_string(&book).with_context(done)?;
+            self.folder.replace(FILE, text.as_bytes()).with_context(done)?;
         }
-        self.folder.replace(FILE, toml::to_string(&book).with_context(done)?.as_bytes()).with_context(done)
+        Ok(answer)
+    }
+
+    fn is_of(&self, entry: &Entry, name: &str) -> bool {
+        entry.relay == self.relay && fold(&entry.name) == fold(name)
+    }
+
+    fn entry(&self, name: &str, claim: Token) -> Entry {
+        Entry { relay: self.relay.clone(), name: name.to_owned(), claim: claim.to_string() }
+    }
+
+    fn claim_of(&self, entry: &Entry) -> anyhow::Result<Token> {
+        let claim = Token::parse(entry.claim.as_bytes());
+        claim.ok_or_else(|| self.broken(&format!("the claim of {} is none", entry.name)))
     }
 
     fn read(&self) -> anyhow::Result<Book> {
@@ -90,6 +97,38 @@ impl Keeper {
         anyhow!(
             "{path} cannot be understood: {why}. Mend it, or move it away: with it the proof that names are yours is gone"
         )
+    }
+}
+
+impl Keep for Keeper {
+    fn note(&self, name: &str, claim: Token) -> anyhow::Result<Token> {
+        self.change(name, |names| match names.iter().find(|entry| self.is_of(entry, name)) {
+            Some(known) => (false, self.claim_of(known)),
+            None => {
+                names.push(self.entry(name, claim));
+                (true, Ok(claim))
+            }
+        })?
+    }
+
+    fn keep(&self, name: &str, claim: Token) -> anyhow::Result<()> {
+        self.change(name, |names| {
+            let entry = self.entry(name, claim);
+            match names.iter_mut().find(|other| self.is_of(other, name)) {
+                Some(known) if known.claim == entry.claim && known.name == entry.name => return (false, ()),
+                Some(known) => *known = entry,
+                None => names.push(entry),
+            }
+            (true, ())
+        })
+    }
+
+    fn forget(&self, name: &str, claim: Token) -> anyhow::Result<()> {
+        self.change(name, |names| {
+            let (before, claim) = (names.len(), claim.to_string());
+            names.retain(|entry| !(self.is_of(entry, name) && entry.claim == claim));
+            (names.len() < before, ())
+        })
     }
 }
 
@@ -119,6 +158,18 @@ mod tests {
         for (path, mode) in [(folder.path(FILE), 0o600), (home.path().join("deep"), 0o700)] {
             assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
         }
+    }
+
+    #[test]
+    fn what_is_known_is_not_overwritten_by_what_is_noted_and_only_that_is_taken_out() {
+        let home = tempfile::tempdir().unwrap();
+        let keeper = Keeper::new(Folder::at(home.path().to_owned()), "relay:5000");
+        assert_eq!(keeper.note("Anna", Token::of(1)).unwrap(), Token::of(1));
+        assert_eq!(keeper.note("anna", Token::of(2)).unwrap(), Token::of(1));
+        keeper.forget("anna", Token::of(2)).unwrap();
+        assert_eq!(keeper.load().unwrap(), [("anna".into(), Token::of(1))].into());
+        keeper.forget("anna", Token::of(1)).unwrap();
+        assert_eq!(keeper.load().unwrap(), Claims::new());
     }
 
     #[test]

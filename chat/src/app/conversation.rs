@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use chat::{Client, Event, Note, Talk};
 
-use super::claims::Keeper;
 use super::errand::Errand;
 use super::exit::Exit;
 use super::folder::Folder;
@@ -33,7 +32,6 @@ pub struct Conversation {
 
 /// What is kept from one run to the next.
 pub struct Kept {
-    pub claims: Keeper,
     shown: Shown,
     /// That it cannot be kept what was shown is worth one line.
     in_vain: bool,
@@ -42,8 +40,7 @@ pub struct Kept {
 impl Kept {
     /// Of this relay, known by how it was given.
     pub fn new(folder: Folder, relay: &str) -> Self {
-        let claims = Keeper::new(folder.clone(), relay);
-        Self { claims, shown: Shown::new(folder, relay), in_vain: false }
+        Self { shown: Shown::new(folder, relay), in_vain: false }
     }
 
     fn judge<T: Default>(&mut self, done: io::Result<T>, screen: &mut Screen) -> T {
@@ -65,15 +62,12 @@ impl Conversation {
         Self { talk, kept, name, words, known: 0, at_terminal, last_line: now, ended: false }
     }
 
-    /// Keeps what proves that a name is ours, and which messages were shown under it.
+    /// Keeps which messages were shown under a name.
     fn keep(&mut self, note: &Note, screen: &mut Screen) {
         let (Note::Event(event), Some(kept)) = (note, &mut self.kept) else { return };
         match event {
-            Event::Registered { name, claim, .. } => {
+            Event::Registered { name, .. } => {
                 self.name.clone_from(name);
-                if let Err(error) = kept.claims.keep(name, *claim) {
-                    screen.problem(&format!("{error:#}. Until then this proves it: /reg {name} {claim}"));
-                }
                 // Messages follow the name.
                 for (from, id) in kept.judge(kept.shown.load(name), screen) {
                     self.talk.client().remember(&from, id);

@@ -7,18 +7,20 @@ use chat::{Client, Event, Note, Request};
 
 use super::errand::Errand;
 use super::exit::Exit;
+use super::patience::Patience;
 use super::screen::Screen;
 
 /// Makes one group.
 pub struct Create {
     client: Client,
     asked: bool,
+    patience: Patience,
 }
 
 impl Create {
     /// Makes it through this client.
-    pub fn new(client: Client) -> Self {
-        Self { client, asked: false }
+    pub fn new(client: Client, patience: Patience) -> Self {
+        Self { client, asked: false, patience }
     }
 }
 
@@ -38,7 +40,6 @@ impl Errand for Create {
                 Event::Refused { .. }
                 | Event::RefusedOtherwise { .. }
                 | Event::NoAnswer { .. }
-                | Event::NoContact { .. }
                 | Event::NotExtended => Some(Exit::Failed),
                 _ => None,
             };
@@ -47,10 +48,18 @@ impl Errand for Create {
                 return Ok(exit);
             }
         }
+        if self.patience.is_over(now) {
+            screen.problem(self.patience.words());
+            return Ok(Some(Exit::Failed));
+        }
         Ok(self.client.is_finished().then_some(Exit::Failed))
     }
 
     fn hang_up(&mut self, now: Instant) {
         self.client.goodbye(now);
+    }
+
+    fn wake_at(&self, now: Instant) -> Option<Instant> {
+        self.patience.wake_at(now)
     }
 }

@@ -39,7 +39,7 @@ pub fn words(note: &Note, server: &str) -> (Kind, String) {
             (Kind::Answer, format!("you: {}", harmless(bytes)))
         }
         Note::Mark(mark) => mark_words(mark),
-        Note::Hint(hint) => (Kind::Problem, safe(&hint.to_string())),
+        Note::Hint { hint, .. } => (Kind::Problem, safe(&hint.to_string())),
         Note::Misread { reason, .. } => (Kind::Problem, format!("not understood: {}", safe(reason))),
         Note::Status(status) => (Kind::Answer, status_words(status, server)),
         Note::Direct(Some(peer)) => {

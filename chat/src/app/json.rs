@@ -12,7 +12,10 @@ use wire::{GroupId, News};
 pub fn line(note: &Note, server: &str) -> String {
     let (kind, fields) = match note {
         Note::Event(event) => event_fields(event, server),
-        Note::Hint(hint) => ("hint", json!({ "message": hint.to_string() })),
+        Note::Hint { hint, line } => {
+            let fields = json!({ "message": hint.to_string() });
+            ("hint", line.as_ref().map_or(fields.clone(), |line| with_bytes(fields, line)))
+        }
         Note::Misread { line, reason } => ("misread", with_bytes(json!({ "message": reason }), line)),
         Note::Help => ("help", json!({ "message": HELP })),
         Note::Said { group, bytes } => ("said", with_bytes(json!({ "group": text_of(*group) }), bytes)),

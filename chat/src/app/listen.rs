@@ -46,8 +46,6 @@ impl Listen {
             | Event::RefusedOtherwise { .. }
             | Event::NoAnswer { .. }
             | Event::NotExtended => self.end(Exit::Failed, now),
-            // Who has been a member waits for the relay to come back.
-            Event::NoContact { .. } if self.client.home().is_none() => self.end(Exit::Failed, now),
             _ => {}
         }
     }
@@ -70,9 +68,13 @@ impl Errand for Listen {
                 screen.show(&Note::Event(event))?;
             }
         }
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            let exit = if self.left.is_some() { Exit::Timeout } else { Exit::Ok };
-            self.end(exit, now);
+        if self.exit.is_none() && self.deadline.is_some_and(|deadline| deadline <= now) {
+            let was_member = self.client.home().is_some();
+            if !was_member {
+                screen.problem("gave up: no member of the group within --timeout");
+            }
+            let is_enough = was_member && self.left.is_none();
+            self.end(if is_enough { Exit::Ok } else { Exit::Timeout }, now);
         }
         Ok(self.client.is_finished().then_some(self.exit.unwrap_or(Exit::Ok)))
     }

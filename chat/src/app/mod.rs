@@ -13,6 +13,7 @@ mod json;
 mod lines;
 mod link;
 mod listen;
+mod patience;
 mod personal;
 mod post;
 mod screen;
@@ -25,11 +26,10 @@ mod words;
 mod wrap;
 
 use std::io::{self, IsTerminal};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
-use chat::{Claims, Client, Talk, fold};
-use wire::Token;
+use chat::{Claims, Client, Credentials, Keep, Talk, fold};
 
 pub use chat::cli::Args;
 pub use exit::Exit;
@@ -42,10 +42,11 @@ use errand::{Errand, Surroundings};
 use folder::Folder;
 use lines::Lines;
 use listen::Listen;
-use personal::{Personal, Task};
+use patience::Patience;
+use personal::{Personal, Signature, Task};
 use post::Post;
 use screen::{Screen, Voice};
-use send::{Audience, Send, Signature};
+use send::{Audience, Send};
 use tui::Tui;
 use words::Words;
 
@@ -55,8 +56,7 @@ use words::Words;
 /// The server's name has no address, the claims cannot be read, or the output cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Err(usage) = args.check() {
-        eprintln!("chat: {usage}");
-        return Ok(Exit::Usage);
+        return Ok(fail(args, &usage, Exit::Usage));
     }
     let address = connect::resolve(&args.server, &args.config(([0, 0, 0, 0], 0).into()).transports)
         .with_context(|| format!("cannot use --server {}", args.server))?;
@@ -71,6 +71,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     Surroundings { post, wakes, screen, lines }.run(&mut *errand)
 }
 
+/// Says what prevents everything, where it is looked for.
+pub fn fail(args: &Args, problem: &str, exit: Exit) -> Exit {
+    if args.json {
+        println!("{}", json::problem_line(problem));
+    } else {
+        eprintln!("chat: {problem}");
+    }
+    exit
+}
+
 /// What is to be done.
 fn errand(
     args: &Args,
@@ -79,32 +89,42 @@ fn errand(
     at_terminal: bool,
     now: Instant,
 ) -> anyhow::Result<Box<dyn Errand>> {
-    let until = |timeout: Option<Duration>| timeout.map(|timeout| now + timeout);
-    let personal = |args: &Args, client, task, timeout| -> anyhow::Result<Box<dyn Errand>> {
-        let keeper = keeper(args)?;
-        let signature = signature(args, &keeper)?;
-        Ok(Box::new(Personal::new(client, keeper, signature, task, timeout, now)))
-    };
+    let patience = |timeout| Patience::new(timeout, now);
+    let named = args.name.is_some();
     Ok(match &args.errand {
         None => conversation(args, client, words, at_terminal, now)?,
-        Some(Errands::Create) => Box::new(Create::new(client)),
+        Some(Errands::Create(create)) => Box::new(Create::new(client, patience(create.timeout))),
         Some(Errands::Listen(listen)) => Box::new(Listen::new(client, listen, now)),
-        Some(Errands::Reg(reg)) => personal(args, client, Task::Register, reg.timeout)?,
-        Some(Errands::Dereg(dereg)) => personal(args, client, Task::Deregister, dereg.timeout)?,
+        Some(Errands::Reg(reg)) => {
+            Box::new(Personal::new(client, signature(args)?, Task::Register, patience(reg.timeout)))
+        }
+        Some(Errands::Dereg(dereg)) => {
+            let signature = signature(args)?;
+            if !signature.1.has(&signature.0) {
+                bail!(
+                    "you have no name {} at {}: --claim proves one from elsewhere",
+                    dereg.name,
+                    args.server
+                );
+            }
+            Box::new(Personal::new(client, signature, Task::Deregister, patience(dereg.timeout)))
+        }
         Some(Errands::Send(send)) => match (send.group, send.letter()) {
-            (None, Some((to, text))) => personal(args, client, Task::Send { to, text }, send.timeout)?,
+            (None, Some((to, text))) => {
+                let task = Task::Send { to, text };
+                Box::new(Personal::new(client, signature(args)?, task, patience(send.timeout)))
+            }
             (Some(group), _) => {
-                let name = args.name.is_some().then(|| signature(args, &keeper(args)?));
+                let name = named.then(|| signature(args)).transpose()?;
                 let (audience, text) = (Audience::Group(group), message(&send.text));
-                Box::new(Send::new(client, audience, name.transpose()?, text, until(send.timeout)))
+                Box::new(Send::new(client, audience, name, text, patience(send.timeout)))
             }
             (None, None) => bail!("nothing to send"),
         },
         Some(Errands::SendAll(send)) => {
-            let named = send.group.is_none() || args.name.is_some();
-            let name = named.then(|| signature(args, &keeper(args)?)).transpose()?;
+            let name = (send.group.is_none() || named).then(|| signature(args)).transpose()?;
             let audience = send.group.map_or(Audience::Lobby, Audience::Group);
-            Box::new(Send::new(client, audience, name, message(&send.text), until(send.timeout)))
+            Box::new(Send::new(client, audience, name, message(&send.text), patience(send.timeout)))
         }
     })
 }
@@ -117,14 +137,7 @@ fn conversation(
     now: Instant,
 ) -> anyhow::Result<Box<dyn Errand>> {
     let kept = Folder::of_user().ok().map(|folder| Kept::new(folder, &args.server));
-    let mut claims = match &kept {
-        Some(kept) => kept.claims.load()?,
-        None => Claims::new(),
-    };
-    if let (Some(name), Some(claim)) = (&args.name, args.claim) {
-        claims.insert(fold(name), claim);
-    }
-    let mut talk = Talk::new(client, claims);
+    let mut talk = Talk::new(client, credentials(args, keeper(args).ok())?);
     if args.json {
         talk = talk.with_objects();
     }
@@ -141,15 +154,32 @@ fn keeper(args: &Args) -> anyhow::Result<Keeper> {
     Ok(Keeper::new(Folder::of_user()?, &args.server))
 }
 
-/// Under which name it is done, and what proves that this is ours.
-fn signature(args: &Args, keeper: &Keeper) -> anyhow::Result<Signature> {
-    let claims = keeper.load()?;
-    let claim = |name: &str| -> Option<Token> { args.claim.or_else(|| claims.get(&fold(name)).copied()) };
-    if let Some(name) = args.own_name() {
-        return Ok((name.to_owned(), claim(name)));
+/// What proves names, and the one that was said. Without a folder nothing is kept.
+fn credentials(args: &Args, keeper: Option<Keeper>) -> anyhow::Result<Credentials> {
+    let mut claims = keeper.as_ref().map_or_else(|| Ok(Claims::new()), Keeper::load)?;
+    if let (Some(name), Some(claim)) = (args.own_name(), args.claim) {
+        claims.insert(fold(name), claim);
     }
-    match &keeper.names()?[..] {
-        [only] => Ok((only.clone(), claim(only))),
+    Ok(Credentials::new(claims, keeper.map(|keeper| Box::new(keeper) as Box<dyn Keep>)))
+}
+
+/// Under which name it is done, and what proves that this is ours.
+fn signature(args: &Args) -> anyhow::Result<Signature> {
+    let keeper = match keeper(args) {
+        // Where no folder is, what was said is enough.
+        Err(_) if args.claim.is_some() => None,
+        keeper => Some(keeper?),
+    };
+    let name = match (args.own_name(), &keeper) {
+        (Some(name), _) => name.to_owned(),
+        (None, keeper) => only_name(args, &keeper.as_ref().map_or_else(|| Ok(Vec::new()), Keeper::names)?)?,
+    };
+    Ok((name, credentials(args, keeper)?))
+}
+
+fn only_name(args: &Args, names: &[String]) -> anyhow::Result<String> {
+    match names {
+        [only] => Ok(only.clone()),
         [] => bail!("you have no name at {}: `chat reg NAME` first, or say which with --name", args.server),
         names => bail!("you have {} names at {}: say which with --name", names.len(), args.server),
     }

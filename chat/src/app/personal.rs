@@ -1,18 +1,17 @@
 //! `chat reg`, `chat dereg` and `chat send NAME`: what is done under a name.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chat::{Client, Event, Fate, Note, Protocol, Request, RequestError};
-use wire::Token;
+use chat::{Client, Credentials, Event, Fate, Note, Protocol, Request, RequestError};
 
-use super::claims::Keeper;
 use super::errand::Errand;
 use super::exit::Exit;
+use super::patience::Patience;
 use super::screen::Screen;
 
-/// How long it may take, unless told otherwise: the relay itself tries to deliver a message for 4.5 s.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Under which name, with what proves it.
+pub type Signature = (String, Credentials);
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +24,11 @@ pub enum Task {
 /// Has a name, does something, and gives it up.
 pub struct Personal {
     client: Client,
-    keeper: Keeper,
     name: String,
-    claim: Option<Token>,
+    credentials: Credentials,
     task: Task,
     step: Step,
-    deadline: Instant,
+    patience: Patience,
     exit: Exit,
 }
 
@@ -38,22 +36,16 @@ pub struct Personal {
 enum Step {
     Begin,
     Registering,
+    /// The name is to be given up again.
+    Deregister,
     Working,
     Leaving,
 }
 
 impl Personal {
     /// Does it through this client, under this name.
-    pub fn new(
-        client: Client,
-        keeper: Keeper,
-        (name, claim): (String, Option<Token>),
-        task: Task,
-        timeout: Option<Duration>,
-        now: Instant,
-    ) -> Self {
-        let deadline = now + timeout.unwrap_or(PATIENCE);
-        Self { client, keeper, name, claim, task, step: Step::Begin, deadline, exit: Exit::Ok }
+    pub fn new(client: Client, (name, credentials): Signature, task: Task, patience: Patience) -> Self {
+        Self { client, name, credentials, task, step: Step::Begin, patience, exit: Exit::Ok }
     }
 
     fn leave(&mut self, exit: Exit, now: Instant) {
@@ -63,35 +55,53 @@ impl Personal {
         }
     }
 
-    fn begin(&mut self, screen: &mut Screen, now: Instant) {
-        if self.step != Step::Begin || !self.client.is_ready(now) {
+    fn go_on(&mut self, screen: &mut Screen, now: Instant) {
+        let is_extended = self.client.protocol() == Some(Protocol::Extended);
+        if !is_extended || !self.client.is_ready(now) {
             return;
         }
+        match self.step {
+            Step::Begin => self.register(screen, now),
+            Step::Deregister => {
+                self.step = Step::Working;
+                // The client is ready.
+                let _ = self.client.request(Request::Deregister, now);
+            }
+            Step::Registering | Step::Working | Step::Leaving => {}
+        }
+    }
+
+    fn register(&mut self, screen: &mut Screen, now: Instant) {
         self.step = Step::Registering;
-        let request = Request::Register { name: self.name.clone(), claim: self.claim };
-        // It is ready.
-        if let Err(error) = self.client.request(request, now) {
-            screen.problem(&error.to_string());
-            self.leave(Exit::Failed, now);
+        match self.credentials.register(&self.name) {
+            // The client is ready, and the name was looked at.
+            Ok(request) => drop(self.client.request(request, now)),
+            Err(error) => {
+                screen.problem(&format!("{error:#}"));
+                self.leave(Exit::Failed, now);
+            }
         }
     }
 
     fn consider(&mut self, event: Event, screen: &mut Screen, now: Instant) -> io::Result<()> {
+        if let Err(error) = self.credentials.consider(&event) {
+            screen.problem(&format!("{error:#}"));
+            self.exit = Exit::Failed;
+        }
         match &event {
-            Event::Registered { claim, again: false, .. } if self.step == Step::Registering => {
-                self.registered(*claim, screen, now);
+            Event::Registered { again: false, .. } if self.step == Step::Registering => {
+                self.registered(screen, now);
                 if self.task != Task::Register {
                     return Ok(());
                 }
             }
-            Event::Deregistered(_) => self.leave(Exit::Ok, now),
+            Event::Deregistered(_) => self.leave(self.exit, now),
             Event::Fate { fate, .. } => {
                 self.judge(*fate, now);
                 return screen.fate(&event);
             }
             Event::NameTaken(_) | Event::NameMoved(_) | Event::NotExtended => self.leave(Exit::Failed, now),
             Event::Refused { .. } | Event::RefusedOtherwise { .. } => self.leave(Exit::Failed, now),
-            Event::NoAnswer { .. } | Event::NoContact { .. } => self.leave(Exit::Unanswered, now),
             Event::Contact { protocol: Protocol::Base, .. } => {
                 screen.problem(&RequestError::BaseOnly.to_string());
                 self.leave(Exit::Failed, now);
@@ -102,18 +112,11 @@ impl Personal {
         screen.show(&Note::Event(event))
     }
 
-    fn registered(&mut self, claim: Token, screen: &mut Screen, now: Instant) {
+    fn registered(&mut self, screen: &mut Screen, now: Instant) {
         self.step = Step::Working;
-        if let Err(error) = self.keeper.keep(&self.name, claim) {
-            screen.problem(&format!("{error:#}. This proves it: {claim}"));
-            self.exit = Exit::Failed;
-        }
         match self.task.clone() {
             Task::Register => self.leave(self.exit, now),
-            Task::Deregister => {
-                // Nothing else is asked.
-                let _ = self.client.request(Request::Deregister, now);
-            }
+            Task::Deregister => self.step = Step::Deregister,
             Task::Send { to, text } => {
                 if let Err(error) = self.client.message(&to, &text, now) {
                     screen.problem(&format!("not sent: {error}"));
@@ -142,12 +145,12 @@ impl Errand for Personal {
 
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
         self.client.tick(now);
-        self.begin(screen, now);
         while let Some(event) = self.client.poll_event() {
             self.consider(event, screen, now)?;
         }
-        if self.step != Step::Leaving && self.deadline <= now {
-            screen.problem("no answer within --timeout");
+        self.go_on(screen, now);
+        if self.step != Step::Leaving && self.patience.is_over(now) {
+            screen.problem(self.patience.words());
             self.leave(Exit::Unanswered, now);
         }
         Ok(self.client.is_finished().then_some(self.exit))
@@ -158,6 +161,6 @@ impl Errand for Personal {
     }
 
     fn wake_at(&self, now: Instant) -> Option<Instant> {
-        Some(self.deadline).filter(|&deadline| deadline > now)
+        self.patience.wake_at(now)
     }
 }

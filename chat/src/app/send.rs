@@ -1,13 +1,15 @@
 //! `chat send --group` and `chat send-all`: joins a group, sends, makes sure that it was a member to the end, and leaves.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chat::{Client, Event, Note, Request, SendError};
-use wire::{GroupId, Token};
+use chat::{Client, Event, Note, Protocol, Request, RequestError, SendError};
+use wire::GroupId;
 
 use super::errand::Errand;
 use super::exit::Exit;
+use super::patience::Patience;
+use super::personal::Signature;
 use super::screen::Screen;
 
 /// Sends one message, or the lines of the input.
@@ -20,16 +22,9 @@ pub struct Send {
     text: Option<Vec<u8>>,
     more: bool,
     count: u64,
-    /// How often it was looked for a lobby, and when again.
-    looks: u32,
-    look_at: Option<Instant>,
-    deadline: Option<Instant>,
+    patience: Patience,
     exit: Exit,
 }
-
-/// How often it is looked for a lobby, and how long between.
-const LOOKS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Who is to have it.
 #[derive(Clone, Debug)]
@@ -40,15 +35,10 @@ pub enum Audience {
     Lobby,
 }
 
-/// Under which name, with what proves it.
-pub type Signature = (String, Option<Token>);
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Register,
     Registering,
-    /// Whether there is a lobby.
-    Looking,
     Join,
     Joining,
     Sending,
@@ -63,23 +53,11 @@ impl Send {
         audience: Audience,
         name: Option<Signature>,
         text: Option<Vec<u8>>,
-        deadline: Option<Instant>,
+        patience: Patience,
     ) -> Self {
         let more = text.is_none();
         let step = if name.is_some() { Step::Register } else { Step::Join };
-        Self {
-            client,
-            audience,
-            name,
-            step,
-            text,
-            more,
-            count: 0,
-            looks: 0,
-            look_at: None,
-            deadline,
-            exit: Exit::Ok,
-        }
+        Self { client, audience, name, step, text, more, count: 0, patience, exit: Exit::Ok }
     }
 
     fn fail(&mut self, now: Instant) {
@@ -93,19 +71,19 @@ impl Send {
     }
 
     fn consider(&mut self, event: Event, screen: &mut Screen, now: Instant) -> io::Result<()> {
+        if let Some((_, credentials)) = &mut self.name
+            && let Err(error) = credentials.consider(&event)
+        {
+            screen.problem(&format!("{error:#}"));
+            self.exit = Exit::Failed;
+        }
         match event {
+            // Its claim is for `chat reg` to print.
             Event::Registered { again: false, .. } if self.step == Step::Registering => {
                 self.step = Step::Join;
-            }
-            Event::Joined { again: false, .. } if matches!(self.step, Step::Join | Step::Joining) => {
-                self.step = Step::Sending;
-            }
-            Event::Members { .. } if self.step == Step::Looking => self.step = Step::Sending,
-            Event::Joined { .. } if self.step == Step::Looking => self.step = Step::Sending,
-            Event::Refused { .. } if self.step == Step::Looking => {
-                self.look_again(screen, now);
                 return Ok(());
             }
+            Event::Joined { group, again: false } if self.is_awaited(group) => self.step = Step::Sending,
             Event::Members { group, count } if self.step == Step::Confirming => {
                 self.leave(now);
                 return screen.sent(group, self.count, count);
@@ -113,7 +91,6 @@ impl Send {
             Event::Refused { .. }
             | Event::RefusedOtherwise { .. }
             | Event::NoAnswer { .. }
-            | Event::NoContact { .. }
             | Event::NotExtended
             | Event::NameTaken(_)
             | Event::NameMoved(_)
@@ -123,6 +100,8 @@ impl Send {
             {
                 self.fail(now);
             }
+            // What was sent before may have been lost with the session.
+            Event::Resumed { anew: true } if self.step != Step::Leaving && self.count > 0 => self.fail(now),
             // What others say meanwhile is for `chat listen`.
             Event::Text { .. } | Event::Message { .. } => return Ok(()),
             _ => {}
@@ -131,12 +110,12 @@ impl Send {
     }
 
     fn go_on(&mut self, screen: &mut Screen, now: Instant) {
-        if !self.client.is_ready(now) || self.look_at.is_some_and(|at| at > now) {
+        if !self.client.is_ready(now) {
             return;
         }
         match self.step {
             Step::Register => self.register(screen, now),
-            Step::Join => self.join(now),
+            Step::Join => self.join(screen, now),
             Step::Sending => {
                 if let Some(text) = self.text.take() {
                     self.say(&text, screen, now);
@@ -146,38 +125,45 @@ impl Send {
                     let _ = self.client.request(Request::Who, now);
                 }
             }
-            Step::Registering | Step::Looking | Step::Joining | Step::Confirming | Step::Leaving => {}
+            Step::Registering | Step::Joining | Step::Confirming | Step::Leaving => {}
         }
     }
 
     fn register(&mut self, screen: &mut Screen, now: Instant) {
-        let Some((name, claim)) = self.name.take() else { return };
-        self.step = Step::Registering;
-        if let Err(error) = self.client.request(Request::Register { name, claim }, now) {
-            screen.problem(&error.to_string());
-            self.fail(now);
-        }
-    }
-
-    fn join(&mut self, now: Instant) {
-        let (step, request) = match self.audience {
-            Audience::Group(group) => (Step::Joining, Request::Join(group)),
-            Audience::Lobby => (Step::Looking, Request::Who),
+        let Some((name, credentials)) = &mut self.name else { return };
+        let request = match self.client.protocol() {
+            Some(Protocol::Base) => Err(RequestError::BaseOnly.into()),
+            _ => credentials.register(name),
         };
-        self.step = step;
-        // The client is ready.
-        let _ = self.client.request(request, now);
+        self.step = Step::Registering;
+        match request {
+            // The client is ready, and the name was looked at.
+            Ok(request) => drop(self.client.request(request, now)),
+            Err(error) => {
+                screen.problem(&format!("{error:#}"));
+                self.fail(now);
+            }
+        }
     }
 
-    /// The relay brings whoever registers into its lobby, a moment after it has said so.
-    fn look_again(&mut self, screen: &mut Screen, now: Instant) {
-        self.looks += 1;
-        if self.looks < LOOKS {
-            (self.step, self.look_at) = (Step::Join, Some(now + PAUSE));
-            return;
+    fn join(&mut self, screen: &mut Screen, now: Instant) {
+        match self.audience {
+            Audience::Group(group) => {
+                self.step = Step::Joining;
+                // The client is ready.
+                let _ = self.client.request(Request::Join(group), now);
+            }
+            Audience::Lobby if self.client.group().is_some() => self.step = Step::Sending,
+            Audience::Lobby => {
+                screen.problem("this relay has no lobby: say which group, with --group");
+                self.fail(now);
+            }
         }
-        self.fail(now);
-        screen.problem("this relay has no lobby: say which group, with --group");
+    }
+
+    /// Whether this is the group to send to, and not a lobby that comes before it.
+    fn is_awaited(&self, joined: GroupId) -> bool {
+        self.step == Step::Joining && matches!(self.audience, Audience::Group(group) if group == joined)
     }
 
     fn say(&mut self, text: &[u8], screen: &mut Screen, now: Instant) {
@@ -203,12 +189,17 @@ impl Errand for Send {
         while let Some(event) = self.client.poll_event() {
             self.consider(event, screen, now)?;
         }
-        if self.step != Step::Leaving && self.deadline.is_some_and(|deadline| deadline <= now) {
-            screen.problem("not done within --timeout");
+        // The lines of the input may take their time.
+        if self.step == Step::Sending && !self.client.is_out_of_contact() {
+            self.patience.renew(now);
+        }
+        if self.step != Step::Leaving && self.patience.is_over(now) {
+            screen.problem(self.patience.words());
             self.fail(now);
         }
-        self.go_on(screen, now);
-        if self.step == Step::Sending && self.text.is_none() && !self.more {
+        let mut step = None;
+        // One step may be all that the next one waits for.
+        while step.replace(self.step) != Some(self.step) {
             self.go_on(screen, now);
         }
         Ok(self.client.is_finished().then_some(self.exit))
@@ -233,6 +224,6 @@ impl Errand for Send {
     }
 
     fn wake_at(&self, now: Instant) -> Option<Instant> {
-        [self.deadline, self.look_at].into_iter().flatten().filter(|&at| at > now).min()
+        self.patience.wake_at(now)
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use client::{Config, Transmit, Transport};
+use wire::Token;
 
 use super::*;
 
@@ -28,11 +29,20 @@ fn notes(talk: &mut Talk) -> Vec<Note> {
     std::iter::from_fn(|| talk.note()).collect()
 }
 
+/// Why nothing was done, and for which lines.
+fn hints(talk: &mut Talk) -> Vec<(Hint, String)> {
+    let hint = |note| match note {
+        Note::Hint { hint, line } => Some((hint, String::from_utf8(line.unwrap_or_default()).unwrap())),
+        _ => None,
+    };
+    notes(talk).into_iter().filter_map(hint).collect()
+}
+
 /// A talk whose relay has answered HELLO so.
 fn greeted(hello: &str, lines: &[&str]) -> (Talk, Instant) {
     let now = Instant::now();
     let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
-    let mut talk = Talk::new(Client::seeded(config, 1, now), Claims::new());
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::default());
     for line in lines {
         talk.line(line.as_bytes().to_vec(), now);
     }
@@ -65,7 +75,7 @@ fn each_line_waits_for_the_answer_before_it() {
     assert_eq!(sent(&mut talk), ["!PING", "hello", "!LEAVE HOME"]);
     answer(&mut talk, "OK LEFT HOME", now);
     assert!(sent(&mut talk).is_empty() && talk.client().is_finished());
-    assert_eq!(notes(&mut talk).last(), Some(&Note::Hint(Hint::NoGroup)));
+    assert_eq!(hints(&mut talk), [(Hint::NoGroup, "hello?".into())]);
 }
 
 #[test]
@@ -98,7 +108,10 @@ fn a_text_that_begins_like_a_command_is_none() {
     sent(&mut base);
     notes(&mut base);
     base.line(b"/text !JOIN X".to_vec(), now);
-    assert_eq!((sent(&mut base), notes(&mut base)), (vec![], vec![Note::Hint(Hint::Bang("join GROUP"))]));
+    assert_eq!(
+        (sent(&mut base), hints(&mut base)),
+        (vec![], vec![(Hint::Bang("join GROUP"), "/text !JOIN X".into())])
+    );
     let (mut talk, now) = extended(&["join home"]);
     answer(&mut talk, "!OK JOINED HOME", now);
     sent(&mut talk);
@@ -134,8 +147,9 @@ fn objects_are_for_who_has_asked_for_them() {
 
 #[test]
 fn names_are_not_for_base_relays() {
-    let (mut talk, _) = talk(&["/reg anna", "/msg bob hello", "/bridge", "/peers"]);
-    assert_eq!(notes(&mut talk)[1..], [const { Note::Hint(Hint::BaseOnly) }; 4]);
+    let lines = ["/reg anna", "/msg bob hello", "/bridge", "/peers"];
+    let (mut talk, _) = talk(&lines);
+    assert_eq!(hints(&mut talk), lines.map(|line| (Hint::BaseOnly, line.to_owned())));
     assert!(sent(&mut talk).is_empty());
 }
 
@@ -168,6 +182,25 @@ fn messages_are_numbered_and_marked() {
 }
 
 #[test]
+fn the_line_behind_a_name_waits_for_the_lobby() {
+    let begin = || {
+        let (mut talk, now) = extended(&["/reg anna", "hello"]);
+        answer(&mut talk, &format!("!OK REG anna {}", Token::of(8)), now);
+        assert_eq!(sent(&mut talk).last().unwrap(), "!WHO");
+        assert!(!talk.is_settled(now));
+        (talk, now)
+    };
+    let (mut talk, now) = begin();
+    answer(&mut talk, "!OK JOINED LOBBY", now);
+    answer(&mut talk, "!OK WHO LOBBY 1", now);
+    assert!(sent(&mut talk).contains(&"hello".to_owned()));
+    let (mut talk, now) = begin();
+    answer(&mut talk, "!ERR NOT_IN_GROUP JoinFirstUseJOIN", now);
+    assert_eq!(hints(&mut talk), [(Hint::NoGroup, "hello".into())]);
+    assert!(talk.is_settled(now));
+}
+
+#[test]
 fn who_has_given_the_name_up_is_warned_and_sends_nothing() {
     let (mut talk, now) = extended(&["join home", "/reg anna"]);
     answer(&mut talk, "!OK JOINED HOME", now);
@@ -180,7 +213,10 @@ fn who_has_given_the_name_up_is_warned_and_sends_nothing() {
     notes(&mut talk);
     talk.line(b"hello".to_vec(), now);
     talk.line(b"/msg bob hello".to_vec(), now);
-    assert_eq!(notes(&mut talk), [const { Note::Hint(Hint::Deregistered) }; 2]);
+    assert_eq!(
+        hints(&mut talk),
+        ["hello", "/msg bob hello"].map(|line| (Hint::Deregistered, line.to_owned()))
+    );
     assert_eq!(sent(&mut talk), [] as [String; 0]);
 }
 
@@ -213,7 +249,7 @@ fn the_end_of_the_input_waits_for_the_fate_of_messages() {
 fn the_end_of_the_input_does_not_wait_for_a_relay_that_is_not_there() {
     let now = Instant::now();
     let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
-    let mut talk = Talk::new(Client::seeded(config, 1, now), Claims::new());
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::default());
     talk.line(b"join home".to_vec(), now);
     talk.line(b"hello".to_vec(), now);
     talk.end(now);
@@ -222,5 +258,5 @@ fn the_end_of_the_input_does_not_wait_for_a_relay_that_is_not_there() {
     talk.client().unreachable(now);
     talk.advance(now);
     assert!(talk.client().is_finished());
-    assert_eq!(notes(&mut talk).last(), Some(&Note::Hint(Hint::Unsent(2))));
+    assert_eq!(hints(&mut talk), [(Hint::Unsent(2), String::new())]);
 }

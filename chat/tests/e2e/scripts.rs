@@ -1,5 +1,8 @@
 //! What is done under a name in scripts.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::json;
 
 use crate::talker::{Home, relay};
@@ -16,7 +19,7 @@ fn a_name_is_registered_used_and_given_up() {
     assert!(problem.contains("somebody else's name"), "{problem}");
     assert_eq!(there.run(server, &["reg", "anna", "--claim", claim.trim()]).0, 0);
     let (code, _, problem) = here.run(server, &["reg", "no name"]);
-    assert_eq!(code, 1, "{problem}");
+    assert_eq!(code, 2, "{problem}");
     let (code, output, _) = here.run(server, &["dereg", "anna"]);
     assert_eq!((code, output.as_str()), (0, ""));
 }
@@ -66,4 +69,72 @@ fn a_relay_without_a_lobby_is_asked_for_a_group() {
     let (code, _, problem) = home.run(server, &["send-all", "--name", "anna", "hello"]);
     assert_eq!(code, 1);
     assert!(problem.contains("no lobby"), "{problem}");
+}
+
+#[test]
+fn what_is_sent_in_a_name_keeps_its_claim_and_does_not_tell_it() {
+    let relay = relay("none", "0");
+    let (home, server) = (Home::new(), relay.address());
+    for name in ["anna", "bob"] {
+        let (code, output, problem) =
+            home.run(server, &["send", "--group", "LOBBY", "--name", name, "hello"]);
+        assert_eq!((code, output.as_str(), problem.as_str()), (0, "", ""));
+        let (code, output, _) = home.run(server, &["send-all", "--json", "--name", name, "hello"]);
+        assert!(code == 0 && output.contains("\"sent\"") && !output.contains("claim"), "{output}");
+        let (code, claim, _) = home.run(server, &["reg", name]);
+        assert_eq!((code, claim.trim().len()), (0, 26), "it is still ours");
+        // On a machine that keeps nothing, it is enough.
+        let mut command = home.chat(server, &["send", "--name", name, "--claim", claim.trim(), name, "hi"]);
+        let output = command.env_remove("HOME").env_remove("XDG_STATE_HOME").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+}
+
+#[test]
+fn a_line_behind_a_name_goes_to_the_lobby() {
+    let relay = relay("none", "0");
+    let (here, there, server) = (Home::new(), Home::new(), relay.address());
+    let mut bob = there.talk(server, &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    for number in 0..10 {
+        let text = format!("hello {number}");
+        let mut anna = here.talk(server, &["--name", "anna"]);
+        anna.line(&text);
+        assert_eq!(anna.end(), 0);
+        bob.expect(&json!({ "type": "text", "from": "anna", "text": text }));
+    }
+}
+
+#[test]
+fn a_relay_that_starts_meanwhile_is_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let (home, first) = (Home::new(), relay(data, "0"));
+    let server = first.address();
+    for name in ["anna", "bob"] {
+        assert_eq!(home.run(server, &["reg", name]).0, 0);
+    }
+    drop(first);
+    let begin = |arguments: &[&str]| {
+        let mut command = home.chat(server, arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut problem = String::new();
+        BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut problem).unwrap();
+        assert!(problem.contains("nobody listens at"), "{problem}");
+        child
+    };
+    let children = [
+        &["send", "--name", "anna", "bob", "hello"][..],
+        &["send", "--group", "LOBBY", "hello"],
+        &["send-all", "--name", "bob", "hello"],
+        &["reg", "carl"],
+        &["create"],
+        &["listen", "--group", "LOBBY", "--timeout", "10s"],
+    ]
+    .map(begin);
+    let _second = relay(data, &server.port().to_string());
+    for mut child in children {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }

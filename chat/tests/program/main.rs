@@ -1,5 +1,6 @@
 //! The program, run as people and scripts run it.
 
+mod names;
 mod original;
 mod pipe;
 mod scripts;

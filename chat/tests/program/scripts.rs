@@ -211,9 +211,21 @@ fn nobody_listens() {
     let address = taken.local_addr().unwrap();
     drop(taken);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chat"));
-    let output = command.args(["create", "--server", &address.to_string()]).output().unwrap();
+    let output =
+        command.args(["create", "--timeout", "100ms", "--server", &address.to_string()]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("nobody listens at"));
+    assert!(stderr(&output).contains("gave up: not done within --timeout"));
+    let listen = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chat"));
+        command.args(["listen", "--group", "HOME", "--timeout", "100ms", "--server", &address.to_string()]);
+        command.args(more).output().unwrap()
+    };
+    for more in [&[][..], &["--count", "1"]] {
+        let output = listen(more);
+        assert_eq!(output.status.code(), Some(124));
+        assert!(stderr(&output).contains("gave up: no member of the group"), "{}", stderr(&output));
+    }
 }
 
 #[test]

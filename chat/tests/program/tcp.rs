@@ -65,6 +65,9 @@ fn tcp_is_tried_after_udp() {
     );
     assert!(output.contains(r#""type":"joined""#) && output.contains(r#""type":"left""#), "{output}");
     assert_eq!(run(server, &["--transport", "tcp", "send", "--group", "HOME", "hello"]).0, Some(0));
-    assert_eq!(run(server, &["--transport", "udp", "send", "--group", "HOME", "hello"]).0, Some(1));
+    assert_eq!(
+        run(server, &["--transport", "udp", "send", "--timeout", "300ms", "--group", "HOME", "hello"]).0,
+        Some(1)
+    );
     assert_eq!(run(server, &["--protocol", "extended", "send", "--group", "HOME", "hello"]).0, Some(1));
 }

@@ -183,7 +183,7 @@ mod tests {
         model.show(&written("bob", 1, "hello bob"), "");
         model.show(&written("bob", 2, "and more"), "");
         model.show(&mark("bob", 1, Fate::Sent), "");
-        model.show(&Note::Hint(chat::Hint::NoGroup), "");
+        model.show(&Note::Hint { hint: chat::Hint::NoGroup, line: None }, "");
         model.show(&mark("bob", 1, Fate::Delivered), "");
         let marks: Vec<_> =
             model.rooms[1].lines.iter().filter_map(|line| Some((line.text.as_str(), line.mark?))).collect();

@@ -212,8 +212,8 @@ impl Session {
         let again = asked.cause == Cause::Again;
         self.out.event(Event::Registered { name: name.to_owned(), claim, again });
         if self.group.is_none() {
-            // Whoever gets a name while in no group may have come into the lobby.
-            self.ask_own(Request::Who);
+            // The relay answers this behind its lobby, if it has one.
+            self.queue.push_back((Request::Who, Cause::Lobby));
         } else {
             self.look_around();
         }

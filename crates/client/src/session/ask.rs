@@ -15,6 +15,8 @@ pub(super) enum Cause {
     Person,
     /// The client itself wants to know; nobody waits.
     Own,
+    /// Whether a name that was had in no group has brought its owner into the lobby: what is asked next depends on it.
+    Lobby,
     /// To come back after the session or the membership was lost.
     Again,
     /// To leave politely.

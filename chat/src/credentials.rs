@@ -1,0 +1,105 @@
+//! What proves that names are one's own: noted down before the relay is asked, so that no lost answer loses a name.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use anyhow::{Context, anyhow};
+use client::{Event, Request, choose_claim, fold};
+use wire::Token;
+
+/// What proves that names are one's own, by the folded name.
+pub type Claims = BTreeMap<String, Token>;
+
+/// Where claims outlive the program.
+pub trait Keep: Debug {
+    /// The claim that is noted down for this name. If there is none: this one, which is from now on.
+    ///
+    /// # Errors
+    /// It cannot be noted down.
+    fn note(&self, name: &str, claim: Token) -> anyhow::Result<Token>;
+    /// Notes this claim down, whatever was known.
+    ///
+    /// # Errors
+    /// It cannot be noted down.
+    fn keep(&self, name: &str, claim: Token) -> anyhow::Result<()>;
+    /// Takes this claim out, unless it is another one by now.
+    ///
+    /// # Errors
+    /// It cannot be taken out.
+    fn forget(&self, name: &str, claim: Token) -> anyhow::Result<()>;
+}
+
+/// The claims of one's names, and where they are kept.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    claims: Claims,
+    keeper: Option<Box<dyn Keep>>,
+    /// Chosen here for a name that the relay has not granted yet.
+    chosen: Option<(String, Token)>,
+}
+
+impl Credentials {
+    /// These are known; without a keeper nothing outlives the program.
+    pub fn new(claims: Claims, keeper: Option<Box<dyn Keep>>) -> Self {
+        Self { claims, keeper, chosen: None }
+    }
+
+    /// Whether there is a claim for this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.claims.contains_key(&fold(name))
+    }
+
+    /// What to ask the relay for, to have this name. A claim that is chosen for it is noted down before.
+    ///
+    /// # Errors
+    /// It cannot be noted down: then nothing is to be asked.
+    pub fn register(&mut self, name: &str) -> anyhow::Result<Request> {
+        let claim = match self.claims.get(&fold(name)) {
+            Some(claim) => *claim,
+            None => self.choose(name).with_context(|| format!("{name} was not registered"))?,
+        };
+        Ok(Request::Register { name: name.to_owned(), claim: Some(claim) })
+    }
+
+    fn choose(&mut self, name: &str) -> anyhow::Result<Token> {
+        let claim = choose_claim().context("the operating system has no random numbers")?;
+        let noted = match &self.keeper {
+            Some(keeper) => keeper.note(name, claim)?,
+            None => claim,
+        };
+        self.claims.insert(fold(name), noted);
+        self.chosen = (noted == claim).then(|| (name.to_owned(), claim));
+        Ok(noted)
+    }
+
+    /// Keeps what was granted, and takes out what was chosen in vain.
+    ///
+    /// # Errors
+    /// That could not be written.
+    pub fn consider(&mut self, event: &Event) -> anyhow::Result<()> {
+        match event {
+            Event::Registered { name, claim, .. } => {
+                self.chosen = None;
+                self.claims.insert(fold(name), *claim);
+                let kept = self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.keep(name, *claim));
+                kept.map_err(|error| anyhow!("{error:#}. Until then this proves that it is yours: {claim}"))
+            }
+            Event::NameTaken(name)
+            | Event::Refused { request: Request::Register { name, .. }, .. }
+            | Event::RefusedOtherwise { request: Request::Register { name, .. }, .. } => self.take_back(name),
+            _ => Ok(()),
+        }
+    }
+
+    /// The name was not granted: what was chosen for it proves nothing.
+    ///
+    /// # Errors
+    /// It cannot be taken out.
+    pub fn take_back(&mut self, name: &str) -> anyhow::Result<()> {
+        let Some((name, claim)) = self.chosen.take_if(|(chosen, _)| fold(chosen) == fold(name)) else {
+            return Ok(());
+        };
+        self.claims.remove(&fold(&name));
+        self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.forget(&name, claim))
+    }
+}
