@@ -102,8 +102,8 @@ pub(crate) struct Inbox {
     badge: Arc<Badge>,
     /// Another number each time that it comes or falls silent: what was asked for before does not count any more.
     pub life: u64,
-    /// There is a timer for its next round.
-    pub is_timed: bool,
+    /// When the first timer for its next round is due.
+    pub timed: Option<u64>,
     /// Where all who are silent and awaited are counted, and what is on its way to anybody.
     signals: Arc<Signals>,
     /// What of it is counted there.
@@ -125,7 +125,7 @@ impl Inbox {
             heard: None,
             badge,
             life,
-            is_timed: false,
+            timed: None,
             signals,
             counted: 0,
         }

@@ -211,7 +211,8 @@ impl<A: Address, G: Place> People<A, G> {
         }
         // Until then it does not matter what else it says.
         person.inbox.set_awaited(false);
-        if !std::mem::replace(&mut person.inbox.is_timed, true) {
+        if person.inbox.timed.is_none_or(|timed| due < timed) {
+            person.inbox.timed = Some(due);
             self.timers.add(turn.shard, due, Job::Round { to: name.clone() });
         }
     }
@@ -219,7 +220,7 @@ impl<A: Address, G: Place> People<A, G> {
     /// It may be time for who was silent, and has spoken.
     pub(crate) fn begin_in_time(&mut self, name: &Key, turn: &mut Turn<'_, A>) {
         let Some(person) = self.persons.get_mut(name) else { return };
-        person.inbox.is_timed = false;
+        person.inbox.timed = person.inbox.timed.filter(|&timed| timed > turn.now.tick);
         if !person.inbox.is_awaited() {
             self.begin(name, turn);
         }

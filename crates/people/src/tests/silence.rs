@@ -165,6 +165,23 @@ fn a_late_acknowledgement_of_what_was_passed_over_counts() {
     assert_eq!(scene.world.say(0, "!ACK s3 large"), [], "and that was all of it");
 }
 
+/// Another path may take what the last one did not; but who goes to and fro is not sent all of it each time.
+#[test]
+fn who_moves_is_sent_everything_there() {
+    let mut scene = Scene::new(WINDOW);
+    (1..=WINDOW).for_each(|sender| scene.send(sender, "large", LARGE));
+    scene.beat(60);
+    let mut sent = |at: u16, millis: u64| {
+        scene.world.move_to(0, At(at));
+        let told = scene.world.pass(millis);
+        told.iter().filter(|(to, text)| *to == at && text.starts_with("!MSG ")).count()
+    };
+    assert_eq!(sent(501, 0), WINDOW);
+    assert_eq!(sent(502, AGAIN_MS - 1), 0);
+    assert_eq!(sent(503, 1), 1);
+    assert_eq!(sent(504, 10_000), TRIES * WINDOW, "and nothing more, as nobody says anything there");
+}
+
 /// Bytes that session 0 is told of messages in a minute, in which every half second something is said in its name.
 fn forged(say: impl Fn(&mut World, usize, &str)) -> usize {
     let mut world = World::new(WINDOW + 2);
