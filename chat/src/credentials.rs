@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use anyhow::{Context, anyhow};
-use client::{Event, Request, choose_claim, fold};
+use client::{Event, Refusal, Request, choose_claim, fold};
 use wire::Token;
 
 /// What proves that names are one's own, by the folded name.
@@ -84,6 +84,8 @@ impl Credentials {
                 let kept = self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.keep(name, *claim));
                 kept.map_err(|error| anyhow!("{error:#}. Until then this proves that it is yours: {claim}"))
             }
+            // A full relay may have granted it before, in an answer that was lost.
+            Event::Refused { refusal: Refusal::ServerFull, .. } => Ok(()),
             Event::NameTaken(name)
             | Event::Refused { request: Request::Register { name, .. }, .. }
             | Event::RefusedOtherwise { request: Request::Register { name, .. }, .. } => self.take_back(name),
@@ -95,11 +97,31 @@ impl Credentials {
     ///
     /// # Errors
     /// It cannot be taken out.
-    pub fn take_back(&mut self, name: &str) -> anyhow::Result<()> {
+    fn take_back(&mut self, name: &str) -> anyhow::Result<()> {
         let Some((name, claim)) = self.chosen.take_if(|(chosen, _)| fold(chosen) == fold(name)) else {
             return Ok(());
         };
         self.claims.remove(&fold(&name));
         self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.forget(&name, claim))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(refusal: Refusal) -> Event {
+        Event::Refused { request: Request::Register { name: "anna".into(), claim: None }, refusal }
+    }
+
+    #[test]
+    fn what_was_chosen_is_taken_out_only_if_it_cannot_have_been_granted() {
+        let mut credentials = Credentials::default();
+        let Request::Register { claim: first, .. } = credentials.register("anna").unwrap() else { panic!() };
+        credentials.consider(&refused(Refusal::ServerFull)).unwrap();
+        let Request::Register { claim, .. } = credentials.register("Anna").unwrap() else { panic!() };
+        assert_eq!(claim, first, "the relay may know it");
+        credentials.consider(&refused(Refusal::BadName)).unwrap();
+        assert!(!credentials.has("anna"));
     }
 }
