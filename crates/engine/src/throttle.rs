@@ -108,11 +108,6 @@ impl Throttle {
         self.shelter.take(self.site(client.ip()), now)
     }
 
-    /// The client's /24 or /48, for what one of them may have of something.
-    pub fn site_of(&self, client: &ClientAddr) -> u64 {
-        self.site(client.ip())
-    }
-
     fn client(&self, client: &ClientAddr) -> u64 {
         self.hasher.hash_one(client)
     }

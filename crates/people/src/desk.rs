@@ -1,5 +1,7 @@
 //! Where what must survive is written down, and what is asked there.
 
+use std::num::NonZeroU64;
+
 use slab::Slab;
 use store::{Busy, Done, Request};
 
@@ -23,7 +25,7 @@ pub trait Desk: Send {
 /// What an answer is for.
 pub(crate) enum Question {
     /// Somebody wants this name. The site has taken a new one for it, which it gets back if it is not new.
-    Claim { session: SessionId, name: Name, quota: Option<u64> },
+    Claim { session: SessionId, name: Name, quota: Option<NonZeroU64> },
     /// Who has this name wants it once more, written in this way.
     Again { session: SessionId, name: Name },
     /// A message is to be kept.

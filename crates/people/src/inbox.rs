@@ -1,6 +1,7 @@
 //! What is on its way to one recipient: some of it sent and not acknowledged, the rest in line.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use wire::MessageId;
@@ -37,7 +38,7 @@ pub(crate) struct Full;
 
 impl Letter {
     /// The site that it has just come from.
-    fn site(&self) -> Option<u64> {
+    fn site(&self) -> Option<NonZeroU64> {
         match self.origin {
             Origin::Sender(site) => Some(site.number),
             Origin::Store(_) => None,
@@ -238,9 +239,9 @@ impl Inbox {
         if waiting().count() < QUEUE {
             return Ok(None);
         }
-        let mut sites: Vec<u64> = waiting().map(|(_, site)| site).collect();
+        let mut sites: Vec<NonZeroU64> = waiting().map(|(_, site)| site).collect();
         sites.sort_unstable();
-        let of = |site: u64| sites.iter().filter(|other| **other == site).count();
+        let of = |site: NonZeroU64| sites.iter().filter(|other| **other == site).count();
         let largest =
             sites.chunk_by(|one, other| one == other).max_by_key(|same| same.len()).unwrap_or_default();
         if largest.len() <= of(site.number) + 1 {

@@ -331,7 +331,7 @@ impl<A: Address, G: Place> People<A, G> {
             Answer::NoSuchName => self.end(mark, Outcome::NoSuchName, Notice::NoSuchName(&to.shown), turn),
             Answer::Full(Bound::Store) => self.try_later(mark, Refusal::MailFull, turn),
             Answer::Full(Bound::Site) => self.try_later(mark, Refusal::SiteFull, turn),
-            Answer::Full(Bound::Mails | Bound::Bytes | Bound::Sender) => {
+            Answer::Full(Bound::Mails | Bound::Bytes | Bound::Sender | Bound::SiteInMailbox) => {
                 self.end(mark, Outcome::MailboxFull, Notice::MailboxFull(&to.shown), turn);
             }
             _ => {

@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,15 +55,26 @@ pub struct SessionId(pub u64);
 /// Where somebody comes from: a /24 or a /48. Whoever has one address of it can have them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Which one.
-    pub number: u64,
+    /// Which one. It is kept with the messages that wait, so it is the same in each process.
+    pub number: NonZeroU64,
     /// It may have as much as it likes of what is kept.
     pub is_trusted: bool,
 }
 
 impl Site {
+    /// Where an address belongs to.
+    pub fn of(ip: IpAddr, is_trusted: bool) -> Self {
+        const V4: NonZeroU64 = NonZeroU64::new(4 << 60).unwrap();
+        const V6: NonZeroU64 = NonZeroU64::new(6 << 60).unwrap();
+        let number = match ip {
+            IpAddr::V4(v4) => V4 | u64::from(v4.to_bits() >> 8),
+            IpAddr::V6(v6) => V6 | (v6.to_bits() >> 80) as u64,
+        };
+        Self { number, is_trusted }
+    }
+
     /// Which one it is, if there is a bound to what it may have kept.
-    pub fn bounded(self) -> Option<u64> {
+    pub fn bounded(self) -> Option<NonZeroU64> {
         Some(self.number).filter(|_| !self.is_trusted)
     }
 }
@@ -127,5 +139,24 @@ impl<A: Copy> Post<A> for Nobody {
 
     fn refuse(&mut self, _to: A, refusal: Refusal) {
         debug_assert!(false, "nobody hears {refusal:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_a_24_or_a_48_and_the_same_in_each_process() {
+        let site = |ip: &str| Site::of(ip.parse().unwrap(), false).number.get();
+        assert_eq!(site("192.0.2.1"), site("192.0.2.254"));
+        assert_eq!(site("2001:db8:1::1"), site("2001:db8:1:ffff::2"));
+        let others = ["192.0.2.1", "192.0.3.1", "2001:db8:1::1", "2001:db8:2::1", "0.0.0.1", "::1"].map(site);
+        assert!(others.iter().enumerate().all(|(at, site)| !others[..at].contains(site)));
+        assert_eq!(
+            (others[0], others[2]),
+            (0x4000_0000_00c0_0002, 0x6000_2001_0db8_0001),
+            "as it is on disks"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! How many new names a site may take, so that one does not take them all.
 
+use std::num::NonZeroU64;
+
 use ahash::RandomState;
 use hashbrown::HashMap;
 
@@ -7,11 +9,11 @@ use crate::limits::{NAME_MS, NAMES_AT_ONCE, SITES};
 
 /// Counted backwards (GCRA): when all names that a site has taken so far would be due, in milliseconds.
 #[derive(Default)]
-pub(crate) struct Quota(HashMap<u64, u64, RandomState>);
+pub(crate) struct Quota(HashMap<NonZeroU64, u64, RandomState>);
 
 impl Quota {
     /// Takes a name; false if the site has had as many as it may for now.
-    pub fn take(&mut self, site: u64, now: u64) -> bool {
+    pub fn take(&mut self, site: NonZeroU64, now: u64) -> bool {
         if self.0.len() >= SITES && !self.0.contains_key(&site) {
             self.sweep(now);
             if self.0.len() >= SITES {
@@ -27,7 +29,7 @@ impl Quota {
     }
 
     /// The name was not new after all.
-    pub fn give_back(&mut self, site: u64) {
+    pub fn give_back(&mut self, site: NonZeroU64) {
         if let Some(due) = self.0.get_mut(&site) {
             *due = due.saturating_sub(NAME_MS);
         }
@@ -43,15 +45,20 @@ impl Quota {
 mod tests {
     use super::*;
 
+    fn site(number: u64) -> NonZeroU64 {
+        NonZeroU64::new(number).unwrap()
+    }
+
     #[test]
     fn a_site_gets_some_names_at_once_and_then_one_by_one() {
         let mut quota = Quota::default();
         let taken = |quota: &mut Quota, site, now| (0..1000).filter(|_| quota.take(site, now)).count() as u64;
-        assert_eq!(taken(&mut quota, 1, 5), NAMES_AT_ONCE);
-        assert_eq!(taken(&mut quota, 2, 5), NAMES_AT_ONCE, "others have their own");
-        assert_eq!(taken(&mut quota, 1, 5 + NAME_MS), 1);
-        quota.give_back(1);
-        assert_eq!(taken(&mut quota, 1, 5 + NAME_MS), 1);
+        let [one, other] = [1, 2].map(site);
+        assert_eq!(taken(&mut quota, one, 5), NAMES_AT_ONCE);
+        assert_eq!(taken(&mut quota, other, 5), NAMES_AT_ONCE, "others have their own");
+        assert_eq!(taken(&mut quota, one, 5 + NAME_MS), 1);
+        quota.give_back(one);
+        assert_eq!(taken(&mut quota, one, 5 + NAME_MS), 1);
         quota.sweep(5 + 1000 * NAME_MS);
         assert!(quota.0.is_empty());
     }
@@ -59,8 +66,8 @@ mod tests {
     #[test]
     fn there_are_no_more_sites_than_so_many() {
         let mut quota = Quota::default();
-        (0..SITES as u64).for_each(|site| assert!(quota.take(site, 0)));
-        assert!(!quota.take(u64::MAX, 0), "all are busy");
-        assert!(quota.take(u64::MAX, NAME_MS), "and are not any more");
+        (1..=SITES as u64).for_each(|number| assert!(quota.take(site(number), 0)));
+        assert!(!quota.take(NonZeroU64::MAX, 0), "all are busy");
+        assert!(quota.take(NonZeroU64::MAX, NAME_MS), "and are not any more");
     }
 }

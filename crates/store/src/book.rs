@@ -14,7 +14,7 @@ pub struct Book {
     pub names: HashMap<Box<str>, Entry>,
     pub mails: u64,
     pub bytes: u64,
-    /// Bytes by the site that they have come from; what was on disk at the start is nobody's.
+    /// Bytes by the site that they have come from.
     sites: HashMap<NonZeroU64, u64>,
     /// The number of the next mail.
     pub next: u64,
@@ -77,9 +77,13 @@ impl Book {
         bounds: &Bounds,
     ) -> Option<Bound> {
         let of_site = site.map_or(0, |site| self.sites.get(&site).copied().unwrap_or_default());
-        let of_sender = || to.slips.iter().filter(|slip| slip.sender == sender);
-        let sender_bytes: u64 = of_sender().map(|slip| u64::from(slip.bytes)).sum();
-        let share = |whole: u64| (whole / limits::SENDER_SHARE).max(1);
+        // True if those mails in this mailbox, with the new one, are more than one of so many parts of it.
+        let exceeds = |is_theirs: &dyn Fn(&Slip) -> bool, parts: u64| {
+            let theirs = to.slips.iter().filter(|slip| is_theirs(slip));
+            let (mails, bytes) =
+                theirs.fold((1, cost), |(mails, bytes), slip| (mails + 1, bytes + u64::from(slip.bytes)));
+            mails > (bounds.mails() / parts).max(1) || bytes > (bounds.bytes_per_name / parts).max(1)
+        };
         if self.bytes + cost > bounds.bytes {
             Some(Bound::Store)
         } else if site.is_some() && of_site + cost > bounds.bytes / limits::SITE_SHARE {
@@ -88,10 +92,10 @@ impl Book {
             Some(Bound::Mails)
         } else if to.bytes + cost > bounds.bytes_per_name {
             Some(Bound::Bytes)
-        } else if of_sender().count() as u64 >= share(bounds.mails())
-            || sender_bytes + cost > share(bounds.bytes_per_name)
-        {
+        } else if exceeds(&|slip| slip.sender == sender, limits::SENDER_SHARE) {
             Some(Bound::Sender)
+        } else if site.is_some() && exceeds(&|slip| slip.site == site, limits::SITE_MAILBOX_SHARE) {
+            Some(Bound::SiteInMailbox)
         } else {
             None
         }

@@ -4,6 +4,7 @@ use redb::{
     Builder, Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
     WriteTransaction,
 };
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use crate::book::{Book, Entry, Slip};
@@ -15,12 +16,13 @@ use crate::request::{Name, cost};
 /// A name's key: shown, claim, when it was last seen.
 pub const NAMES: TableDefinition<&str, (&str, &str, u64)> = TableDefinition::new("names");
 
-/// A mail's number: the key that it is for, the sender's key and name, the id, the time, the text. In the order in which mail
+/// A mail's number: the key that it is for, the sender's key and name, the id, the time, the text, and the site that it has come from (0:
+/// none that is bounded). In the order in which mail
 /// comes, because then a commit writes few pages, and full ones, whoever the mail is for.
 pub const MAILS: TableDefinition<u64, MailRow> = TableDefinition::new("mails");
 
 /// A row of [`MAILS`].
-pub type MailRow = (&'static str, &'static str, &'static str, &'static str, u64, &'static [u8]);
+pub type MailRow = (&'static str, &'static str, &'static str, &'static str, u64, &'static [u8], u64);
 
 /// What concerns the whole.
 pub const FACTS: TableDefinition<&str, u64> = TableDefinition::new("facts");
@@ -32,7 +34,7 @@ pub const RESERVED: &str = "reserved";
 const FORMAT: &str = "format";
 
 /// The form that this version knows.
-const KNOWN_FORMAT: u64 = 1;
+pub const KNOWN_FORMAT: u64 = 2;
 
 /// Opens the database and reads the index.
 pub fn open(source: &Source, path: &Path) -> Result<(Database, Book), Error> {
@@ -44,7 +46,7 @@ pub fn open(source: &Source, path: &Path) -> Result<(Database, Book), Error> {
     let mut database = builder.create_with_backend(medium).map_err(|error| failed(error.into()))?;
     let format = prepare(&database).map_err(failed)?;
     if format != KNOWN_FORMAT {
-        return Err(Error::Later { path: path.to_owned(), format });
+        return Err(Error::OtherVersion { path: path.to_owned(), format });
     }
     let book = load(&database).map_err(failed)?;
     if length > limits::COMPACT_BYTES && length / limits::COMPACT_SHARE > book.bytes {
@@ -85,11 +87,12 @@ fn load(database: &Database) -> Result<Book, redb::Error> {
     }
     for row in transaction.open_table(MAILS)?.iter()? {
         let (number, value) = row?;
-        let (to, from, shown, id, time, text) = value.value();
+        let (to, from, shown, id, time, text, site) = value.value();
         let number = number.value();
         let from = Name { key: from.into(), shown: shown.into() };
         let mark = book.mark(&from.key, id);
-        book.add(to, Slip::new(number, time, mark, cost(to, &from, id, text)));
+        let slip = Slip::new(number, time, mark, cost(to, &from, id, text));
+        book.add(to, Slip { site: NonZeroU64::new(site), ..slip });
         book.next = number + 1;
     }
     let reserved = transaction.open_table(FACTS)?.get(RESERVED)?.map_or(1, |number| number.value());

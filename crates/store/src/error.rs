@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::disk::KNOWN_FORMAT;
+
 /// What is wrong with a place, with what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,13 +37,13 @@ pub enum Error {
         /// What the database says.
         why: String,
     },
-    /// A later version has written it.
+    /// A version that keeps things otherwise has written it.
     #[error(
-        "{} was written by a later version (format {format}); use that version, or move the file away to begin anew, without \
-         names and mail",
-        path.display()
+        "{} was written by another version (its format is {format}, and not {}); use that version, or move the file away \
+         to begin anew, without names and mail",
+        path.display(), KNOWN_FORMAT
     )]
-    Later {
+    OtherVersion {
         /// The file.
         path: PathBuf,
         /// What it says of itself.

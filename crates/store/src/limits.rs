@@ -46,6 +46,10 @@ pub const SENDER_SHARE: u64 = 4;
 /// fill the store, and an office still has 160,000 mails of 200 bytes in the usual [`BYTES_IN_ALL`].
 pub const SITE_SHARE: u64 = 8;
 
+/// The part of one mailbox that may be filled from one site, unless it is trusted: one of so many. Whoever has one address can have many
+/// names, so [`SENDER_SHARE`] alone keeps nobody from filling the mailbox of who is away.
+pub const SITE_MAILBOX_SHARE: u64 = 2;
+
 /// Mails per name, at most, whatever is configured: for each one that comes all in the mailbox are looked at, some
 /// 10 microseconds for so many.
 pub const MOST_MAILS_PER_NAME: u32 = 10_000;

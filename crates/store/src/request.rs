@@ -1,5 +1,7 @@
 //! What can be asked of the store, and what it answers.
 
+use std::num::NonZeroU64;
+
 use crate::limits;
 
 /// A name as it is compared, and as people see it.
@@ -44,8 +46,9 @@ pub enum Request {
         to: Box<str>,
         /// Who sends it.
         from: Name,
-        /// Where the sender is, if there is a bound to what may be kept from there ([`limits::SITE_SHARE`]).
-        site: Option<u64>,
+        /// Where the sender is, if there is a bound to what may be kept from there ([`limits::SITE_SHARE`],
+        /// [`limits::SITE_MAILBOX_SHARE`]). It is kept with the mail, so it has to mean the same after a restart.
+        site: Option<NonZeroU64>,
         /// The sender's name for it.
         id: Box<str>,
         /// The time of its first acceptance.
@@ -187,8 +190,10 @@ pub enum Bound {
     Sender,
     /// [`Bounds::bytes`](crate::Bounds::bytes).
     Store,
-    /// What may be of the sender's site ([`limits::SITE_SHARE`]), of what has come since the store was opened.
+    /// What all mailboxes together may have of the sender's site ([`limits::SITE_SHARE`]).
     Site,
+    /// What the mailbox may have of the sender's site ([`limits::SITE_MAILBOX_SHARE`]).
+    SiteInMailbox,
 }
 
 /// The answer to what was asked with a tag.

@@ -106,12 +106,11 @@ impl<'t> Turn<'t> {
     fn put(
         &mut self,
         to: &str,
-        (from, site): (&Name, Option<u64>),
+        (from, site): (&Name, Option<NonZeroU64>),
         id: &str,
         now: u64,
         bytes: &[u8],
     ) -> Result<Answer> {
-        let site = site.and_then(NonZeroU64::new);
         let Some(entry) = self.book.names.get(to) else { return Ok(Answer::NoSuchName) };
         let mark = self.book.mark(&from.key, id);
         if let Some(number) = find(&self.mails, entry, mark, &from.key, id)? {
@@ -123,7 +122,10 @@ impl<'t> Turn<'t> {
             return Ok(Answer::Full(bound));
         }
         let number = self.number()?;
-        self.mails.insert(number, (to, &*from.key, &*from.shown, id, now, bytes))?;
+        self.mails.insert(
+            number,
+            (to, &*from.key, &*from.shown, id, now, bytes, site.map_or(0, NonZeroU64::get)),
+        )?;
         self.changed = true;
         self.tally.stored += 1;
         self.book.add(to, Slip { site, ..Slip::new(number, now, mark, cost) });
@@ -219,7 +221,7 @@ fn mail(mails: &Table<u64, MailRow>, number: u64) -> Result<Mail> {
     let Some(row) = mails.get(number)? else {
         return Err(redb::Error::Corrupted(format!("mail {number} is in the index only")));
     };
-    let (_to, from, shown, id, time, text) = row.value();
+    let (_to, from, shown, id, time, text, _site) = row.value();
     let from = Name { key: from.into(), shown: shown.into() };
     Ok(Mail { number, from, id: id.into(), time, bytes: text.into() })
 }

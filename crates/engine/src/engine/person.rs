@@ -72,8 +72,7 @@ impl Engine {
         let fresh = self.entropy.token().number();
         let group = self.room_of(key);
         let (shard, address) = (self.shard, from.as_member(true));
-        let number = self.admission.throttle.site_of(from.client);
-        let site = Site { number, is_trusted: from.is_trusted };
+        let site = Site::of(from.client.ip(), from.is_trusted);
         let Some(person) = self.people.get_mut(&(key as u32)) else { return Ok(()) };
         person.is_known = true;
         let (session, badge) = (person.id, Arc::clone(&person.badge));

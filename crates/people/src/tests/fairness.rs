@@ -1,13 +1,14 @@
 //! Nobody's many names keep others' messages from somebody.
 
-use super::world::World;
+use std::num::NonZeroU64;
+
+use super::world::{THERE, World};
 use crate::Site;
 use crate::limits::{QUEUE, WINDOW};
 
 /// Who floods, and from where.
 const FLOODERS: usize = 8;
-const THERE: Site = Site { number: 1, is_trusted: false };
-const ELSEWHERE: Site = Site { number: 2, is_trusted: true };
+const ELSEWHERE: Site = Site { number: NonZeroU64::MAX, is_trusted: true };
 
 /// The recipient is 0, those who flood come next, and the last one comes from elsewhere.
 fn flooded() -> World {

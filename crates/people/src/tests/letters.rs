@@ -2,8 +2,8 @@
 
 use store::{Answer, Bound, Bounds};
 
-use super::world::{At, UNIX, World};
-use crate::{Outcome, Settings, Site};
+use super::world::{At, THERE, UNIX, World};
+use crate::{Outcome, Settings};
 
 fn pair() -> World {
     let mut world = World::new(3);
@@ -178,7 +178,7 @@ fn a_full_store_is_no_end() {
     world.leave(1);
     let text = "x".repeat(400);
     assert_eq!(world.ask(0, &format!("!SEND bob 1 {text}")), ["!STORED bob 1"]);
-    world.site = Site { number: 1, is_trusted: false };
+    world.site = THERE;
     assert_eq!(world.ask(0, &format!("!SEND bob 2 {}", "x".repeat(100))), ["!ERR SERVER_FULL TryLater"]);
     world.site.is_trusted = true;
     assert_eq!(world.ask(0, &format!("!SEND bob 3 {text}{text}")), ["!ERR SERVER_FULL TryLater"]);

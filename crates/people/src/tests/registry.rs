@@ -1,6 +1,6 @@
 //! Names: whose they are, and how they come back.
 
-use super::world::World;
+use super::world::{THERE, World};
 
 #[test]
 fn a_name_is_its_owners_and_the_claim_proves_it() {
@@ -105,7 +105,7 @@ fn a_request_that_is_repeated_too_early_gets_the_same_answer() {
 fn a_site_takes_no_more_new_names_than_so_many() {
     let mut world = World::new(2);
     let claim = world.register(1, "bob");
-    world.site = crate::Site { number: 7, is_trusted: false };
+    world.site = THERE;
     let full = "!ERR SERVER_FULL TryLater";
     let taken = (0..200).filter(|number| world.ask(0, &format!("!REG n{number}")) != [full]).count();
     assert_eq!(taken as u64, crate::limits::NAMES_AT_ONCE);
@@ -138,7 +138,7 @@ fn a_name_is_shown_as_its_owner_last_wrote_it() {
     let claim = world.register(0, "anna");
     world.register(1, "bob");
     world.ask(1, "!WATCH");
-    world.site = crate::Site { number: 7, is_trusted: false };
+    world.site = THERE;
     assert_eq!(world.ask(0, "!REG ANNA"), [format!("!OK REG ANNA {claim}")], "without a claim");
     assert_eq!(world.ask(0, "!REG ANNA"), [format!("!OK REG ANNA {claim}")]);
     assert_eq!(world.badges[0].name().as_deref(), Some("ANNA"));

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
 use store::{Bounds, Busy, Done, Inline, Request as Asked};
@@ -98,6 +99,9 @@ pub struct World {
     pub site: Site,
 }
 
+/// A site that gets no more than a part.
+pub const THERE: Site = Site { number: NonZeroU64::MIN, is_trusted: false };
+
 /// A moment in 2026.
 pub const UNIX: u64 = 1_800_000_000_000;
 
@@ -124,7 +128,7 @@ impl World {
             now: 0,
             fresh: 0,
             groups: vec![None; sessions],
-            site: Site { number: 0, is_trusted: true },
+            site: Site { is_trusted: true, ..THERE },
             badges: (0..sessions).map(|_| Arc::default()).collect(),
         }
     }

@@ -157,7 +157,37 @@ fn a_site_has_a_part_of_the_whole_and_a_trusted_one_has_all() {
     assert_eq!(flood(&mut desk, Some(1), "4"), 10);
     drop(desk);
     let mut desk = Desk::on(bytes.source(), bounds).unwrap();
-    assert_eq!(flood(&mut desk, Some(1), "5"), 10, "what is not known any more is nobody's");
+    assert_eq!(flood(&mut desk, Some(1), "5"), 0, "what it has is its own after a restart, too");
+    assert_eq!(flood(&mut desk, Some(2), "5"), 10);
+}
+
+/// However many names it uses, and after a restart as before.
+#[test]
+fn a_site_fills_half_of_a_mailbox_and_a_trusted_one_all() {
+    let bounds = Bounds { mails_per_name: 8, bytes_per_name: 8_000, ..Bounds::default() };
+    let bytes = Bytes::default();
+    for _ in 0..2 {
+        let mut desk = Desk::on(bytes.source(), bounds).unwrap();
+        desk.ask(claim("bob", None, "B", 0));
+        for sender in ["f1", "f2", "f3", "f4"] {
+            number(&desk.ask(put_from(Some(1), "bob", sender, "1", 0, b"")));
+        }
+        let more = put_from(Some(1), "bob", "f5", "1", 0, b"");
+        assert_eq!(desk.ask(more), Answer::Full(Bound::SiteInMailbox));
+    }
+    let mut desk = Desk::on(bytes.source(), bounds).unwrap();
+    number(&desk.ask(put_from(Some(2), "bob", "anna", "1", 0, b"")));
+    for sender in ["s1", "s2", "s3"] {
+        number(&desk.ask(put_from(None, "bob", sender, "1", 0, b"")));
+    }
+    assert_eq!(desk.ask(put_from(None, "bob", "s4", "1", 0, b"")), Answer::Full(Bound::Mails));
+    desk.ask(claim("cat", None, "C", 0));
+    for sender in ["f1", "f2"] {
+        number(&desk.ask(put_from(Some(1), "cat", sender, "1", 0, &[0; 1800])));
+    }
+    let more = put_from(Some(1), "cat", "f3", "1", 0, &[0; 1800]);
+    assert_eq!(desk.ask(more), Answer::Full(Bound::SiteInMailbox), "half of 8,000 bytes");
+    number(&desk.ask(put_from(None, "cat", "anna", "1", 0, &[0; 1800])));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -104,6 +105,7 @@ pub fn put(to: &str, from: &str, id: &str, now: u64, text: &[u8]) -> Request {
 }
 
 pub fn put_from(site: Option<u64>, to: &str, from: &str, id: &str, now: u64, text: &[u8]) -> Request {
+    let site = site.and_then(NonZeroU64::new);
     Request::Put { to: to.into(), from: name(from), site, id: id.into(), now, bytes: text.into() }
 }
 

@@ -1,8 +1,9 @@
 //! What a store ought to answer, written without one.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
-use crate::limits::{MAIL_BYTES, SEEN_LAG_MS, SENDER_SHARE, SITE_SHARE};
+use crate::limits::{MAIL_BYTES, SEEN_LAG_MS, SENDER_SHARE, SITE_MAILBOX_SHARE, SITE_SHARE};
 use crate::{Answer, Bound, Bounds, Mail, Name, Request};
 
 /// All that a store should know.
@@ -19,8 +20,8 @@ struct Known {
     seen: u64,
     seen_on_disk: u64,
     mails: Vec<Mail>,
-    /// Where those of these numbers have come from, as far as the store knows.
-    sites: BTreeMap<u64, u64>,
+    /// Where those of these numbers have come from, if that is bounded.
+    sites: BTreeMap<u64, NonZeroU64>,
 }
 
 impl Oracle {
@@ -37,7 +38,6 @@ impl Oracle {
     pub fn reopen(&mut self) {
         for known in self.names.values_mut() {
             known.seen = known.seen_on_disk;
-            known.sites.clear();
         }
     }
 
@@ -117,7 +117,7 @@ impl Oracle {
         }
     }
 
-    fn put(&mut self, to: &str, mail: Mail, site: Option<u64>) -> Answer {
+    fn put(&mut self, to: &str, mail: Mail, site: Option<NonZeroU64>) -> Answer {
         let (in_all, of_site) = (self.sizes().2, site.map(|site| self.of_site(site)));
         let Some(known) = self.names.get_mut(to) else { return Answer::NoSuchName };
         let same = |other: &&Mail| other.from.key == mail.from.key && other.id == mail.id;
@@ -140,6 +140,12 @@ impl Oracle {
             || bytes(to, &theirs) + more > self.bounds.bytes_per_name / SENDER_SHARE
         {
             Some(Bound::Sender)
+        } else if site.is_some_and(|site| {
+            let there = known.of_site(site);
+            there.len() as u64 >= per_name / SITE_MAILBOX_SHARE
+                || bytes(to, &there) + more > self.bounds.bytes_per_name / SITE_MAILBOX_SHARE
+        }) {
+            Some(Bound::SiteInMailbox)
         } else {
             None
         };
@@ -155,12 +161,8 @@ impl Oracle {
     }
 
     /// Bytes of mail that has come from a site.
-    fn of_site(&self, site: u64) -> u64 {
-        let from_there = |known: &Known| -> Vec<Mail> {
-            let is_it = |mail: &&Mail| known.sites.get(&mail.number) == Some(&site);
-            known.mails.iter().filter(is_it).cloned().collect()
-        };
-        self.names.iter().map(|(to, known)| bytes(to, &from_there(known))).sum()
+    fn of_site(&self, site: NonZeroU64) -> u64 {
+        self.names.iter().map(|(to, known)| bytes(to, &known.of_site(site))).sum()
     }
 
     fn sweep(&mut self, now: u64) -> Answer {
@@ -176,6 +178,12 @@ impl Oracle {
 }
 
 impl Known {
+    /// Mail that has come from a site.
+    fn of_site(&self, site: NonZeroU64) -> Vec<Mail> {
+        let is_it = |mail: &&Mail| self.sites.get(&mail.number) == Some(&site);
+        self.mails.iter().filter(is_it).cloned().collect()
+    }
+
     fn seen(&mut self, now: u64, is_news: bool, lag: u64) {
         self.seen = self.seen.max(now);
         if is_news || self.seen - self.seen_on_disk >= lag {

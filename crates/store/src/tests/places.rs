@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::broken::{mount, on_a_small_disk};
 use super::desk::{Bytes, Desk, claim, delete, put};
-use crate::disk::FACTS;
+use crate::disk::{FACTS, KNOWN_FORMAT};
 use crate::limits::{COMPACT_BYTES, COMPACT_SHARE};
 use crate::{Answer, Bounds, Error, Place};
 
@@ -123,17 +123,19 @@ fn a_file_with_little_in_it_is_made_smaller() {
 }
 
 #[test]
-fn a_file_of_a_later_version_is_left_alone() {
+fn a_file_of_another_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 1);
     let path = folder.path().join("store.redb");
-    let database = redb::Database::open(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.open_table(FACTS).unwrap().insert("format", 2).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    let error = refusal(folder.path());
-    assert!(matches!(error, Error::Later { format: 2, .. }), "{error}");
+    for other in [KNOWN_FORMAT - 1, KNOWN_FORMAT + 1] {
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(FACTS).unwrap().insert("format", other).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let error = refusal(folder.path());
+        assert!(matches!(error, Error::OtherVersion { format, .. } if format == other), "{error}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod kept;
 mod lossy;
 mod nat;
 mod places;
+mod sites;
 mod talk;
 mod talker;
 
