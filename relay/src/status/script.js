@@ -103,16 +103,22 @@
     );
   };
 
-  const showShards = (shards) => fill("shards", shards.map((shard) => {
+  // The thread of the TCP connections, if there are any, is the last.
+  const shardName = ({ tcp, shards }, shard) => tcp && shard === shards.at(-1) ? "tcp" : String(shard.shard);
+  const showShards = (s) => {
+    $("tcp-note").hidden = !s.tcp;
+    fill("shards", s.shards.map((shard) => shardRow(shardName(s, shard), shard)));
+  };
+  const shardRow = (name, shard) => {
     const share = (shard.busy * 100).toFixed(0) + " %";
     return {
       wide: 5, name: shard.dropped_copies_rate + shard.kernel_dropped > 0 ? "" : undefined,
-      cells: [String(shard.shard), [gauge(shard.busy, `busy ${share}`, 0.7, 0.9), " " + share],
+      cells: [name, [gauge(shard.busy, `busy ${share}`, 0.7, 0.9), " " + share],
         short(shard.received_packets_rate), short(shard.sent_packets_rate), number(shard.dropped_copies),
         number(shard.kernel_dropped), number(shard.clients),
         (100 * shard.receive_queue_bytes / Math.max(1, shard.receive_buffer_bytes)).toFixed(0) + " %"],
     };
-  }));
+  };
 
   const showDrops = ({ drops, totals, rates }) => {
     const row = (name, total, rate) =>
@@ -122,7 +128,8 @@
     fill("drops", [...copies, row("kernel: receive buffer full", totals.kernel_dropped, rates.kernel_dropped), ...packets]);
   };
 
-  const showLimits = ({ present, people, rates, driver, buffers, relay, shards }) => {
+  const showLimits = (s) => {
+    const { present, people, rates, driver, buffers, relay, shards } = s;
     const limit = (name, count, most) =>
       ({ cells: [name, number(count), number(most), gauge(count / most, `${name}: ${(100 * count / most).toFixed(0)} %`, 0.8, 0.95)] });
     fill("limits", [limit("clients", present.clients, present.clients_limit), limit("groups", present.groups, present.groups_limit),
@@ -135,7 +142,7 @@
     const rows = [["backend", relay.backend]];
     if (relay.sandbox) rows.push(["sandbox", [relay.sandbox.state].concat(relay.sandbox.lacks).join("; ")]);
     if (relay.fallback) rows.push(["not io_uring, because", relay.fallback.reason], ["what helps", relay.fallback.remedy || ""]);
-    const overloaded = shards.filter((shard) => shard.overloaded).map((shard) => shard.shard);
+    const overloaded = shards.filter((shard) => shard.overloaded).map((shard) => shardName(s, shard));
     rows.push(["shards that get more than they can do", overloaded.join(", ") || "none"], ["copies that wait", number(present.waiting_copies)], ["receive buffers free", number(driver.buffers_free)],
       ["found no receive buffer", number(driver.no_buffers)], ["receives armed again", number(driver.rearms)],
       ["completion queue was full", number(driver.cq_overflow)], ["receive errors", number(driver.receive_errors)],
@@ -147,10 +154,10 @@
   const showPeople = ({ people }) => {
     fill("people", [["names online", number(people.online)], ["messages on their way", number(people.under_way)],
       ["recipients that do not answer", number(people.silent_recipients)], ["stored messages", number(people.mails)],
-      ["sessions that watch", number(people.watchers)], ["pairs who talk directly, since start", number(people.bridges)],
-      ["the store", people.trouble || "works"]].map((cells) => ({ cells })));
-    fill("messages", Object.entries(people.messages).map(([name, count]) =>
-      ({ cells: [words(name), number(count)], name: count ? "" : "zero" })));
+      ["sessions that watch", number(people.watchers)], ["the store", people.trouble || "works"]].map((cells) => ({ cells })));
+    const since = [...Object.entries(people.messages).map(([name, count]) => ["messages: " + words(name), count]),
+      ["pairs that were told each other's address", people.bridges]];
+    fill("since", since.map(([name, count]) => ({ cells: [name, number(count)], name: count ? "" : "zero" })));
   };
 
   const showWorst = (worst) => {
@@ -195,7 +202,7 @@
     $("where").textContent = `${s.relay.addresses.join(", ")}, ${s.relay.backend}, up ${span(s.relay.uptime_seconds)}`;
     showVerdict(s.verdict);
     showTiles(s);
-    showShards(s.shards);
+    showShards(s);
     showDrops(s);
     showLimits(s);
     showWorst(s.worst_receivers);

@@ -65,6 +65,7 @@ async function live(browser) {
   tell("live", {
     ...seen, before, light, dark, phone, level, links, span, headline: await text(page, "#headline"),
     worst: await rows(page, "worst"), drops: await rows(page, "drops"), shards: await rows(page, "shards"),
+    tcp: await page.$eval("#tcp-note", (node) => node.innerText), since: await rows(page, "since"),
     configuration: await rows(page, "configuration"), limits: await rows(page, "limits"), driver: await rows(page, "driver"),
     unnamed: await page.$$eval("section", (all) => all.filter((one) => !one.getAttribute("aria-label") && !document.getElementById(one.getAttribute("aria-labelledby"))).length),
   });
