@@ -2,22 +2,27 @@
 //!
 //! `cargo run -p client --example echo -- 127.0.0.1:5000 echo`
 //!
-//! The first time it prints the claim of the name; from then on give that, too, as the last argument.
+//! The first time it chooses a claim for the name, and prints it; from then on give that, too, as the last argument.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use client::{Client, Config, Event, Request, Token, Transmit, Transport, harmless};
+use client::{Client, Config, Event, Request, Token, Transmit, Transport, choose_claim, harmless};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let server: SocketAddr = arguments.next().as_deref().unwrap_or("127.0.0.1:5000").parse()?;
     let name = arguments.next().unwrap_or_else(|| "echo".into());
     let claim = match arguments.next() {
-        Some(text) => Some(Token::parse(text.as_bytes()).ok_or("that is no claim")?),
-        None => None,
+        Some(text) => Token::parse(text.as_bytes()).ok_or("that is no claim")?,
+        // Before it is asked for: were it the relay's to choose, it would be lost with the answer.
+        None => {
+            let claim = choose_claim()?;
+            println!("what proves that {name} is yours is {claim}: give it the next time");
+            claim
+        }
     };
 
     let config = Config { transports: vec![Transport::Udp], ..Config::new(server) };
@@ -27,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     loop {
         if !is_named && client.is_ready(Instant::now()) {
             is_named = true;
-            client.request(Request::Register { name: name.clone(), claim }, Instant::now())?;
+            client.request(Request::Register { name: name.clone(), claim: Some(claim) }, Instant::now())?;
         }
         while let Some(event) = client.poll_event() {
             answer(&mut client, event);
@@ -58,8 +63,7 @@ fn answer(client: &mut Client, event: Event) {
                 println!("not sent: {error}");
             }
         }
-        // Keep the claim: it proves that the name is yours when you come back.
-        Event::Registered { name, claim, .. } => println!("registered {name}, by the claim {claim}"),
+        Event::Registered { name, .. } => println!("registered {name}"),
         event => println!("{event:?}"),
     }
 }
