@@ -1,4 +1,4 @@
-//! What the tests need of the machine: Debian packages, installed where they lack.
+//! What the tests need of the machine: room on the disk, and Debian packages, installed where they lack.
 
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
@@ -28,8 +28,18 @@ const NEEDED: [(&str, &str); 20] = [
     ("mandoc", "mandoc"),
 ];
 
-/// Installs the packages of the programs that are not there.
+/// What a run from a fresh clone takes of the disk, in GiB: the programs and tests in three profiles, and images of containers.
+const ROOM: u64 = 12;
+
+/// Says if there may be too little room, and installs the packages of the programs that are not there.
 pub fn prepare(shell: &Shell) -> anyhow::Result<()> {
+    let free = cmd!(shell, "df --output=avail --block-size=1G .").quiet().read()?;
+    let free: u64 = free.lines().last().unwrap_or_default().trim().parse().context("what df says")?;
+    if free < ROOM {
+        println!(
+            "{free} GiB of the disk are free; from a fresh clone all steps take {ROOM}: make room if one says so"
+        );
+    }
     let mut packages: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     packages.dedup();
