@@ -86,6 +86,8 @@ fn find_bug(shell: &Shell, copy: &Path, patch: &Path) -> anyhow::Result<Option<S
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let failing = text.lines().find_map(|line| line.strip_prefix("seed ")?.split_once(" fails;"));
-    let violation = text.lines().find(|line| line.starts_with("at ")).unwrap_or_default();
-    Ok(failing.map(|(seed, _)| format!("found by seed {seed}, {violation}")))
+    let is_violation = |line: &&str| ["at ", "people: "].iter().any(|start| line.starts_with(start));
+    let violation = text.lines().find(is_violation).unwrap_or_default();
+    let start: String = violation.chars().take(120).collect();
+    Ok(failing.map(|(seed, _)| format!("found by seed {seed}, {start}")))
 }

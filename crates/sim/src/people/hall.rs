@@ -6,13 +6,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::{
-    Admission, Audience, Datagram, Engine, Entropy, Everybody, Groups, LocalAddr, Outbox, OwnAddresses,
-    Payload, Settings, Shared, Tick,
+    Admission, Audience, Datagram, Engine, Entropy, Everybody, Groups, LocalAddr, Member, Outbox,
+    OwnAddresses, Payload, Settings, Shared, Tick,
 };
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
+use wire::{Form, GroupId};
+
 use super::drawer::Drawer;
+use super::life::GROUPS;
 
 /// A moment in 2026, in milliseconds since 1970.
 const EPOCH: u64 = 1_790_000_000_000;
@@ -20,8 +23,10 @@ const EPOCH: u64 = 1_790_000_000_000;
 pub struct Hall {
     pub now: u64,
     engines: Vec<Engine>,
+    everybody: Arc<Everybody>,
     drawer: Drawer,
     shards: usize,
+    settings: Arc<Settings>,
     dice: SmallRng,
     habits: Habits,
     flying: BinaryHeap<Reverse<Flying>>,
@@ -53,8 +58,12 @@ impl Hall {
         };
         let shards = dice.random_range(1..5);
         let (engines, flying) = (Vec::new(), BinaryHeap::new());
+        let (drawer, everybody) = (Drawer::new(), Arc::default());
+        let lobby = dice.random_ratio(1, 3).then(|| id(GROUPS[0]));
+        let settings = Arc::new(Settings { lobby, ..Settings::default() });
+        let (now, events, hash) = (0, 0, 0);
         let mut hall =
-            Self { now: 0, engines, drawer: Drawer::new(), shards, dice, habits, flying, events: 0, hash: 0 };
+            Self { now, engines, everybody, drawer, shards, settings, dice, habits, flying, events, hash };
         hall.start();
         hall
     }
@@ -70,13 +79,15 @@ impl Hall {
         let now = Tick(self.now);
         let everybody = Arc::new(Everybody::new(desk, signals));
         everybody.set_calendar(now, EPOCH + self.now);
+        self.everybody = Arc::clone(&everybody);
         let groups = Arc::new(Groups::seeded(self.dice.next_u64()));
+        groups.declare(&GROUPS.map(|group| (id(group), None)), now);
         let admission = Arc::new(Admission::seeded(self.dice.next_u64(), now));
         let shared = Shared { everybody, ..Shared::new(groups, admission) };
         let engine = |shard| {
             let mut dice = SmallRng::seed_from_u64(self.dice.next_u64());
             let entropy = Entropy::new(move |bytes| dice.fill_bytes(bytes));
-            let (settings, own) = (Arc::new(Settings::default()), Arc::new(OwnAddresses::default()));
+            let (settings, own) = (Arc::clone(&self.settings), Arc::new(OwnAddresses::default()));
             Engine::new((shard, self.shards), shared.clone(), settings, own, entropy, now)
         };
         self.engines = (0..self.shards).map(engine).collect();
@@ -87,12 +98,17 @@ impl Hall {
         self.habits = Habits { lose: 0.0, repeat: 0.0, delay: 5, disk: 1 };
     }
 
+    /// From now on it takes no time, and nothing overtakes anything.
+    pub fn be_still(&mut self) {
+        self.habits.delay = 0;
+    }
+
     pub fn send(&mut self, from: SocketAddr, text: &str) {
         self.fly(true, from, text.as_bytes());
     }
 
     /// Time passes; what arrives at clients meanwhile.
-    pub fn step(&mut self, millis: u64) -> Vec<(SocketAddr, String)> {
+    pub fn step(&mut self, millis: u64) -> Vec<(SocketAddr, Vec<u8>)> {
         self.now += millis;
         if self.dice.random_ratio(1, self.habits.disk) {
             self.drawer.work();
@@ -105,7 +121,7 @@ impl Hall {
             if to_relay {
                 arrived[usize::from(client.port()) % self.shards].push((client, bytes));
             } else {
-                heard.push((client, String::from_utf8_lossy(&bytes).into_owned()));
+                heard.push((client, bytes));
             }
         }
         for (shard, datagrams) in arrived.iter().enumerate() {
@@ -125,8 +141,38 @@ impl Hall {
         }
         engine.sweep();
         for delivery in outbox.epochs().flatten() {
-            if let (Payload::Composed(text), Audience::One(to)) = (&delivery.payload, &delivery.audience) {
-                self.fly(false, to.client.socket_addr(), outbox.text(text));
+            match &delivery.audience {
+                Audience::One(to) => self.deliver(&delivery.payload, to, &outbox, datagrams),
+                Audience::Others { roster, sender } => {
+                    let members = outbox.listed(*roster).roster.members().enumerate();
+                    for (_, to) in members.filter(|(position, _)| *position != *sender as usize) {
+                        self.deliver(&delivery.payload, to, &outbox, datagrams);
+                    }
+                }
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        payload: &Payload,
+        to: &Member,
+        outbox: &Outbox,
+        datagrams: &[(SocketAddr, Vec<u8>)],
+    ) {
+        let client = to.client.socket_addr();
+        match payload {
+            Payload::Composed(text) => self.fly(false, client, outbox.text(text)),
+            Payload::Received(number) => self.fly(false, client, &datagrams[*number as usize].1),
+            Payload::Formed(number) => {
+                let forms = outbox.forms(*number);
+                let bytes = &datagrams[forms.datagram as usize].1;
+                let (header, start) = match to.form {
+                    Form::Base => (&[][..], forms.start),
+                    Form::Extended => (&[][..], forms.extended),
+                    Form::WithSender => (outbox.text(&forms.header), forms.start),
+                };
+                self.fly(false, client, &[header, &bytes[usize::from(start)..]].concat());
             }
         }
     }
@@ -144,6 +190,12 @@ impl Hall {
         }
     }
 
+    /// What of people is not gone.
+    pub fn left(&self) -> [u64; 5] {
+        let people = self.everybody.figures();
+        [people.online, people.watching, people.waiting, people.silent, people.under_way]
+    }
+
     pub fn mails(&self) -> u64 {
         self.drawer.mails()
     }
@@ -159,4 +211,8 @@ impl Hall {
         let time = self.now.to_le_bytes();
         self.hash = time.iter().chain(bytes).fold(self.hash, |hash, byte| mix(hash, *byte));
     }
+}
+
+fn id(group: &str) -> GroupId {
+    group.parse().expect("a group's id")
 }

@@ -1,11 +1,14 @@
-//! People over a network that loses, repeats and reorders, and a relay that crashes: each message is read once, and those of
-//! a pair in order.
+//! People over a network that loses, repeats and reorders, and a relay that crashes: each message is read once, those of
+//! a pair in order, and nobody is told what is not so.
 //!
 //! The real engines of all shards share a store whose answers come late; a crash takes the engines and what the store has not
-//! done yet. Everybody writes to everybody, and follows the rules of `docs/protocol.md`.
+//! done yet. Everybody writes to everybody, goes from group to group, watches, meets others, and follows the rules of
+//! `docs/protocol.md`. When everything has arrived there is [a last act](last_act), in which all that is told has to be exact.
 
 mod drawer;
 mod hall;
+mod last_act;
+mod life;
 mod talker;
 
 use std::time::Duration;
@@ -37,9 +40,10 @@ struct Story {
     dice: SmallRng,
     /// Until when there are faults.
     calm: u64,
-    /// How often the relay crashes, and clients go away or move: one step in so many.
+    /// How often the relay crashes, clients go away, move or lose their names, and want something else: one step in so many.
     crash: u32,
     away: u32,
+    whim: u32,
     messages: usize,
 }
 
@@ -53,7 +57,8 @@ impl Story {
         let talkers = (0..people).map(|own| Talker::new(own, people, messages)).collect();
         let calm = dice.random_range(20_000..120_000);
         let (crash, away) = (dice.random_range(3000..40_000), dice.random_range(500..20_000));
-        Self { hall, talkers, dice, calm, crash, away, messages }
+        let whim = dice.random_range(20..2000);
+        Self { hall, talkers, dice, calm, crash, away, whim, messages }
     }
 
     fn tell(&mut self) -> Result<(), String> {
@@ -64,7 +69,8 @@ impl Story {
             }
             self.step(is_calm)?;
             if is_calm && self.is_over() {
-                return self.check_end();
+                self.check_end()?;
+                return self.last_act();
             }
             if self.hall.now > self.calm + PATIENCE_MS {
                 return Err(format!("not all arrives: {:?}", self.talkers));
@@ -79,18 +85,38 @@ impl Story {
         for (to, text) in self.hall.step(STEP_MS) {
             // What comes to an address that was left is nobody's.
             if let Some(talker) = self.talkers.iter_mut().find(|talker| talker.address() == to) {
-                talker.hear(&text)?;
+                talker.hear(&text, self.hall.now).map_err(|what| format!("{what}: {talker:?}"))?;
             }
         }
         for talker in &mut self.talkers {
             if !is_calm && self.dice.random_ratio(1, self.away) {
                 talker.change(&mut self.dice, self.hall.now);
             }
+            if !is_calm && self.dice.random_ratio(1, self.whim) {
+                talker.want(&mut self.dice);
+            }
             for text in talker.say(self.hall.now) {
                 self.hall.send(talker.address(), &text);
             }
         }
         Ok(())
+    }
+
+    /// Time passes, with no faults, until this is so.
+    fn until(&mut self, what: &str, is_so: impl Fn(&Talker) -> bool) -> Result<(), String> {
+        let end = self.hall.now + PATIENCE_MS;
+        while !self.talkers.iter().all(&is_so) {
+            if self.hall.now > end {
+                return Err(format!("not all {what}: {:?}", self.talkers));
+            }
+            self.step(true)?;
+        }
+        Ok(())
+    }
+
+    /// Time passes, with no faults.
+    fn pass(&mut self, millis: u64) -> Result<(), String> {
+        (0..millis / STEP_MS).try_for_each(|_| self.step(true))
     }
 
     fn is_over(&self) -> bool {
@@ -101,9 +127,7 @@ impl Story {
     fn check_end(&mut self) -> Result<(), String> {
         self.talkers.iter().try_for_each(|talker| talker.check(self.messages))?;
         // The last acknowledgements, and what is deleted for them.
-        for _ in 0..10_000 / STEP_MS {
-            self.step(true)?;
-        }
+        self.pass(10_000)?;
         match self.hall.mails() {
             0 => Ok(()),
             mails => Err(format!("{mails} mails are left although everybody has read them")),

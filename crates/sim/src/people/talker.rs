@@ -7,8 +7,13 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use wire::{MessageId, Notice, Refusal, Reply, Token};
 
+use super::life::{GROUPS, Life, port_of};
+
 /// How long after a request it is repeated, in milliseconds.
 const REPEAT_MS: u64 = 700;
+
+/// How long it has no name, in milliseconds: more than the network keeps a request to have none, which would come after the next one.
+const REST_MS: u64 = 1000;
 
 /// The time between two heartbeats, in milliseconds.
 const BEAT_MS: u64 = 5_000;
@@ -24,6 +29,10 @@ enum Stage {
     Nameless,
     /// It wants to go on at its new address.
     Moved,
+    /// It wants to have no name for a while.
+    Leaving,
+    /// It has none before this time.
+    Resting(u64),
     /// It has a name.
     Named,
 }
@@ -45,8 +54,11 @@ pub struct Talker {
     out: BTreeMap<usize, (VecDeque<usize>, Option<u64>)>,
     seen: BTreeSet<(String, String)>,
     read: BTreeMap<String, Vec<usize>>,
-    /// Acknowledgements that it has yet to say.
-    acks: Vec<String>,
+    /// What it has yet to say, once: acknowledgements above all.
+    once: Vec<String>,
+    pub life: Life,
+    /// What it last asked for in its life, and when.
+    wished: Option<(u64, String)>,
 }
 
 impl Talker {
@@ -64,12 +76,28 @@ impl Talker {
             out: others.map(|other| (other, ((0..messages).collect(), None))).collect(),
             seen: BTreeSet::new(),
             read: BTreeMap::new(),
-            acks: Vec::new(),
+            once: Vec::new(),
+            life: Life::new(people),
+            wished: None,
         }
     }
 
     pub fn address(&self) -> SocketAddr {
-        ([10, 0, (self.moves >> 8) as u8, self.moves as u8], 1000 + self.own as u16 * 7).into()
+        ([10, 0, (self.moves >> 8) as u8, self.moves as u8], port_of(self.own)).into()
+    }
+
+    /// True if it wants to know who speaks.
+    pub fn hears_names(&self) -> bool {
+        self.own.is_multiple_of(2)
+    }
+
+    pub fn is_named(&self) -> bool {
+        self.stage == Stage::Named
+    }
+
+    /// Says this, when it next says something.
+    pub fn once(&mut self, text: String) {
+        self.once.push(text);
     }
 
     pub fn is_done(&self) -> bool {
@@ -86,10 +114,13 @@ impl Talker {
         wrong.map_or(Ok(()), |(from, read)| Err(format!("p{} has read {read:?} of {from}", self.own)))
     }
 
-    /// Something happens to it: it goes away for a while, its address changes, or it forgets its session.
+    /// Something happens to it: it goes away for a while, its address changes, or it forgets its session; or it wants to have no name.
     pub fn change(&mut self, dice: &mut SmallRng, now: u64) {
+        if self.stage == Stage::Named && dice.random_ratio(1, 4) {
+            return self.be(Stage::Leaving);
+        }
         (self.asked, self.cookie) = (None, String::new());
-        self.acks.clear();
+        self.once.clear();
         self.moves += 1;
         self.stage = match dice.random_range(0..3) {
             0 => Stage::Away(now + dice.random_range(100..30_000)),
@@ -98,18 +129,33 @@ impl Talker {
         };
     }
 
+    /// It wants something else of its life.
+    pub fn want(&mut self, dice: &mut SmallRng) {
+        let life = &mut self.life;
+        match dice.random_range(0..6) {
+            0 => life.wanted = None,
+            1 | 2 => life.wanted = Some(dice.random_range(0..GROUPS.len())),
+            3 => life.wants_news = !life.wants_news,
+            4 => life.seek(dice.random_bool(0.7).then(|| life.someone(dice))),
+            5 => self
+                .once
+                .push(["!UNBRIDGE", "!RAW !a payload", "a payload"][dice.random_range(0..3)].to_owned()),
+            _ => {}
+        }
+    }
+
     /// What it says now.
     pub fn say(&mut self, now: u64) -> Vec<String> {
-        if let Stage::Away(until) = self.stage {
-            if now >= until {
-                self.stage = Stage::Stranger;
-            }
-            return Vec::new();
+        match self.stage {
+            Stage::Away(until) if now >= until => self.be(Stage::Stranger),
+            Stage::Resting(until) if now >= until => self.be(Stage::Nameless),
+            Stage::Away(_) | Stage::Resting(_) => return Vec::new(),
+            _ => {}
         }
         if self.stage != Stage::Named {
             return self.ask(now).into_iter().collect();
         }
-        let mut said = std::mem::take(&mut self.acks);
+        let mut said = std::mem::take(&mut self.once);
         if now >= self.beaten + BEAT_MS {
             self.beaten = now;
             said.push("!BEAT".to_owned());
@@ -118,6 +164,12 @@ impl Talker {
             let Some(number) = out.front().filter(|_| is_due(*sent, now)) else { continue };
             *sent = Some(now);
             said.push(format!("!SEND p{to} n{number} text {number}"));
+        }
+        let last =
+            |wish: &String| self.wished.as_ref().filter(|(_, last)| last == wish).map(|(sent, _)| *sent);
+        if let Some(wish) = self.life.next().filter(|wish| is_due(last(wish), now)) {
+            self.wished = Some((now, wish.clone()));
+            said.push(wish);
         }
         said
     }
@@ -130,7 +182,9 @@ impl Talker {
         let text = match self.stage {
             Stage::Nameless => format!("!REG p{} {}", self.own, self.claim),
             Stage::Moved => format!("!RESUME {} {}", self.token, self.cookie),
-            _ => format!("!HELLO 2 {}", self.cookie),
+            Stage::Leaving => "!DEREG".to_owned(),
+            _ if self.cookie.is_empty() => "!HELLO 2".to_owned(),
+            _ => format!("!HELLO 2 {} {}", self.cookie, if self.hears_names() { "FROM" } else { "" }),
         };
         Some(text.trim_end().to_owned())
     }
@@ -141,11 +195,13 @@ impl Talker {
     }
 
     /// What it was told; an error if that must not be.
-    pub fn hear(&mut self, text: &str) -> Result<(), String> {
+    pub fn hear(&mut self, text: &[u8], now: u64) -> Result<(), String> {
         if matches!(self.stage, Stage::Away(_)) {
             return Ok(());
         }
-        match Reply::parse_extended(text.as_bytes()) {
+        let reply = Reply::parse_extended(text);
+        reply.iter().try_for_each(|reply| self.life.hear(reply))?;
+        match reply {
             Some(Reply::Refused(Refusal::Prove(cookie))) => {
                 self.cookie = cookie.to_string();
                 self.asked = None;
@@ -153,6 +209,7 @@ impl Talker {
             Some(Reply::Hello(token, _)) => {
                 self.token = token.to_string();
                 if self.stage == Stage::Stranger {
+                    self.life.begin();
                     self.be(Stage::Nameless);
                 }
             }
@@ -160,15 +217,25 @@ impl Talker {
             Some(Reply::Refused(Refusal::NotRegistered)) if self.stage == Stage::Named => {
                 self.be(Stage::Nameless);
             }
+            Some(Reply::Refused(Refusal::NotRegistered)) if self.stage == Stage::Leaving => {
+                self.be(Stage::Resting(now + REST_MS));
+            }
             _ => {}
         }
-        match Notice::parse(text.as_bytes()) {
-            Some(notice) => self.take(notice),
+        match Notice::parse(text) {
+            Some(Notice::From(..) | Notice::Raw(_)) => {
+                self.life.heard.push(text.to_vec());
+                Ok(())
+            }
+            Some(notice) => {
+                self.life.take(notice)?;
+                self.take(notice, now)
+            }
             None => Ok(()),
         }
     }
 
-    fn take(&mut self, notice: Notice<'_>) -> Result<(), String> {
+    fn take(&mut self, notice: Notice<'_>, now: u64) -> Result<(), String> {
         match notice {
             Notice::Registered(_, claim) => {
                 if self.claim != claim.to_string() {
@@ -188,6 +255,8 @@ impl Talker {
                 return Err(format!("p{}'s own name is somebody else's", self.own));
             }
             Notice::NameMoved(_) => self.be(Stage::Nameless),
+            Notice::Deregistered(_) if self.stage == Stage::Leaving => self.be(Stage::Resting(now + REST_MS)),
+            Notice::PeerAt(_, _, nonce) => self.once.push(format!("!ACK PEER_AT {nonce}")),
             Notice::Delivered(name, id) | Notice::Stored(name, id) => self.finish(name, id),
             Notice::Message { from, id, bytes, .. } => return self.receive(from, id, bytes),
             _ => {}
@@ -211,7 +280,7 @@ impl Talker {
         if self.seen.insert((from.to_owned(), id.to_string())) {
             self.read.entry(from.to_owned()).or_default().push(number);
         }
-        self.acks.push(format!("!ACK {from} {id}"));
+        self.once.push(format!("!ACK {from} {id}"));
         Ok(())
     }
 }
