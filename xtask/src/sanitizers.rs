@@ -8,10 +8,14 @@ const UNHIDE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 /// Naming the platform keeps the flags out of build scripts and procedural macros.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
+/// Cases of a property test, each of which takes ten times as long here. That all of a long run have their property is shown without
+/// sanitizers.
+const CASES: (&str, &str) = ("PROPTEST_CASES", "1000");
+
 /// Memory: the one crate that has `unsafe` code, with every test of its contract, on all drivers.
 pub fn address(shell: &Shell) -> anyhow::Result<()> {
     let _options = shell.push_env("LSAN_OPTIONS", suppressions(shell, "address"));
-    let _flags = [UNHIDE, ("RUSTFLAGS", "-Zsanitizer=address -Cforce-frame-pointers")]
+    let _flags = [UNHIDE, CASES, ("RUSTFLAGS", "-Zsanitizer=address -Cforce-frame-pointers")]
         .map(|(name, value)| shell.push_env(name, value));
     Ok(cmd!(
         shell,
