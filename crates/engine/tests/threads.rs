@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use common::{Answer, Relay, client};
@@ -70,7 +70,7 @@ fn work(shard: u32, engine: &mut Engine, ids: &[String; 2], tokens: &Mutex<VecDe
             // Whoever came there in the last round may be elsewhere by now.
             tell(engine, camp(shard, round.saturating_sub(1), number), "late", &mut outbox);
             let source = camp(shard, round, number);
-            let taken = tokens.lock().unwrap().pop_front();
+            let taken = lock(tokens).pop_front();
             let Some(token) = taken else { continue };
             let next = resume(engine, source, &token);
             if round + 1 < ROUNDS {
@@ -80,9 +80,19 @@ fn work(shard: u32, engine: &mut Engine, ids: &[String; 2], tokens: &Mutex<VecDe
             ids.iter().filter(|_| round + 1 == ROUNDS || number % 2 == 0).for_each(|id| {
                 tell(engine, source, &format!("!LEAVE {id}"), &mut outbox);
             });
-            tokens.lock().unwrap().push_back(next);
+            lock(tokens).push_back(next);
         }
         engine.sweep();
+    }
+}
+
+/// Spins, as the engine does here: ThreadSanitizer cannot see the standard library wait for a lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    loop {
+        if let Ok(guard) = mutex.try_lock() {
+            return guard;
+        }
+        std::hint::spin_loop();
     }
 }
 

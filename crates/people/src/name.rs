@@ -80,11 +80,13 @@ fn is_letter_or_digit(character: char) -> bool {
         || character.general_category() == GeneralCategory::DecimalNumber
 }
 
-/// Letters and marks that nobody sees (`Default_Ignorable_Code_Point`): fillers, joiners, and selectors of variants.
+/// Letters and marks that nobody sees: fillers, joiners, and selectors of variants (`Default_Ignorable_Code_Point`), and blanks that are none of
+/// those.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
+        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
+        | '\u{13441}' | '\u{13442}' | '\u{16fe4}')
 }
 
 #[cfg(test)]
@@ -149,6 +151,8 @@ mod tests {
             "an\u{180b}na",
             "x\u{302}\u{303}\u{304}\u{305}\u{306}",
             "\u{3164}",
+            "\u{13441}",
+            "a\u{16fe4}",
             "a\u{202e}",
             "x\u{b2}",
             "\u{bd}",

@@ -88,8 +88,8 @@ pub const COMPACT_BYTES: u64 = 32 << 20;
 /// See [`COMPACT_BYTES`].
 pub const COMPACT_SHARE: u64 = 4;
 
-/// How long after a failure the disk is tried again, at the earliest: reading a million mails takes half a second, and whoever
-/// asks meanwhile hears at once that it failed.
+/// How long after a failure something is written again, at the earliest, and how long after the file was opened it is opened again, which takes
+/// half a second with a million mails. Whoever wants something written meanwhile hears at once that it failed.
 pub const RETRY: Duration = Duration::from_secs(1);
 
 /// The longest commit that is told from longer ones, microseconds.

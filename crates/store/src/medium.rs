@@ -21,8 +21,22 @@ impl Medium {
     }
 }
 
-/// A source of this file.
+/// A source of this file, which has a database in it, or is damaged.
 pub fn of_file(file: File) -> Source {
+    let source = of_new_file(file);
+    Box::new(move || {
+        let medium = source()?;
+        // A database would be made in it, and all names were free.
+        if medium.len()? == 0 {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty"))
+        } else {
+            Ok(medium)
+        }
+    })
+}
+
+/// A source of a file that may become a database.
+pub fn of_new_file(file: File) -> Source {
     let file = Arc::new(file);
     Box::new(move || {
         // What could not be written stays in the kernel's cache as if it had been. Only what is read from the disk counts.

@@ -114,7 +114,7 @@ fn create(directory: &Path, path: &Path) -> Result<(), Error> {
     let new = directory.join(NEW);
     let file = open(&new).map_err(failed)?;
     file.set_len(0).map_err(failed)?;
-    drop(disk::open(&medium::of_file(file), &new)?);
+    drop(disk::open(&medium::of_new_file(file), &new)?);
     fs::rename(&new, path).map_err(failed)?;
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
 }

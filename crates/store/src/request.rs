@@ -103,6 +103,11 @@ impl Request {
         matches!(self, Request::Claim { .. } | Request::Put { .. })
     }
 
+    /// True for what changes nothing on the disk, or not before something else does.
+    pub(crate) fn only_looks(&self) -> bool {
+        matches!(self, Request::Has { .. } | Request::Read { .. } | Request::Delete { .. })
+    }
+
     /// False for what its asker does not wait for.
     pub(crate) fn wants_answer(&self) -> bool {
         !matches!(self, Request::Seen { .. } | Request::Delete { .. })

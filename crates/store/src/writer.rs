@@ -39,6 +39,10 @@ pub struct Home {
     path: PathBuf,
     source: Source,
     state: State,
+    /// When it was last opened, or that was tried.
+    opened: Instant,
+    /// When something last failed.
+    failed: Option<Instant>,
     /// Released last.
     _lock: Option<File>,
 }
@@ -68,25 +72,32 @@ pub enum Event<'a> {
 /// Whether the index says what is on the disk.
 enum State {
     Open(Box<(Database, Book)>),
-    /// Something failed, at that time. What of it is on the disk only the disk knows.
-    Broken(Instant),
+    /// Something failed. What of it is on the disk only the disk knows.
+    Broken,
 }
 
 impl Home {
     /// Opens what is kept in a place that is ready.
     pub fn open(ready: Ready, board: &Board) -> Result<Self, Error> {
         let Ready { path, source, lock } = ready;
+        let opened = Instant::now();
         let (database, book) = disk::open(&source, &path)?;
         board.keep(book.names.len() as u64, book.mails, book.bytes);
-        Ok(Self { path, source, state: State::Open(Box::new((database, book))), _lock: lock })
+        let state = State::Open(Box::new((database, book)));
+        Ok(Self { path, source, state, opened, failed: None, _lock: lock })
+    }
+
+    /// How long nothing is written, because that has failed: whoever only reads waits for no disk to be mended.
+    fn pause(&self) -> Duration {
+        self.failed.map_or(Duration::ZERO, |since| limits::RETRY.saturating_sub(since.elapsed()))
     }
 
     /// Opens the database again after a failure, unless it is too early for that.
     fn recover(&mut self, deleted: &Lingering) -> Result<(), Error> {
-        let State::Broken(since) = self.state else { return Ok(()) };
-        if since.elapsed() < limits::RETRY {
+        if matches!(self.state, State::Open(_)) || self.opened.elapsed() < limits::RETRY {
             return Ok(());
         }
+        self.opened = Instant::now();
         let (database, mut book) = disk::open(&self.source, &self.path)?;
         book.is_anew = true;
         for (name, number) in &deleted.mails {
@@ -155,8 +166,8 @@ impl Writer {
     /// How long there is nothing to do unless somebody asks.
     fn patience(&self) -> Duration {
         match &self.home {
-            Ok(Home { state: State::Broken(since), .. }) => limits::RETRY.saturating_sub(since.elapsed()),
-            Ok(Home { state: State::Open(_), .. }) => self.deleted.patience(),
+            Ok(Home { state: State::Broken, opened, .. }) => limits::RETRY.saturating_sub(opened.elapsed()),
+            Ok(home) => self.deleted.patience().max(home.pause()),
             Err(_) => Duration::MAX,
         }
     }
@@ -175,13 +186,18 @@ impl Writer {
 
     fn try_to(&mut self, batch: &[Asked], is_last: bool) -> Result<Vec<Done>, Error> {
         self.open(batch)?;
+        let may_write = is_last || self.home.as_ref().is_ok_and(|home| home.pause().is_zero());
         let Ok(Home { path, state: State::Open(open), .. }) = &mut self.home else {
             return Ok(failures(batch));
         };
         let (database, book) = &mut **open;
-        let is_time = is_last || self.deleted.patience().is_zero();
+        let when = match may_write {
+            true if is_last || self.deleted.patience().is_zero() => Commit::Now,
+            true => Commit::IfNeeded,
+            false => Commit::Never,
+        };
         let start = Instant::now();
-        let outcome = commit(database, book, &mut self.deleted.mails, &self.bounds, batch, is_time);
+        let outcome = commit(database, book, &mut self.deleted.mails, &self.bounds, batch, when);
         let outcome = outcome.map_err(|error| Error::of(path.clone(), error))?;
         if outcome.is_committed {
             self.board.committed(start.elapsed());
@@ -221,7 +237,8 @@ impl Writer {
         }
         match &mut self.home {
             Ok(home) => {
-                let broken = std::mem::replace(&mut home.state, State::Broken(Instant::now()));
+                home.failed = Some(Instant::now());
+                let broken = std::mem::replace(&mut home.state, State::Broken);
                 // A database that has panicked may do so again when it is closed.
                 let _closed = catch_unwind(AssertUnwindSafe(|| drop(broken)));
             }
@@ -242,6 +259,17 @@ impl Lingering {
     }
 }
 
+/// Whether something may be committed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Commit {
+    /// What was deleted, even if there is nothing else.
+    Now,
+    /// If there is something that somebody waits for.
+    IfNeeded,
+    /// Nothing: what would change anything fails.
+    Never,
+}
+
 /// What has become of a batch.
 struct Outcome {
     answers: Vec<Done>,
@@ -255,15 +283,20 @@ fn commit(
     deleted: &mut Vec<Deleted>,
     bounds: &Bounds,
     batch: &[Asked],
-    is_time: bool,
+    when: Commit,
 ) -> Result<Outcome, redb::Error> {
     let transaction = disk::begin(database)?;
     let mut turn = Turn::new(&transaction, book, deleted, bounds)?;
     let mut answers = Vec::with_capacity(batch.len());
     for Asked { tag, request } in batch {
-        answers.extend(turn.answer(request)?.map(|answer| Done { tag: *tag, answer }));
+        let answer = if when == Commit::Never && !request.only_looks() {
+            request.wants_answer().then_some(Answer::Failed)
+        } else {
+            turn.answer(request)?
+        };
+        answers.extend(answer.map(|answer| Done { tag: *tag, answer }));
     }
-    let is_committed = turn.finish(is_time)?;
+    let is_committed = when != Commit::Never && turn.finish(when == Commit::Now)?;
     let tally = turn.tally;
     drop(turn);
     if is_committed {

@@ -166,7 +166,10 @@ fn a_damaged_file_is_told_and_never_believed() {
         }
     }
     assert!(told > 20, "{told} of 100");
-    fs::write(&path, b"something else altogether\n").unwrap();
-    let error = refusal(folder.path()).to_string();
-    assert!(error.contains("move it away to begin anew, without names and mail"), "{error}");
+    // Nothing at all is no new beginning.
+    for other in [&b"something else altogether\n"[..], b""] {
+        fs::write(&path, other).unwrap();
+        let error = refusal(folder.path()).to_string();
+        assert!(error.contains("move it away to begin anew, without names and mail"), "{error}");
+    }
 }
