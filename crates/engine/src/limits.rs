@@ -246,6 +246,13 @@ pub const CALM_HEARTBEATS: u32 = 1;
 /// And for this long at least, however short the heartbeat: ten looks.
 pub const MIN_CALM: Duration = Duration::from_secs(10);
 
+/// Pages of names that a session gets at once, unless it is trusted: of 17,000 names of 30 bytes. That is 630 kB to whoever has its address, if somebody
+/// else asks in its name.
+pub const PAGES_AT_ONCE: u64 = 512;
+
+/// After how many milliseconds it gets one more: 40 kB a second.
+pub const PAGE_MS: u64 = 31;
+
 const _: () = assert!(COOKIE_EPOCH.as_millis() > 0 && EGRESS_CHUNKS > 0 && BUDGET_STRIPES.is_power_of_two());
 const _: () =
     assert!(SILENT_HALF_HEARTBEATS < 2 * IDLE_HEARTBEATS && MIN_CALM.as_millis() > LOOK_EVERY.as_millis());

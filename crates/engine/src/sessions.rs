@@ -55,6 +55,8 @@ pub(crate) struct Person {
     pub badge: Arc<Badge>,
     /// It has asked for something that people ask for.
     pub is_known: bool,
+    /// When all the pages of names that it was told would be due.
+    pub listed: Tick,
     /// The token that it had before it came to this address, and when it came.
     pub before: Option<(Token, Tick)>,
 }

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use common::{Relay, client};
-use engine::{Admission, Audience, Event, Everybody, Groups, OwnAddresses, Payload, Settings, Shared, Tick};
+use engine::{
+    Admission, Audience, DropReason, Event, Everybody, Groups, OwnAddresses, Payload, Settings, Shared, Tick,
+};
 use people::{Desk, Signals};
 use store::{Bounds, Busy, Done, Inline, Request};
 use wire::Refusal;
@@ -147,6 +149,24 @@ fn people_of_two_shards_talk() {
     assert_eq!(told.last().unwrap(), &(anna, "!STORED bob 2".to_owned()));
     let told = hall.say(bob, "!BEAT");
     assert_eq!(told[1], (bob, "!MSG anna 2 1800000000000 x".to_owned()), "{told:?}");
+}
+
+/// A request can be forged, and its answer is long.
+#[test]
+fn pages_of_names_come_at_a_rate() {
+    let mut hall = Hall::new(Settings::default());
+    let trusted = "127.0.0.1:4000".parse().unwrap();
+    for source in [client(1), trusted] {
+        hall.hello(source, "");
+        hall.say(source, "!JOIN OTHER AAAAAAAAAAAAAAAA");
+    }
+    let pages = |hall: &mut Hall, source| (0..700).map(|_| hall.say(source, "!PEERS").len()).sum::<usize>();
+    assert_eq!(pages(&mut hall, client(1)), 512);
+    let dropped = |engine: &engine::Engine| engine.tally().dropped[DropReason::ReplyLimit as usize];
+    assert_eq!(hall.relay.engines.iter().map(dropped).sum::<u64>(), 188);
+    assert_eq!(pages(&mut hall, trusted), 700);
+    hall.pass(310);
+    assert_eq!(pages(&mut hall, client(1)), 10);
 }
 
 /// Nobody has a name without a session, and a base client is told so.

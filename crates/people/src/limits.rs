@@ -51,7 +51,7 @@ pub const OUTCOMES_PER_SENDER: usize = 1024;
 /// How long an outcome is remembered, in milliseconds. (`protocol.md`)
 pub const OUTCOME_MS: u64 = 10 * 60 * 1000;
 
-/// Outcomes that are remembered in all: some 50 MB. The oldest go first.
+/// Outcomes that are remembered in all: some 100 MB. The oldest go first.
 pub const OUTCOMES: usize = 262_144;
 
 /// Outcomes that are forgotten at once because they are old, at most, and when the next are, in milliseconds: some 2 ms of work.

@@ -66,6 +66,8 @@ pub(crate) struct Session<A, G> {
     pub former: Option<Arc<str>>,
     pub watches: bool,
     pub wait: Option<Wait>,
+    /// By which it and the last one with whom it was matched know each other.
+    pub met: Option<Token>,
     /// There is a timer for its waits.
     pub is_timed: bool,
 }
@@ -253,8 +255,19 @@ impl<A: Address, G: Place> People<A, G> {
         } else {
             let (pace, name, former, watches, wait, is_timed) =
                 (Pace::default(), None, None, false, None, false);
-            let session =
-                Session { address, group, shard, pace, badge, name, former, watches, wait, is_timed };
+            let session = Session {
+                address,
+                group,
+                shard,
+                pace,
+                badge,
+                name,
+                former,
+                watches,
+                wait,
+                met: None,
+                is_timed,
+            };
             self.sessions.insert(id, session);
         }
         id

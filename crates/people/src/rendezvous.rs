@@ -68,6 +68,7 @@ impl<A: Address, G: Place> People<A, G> {
         };
         if let Some(other) = other.filter(|&other| other != id) {
             self.stop_waiting(other);
+            [id, other].into_iter().for_each(|side| self.meet_by(side, nonce));
             let sides = [(other, false), (id, false)];
             self.meetings.open.insert(nonce, Meeting { sides, since: turn.now.tick });
             self.figures.bridges += 1;
@@ -77,6 +78,12 @@ impl<A: Address, G: Place> People<A, G> {
         self.wait(id, wanted, turn);
         turn.post.tell(address, Notice::Waiting);
         Ok(())
+    }
+
+    /// Somebody has a new peer, and is not told of the one before any more: else who asks on and on is told eight times what it says.
+    fn meet_by(&mut self, id: SessionId, nonce: Token) {
+        let before = self.sessions.get_mut(&id).and_then(|session| session.met.replace(nonce));
+        before.and_then(|before| self.meetings.open.remove(&before));
     }
 
     /// The session of a name, if it waits for that one.

@@ -271,7 +271,7 @@ impl Engine {
         let (client, departed) = (session.client, Arc::clone(&self.departed));
         let seat = Seat { client, form, group, departed, voice, id, badge: Arc::clone(&badge), is_known };
         self.directory.put(token, seat);
-        self.people.insert(key as u32, Person { token, id, badge, is_known, before: None });
+        self.people.insert(key as u32, Person { token, id, badge, is_known, listed: self.now, before: None });
         token
     }
 

@@ -7,6 +7,7 @@ use wire::{Form, Person as Request, Refusal, Reply};
 
 use crate::everybody::{Pen, Room};
 use crate::groups::Door;
+use crate::limits::{PAGE_MS, PAGES_AT_ONCE};
 use crate::sessions::Person;
 use crate::tally::{DropReason, Event};
 use crate::{Cap, Engine, Member, Outbox, Tick};
@@ -69,6 +70,10 @@ impl Engine {
             self.tally.drop(DropReason::MaxRate);
             return Ok(());
         }
+        if matches!(request, Request::Peers(_)) && !from.is_trusted && !self.may_list(key) {
+            self.tally.drop(DropReason::ReplyLimit);
+            return Ok(());
+        }
         let fresh = self.entropy.token().number();
         let group = self.room_of(key);
         let (shard, address) = (self.shard, from.as_member(true));
@@ -83,6 +88,17 @@ impl Engine {
     fn may_speak(&mut self, key: usize) -> bool {
         let Some(pace) = &self.pace else { return true };
         pace.admits(&mut self.sessions.get_mut(key).paced, self.now)
+    }
+
+    /// A page may be thirty times what asks for it, which can be forged in a session's name.
+    fn may_list(&mut self, key: usize) -> bool {
+        let Some(person) = self.people.get_mut(&(key as u32)) else { return true };
+        let due = person.listed.0.max(self.now.0);
+        let may = due < self.now.0 + PAGES_AT_ONCE * PAGE_MS;
+        if may {
+            person.listed = Tick(due + PAGE_MS);
+        }
+        may
     }
 
     /// A session's group may have changed: who knows people there hears of it.

@@ -1,6 +1,7 @@
 //! Who is in a group, and who hears of it.
 
-use super::world::World;
+use super::world::{Group, World};
+use crate::limits::NEWS_PER_MS;
 
 #[test]
 fn names_in_a_group_are_listed_present_or_not() {
@@ -91,6 +92,39 @@ fn a_thousand_comers_cause_no_storm() {
     assert!(told.iter().all(|(_, text)| text.len() <= 1200));
 }
 
+/// However often somebody comes and goes.
+#[test]
+fn news_of_many_watchers_come_at_a_rate() {
+    const WATCHERS: usize = 1200;
+    let mut world = World::new(WATCHERS + 1);
+    for session in 0..WATCHERS {
+        world.enter(session, Some("x"));
+        world.ask(session, "!WATCH");
+    }
+    world.register(WATCHERS, "anna");
+    let told: usize = (0..1000)
+        .map(|number| {
+            world.enter(WATCHERS, Some("x").filter(|_| number % 2 == 0));
+            world.pass(1).len()
+        })
+        .sum();
+    let most = 1000 * NEWS_PER_MS as usize + WATCHERS;
+    assert!(told > most / 2 && told <= most, "{told} of {most} in a second");
+}
+
+#[test]
+fn what_is_known_of_a_group_is_not_forgotten_while_anybody_is_there() {
+    let mut world = World::new(2);
+    (0..2).for_each(|session| world.enter(session, Some("x")));
+    world.register(0, "anna");
+    world.pass(120_000);
+    assert_eq!(world.ask(1, "!PEERS"), ["!OK PEERS . anna=ONLINE"]);
+    world.enter(0, None);
+    world.pass(120_000);
+    assert!(world.people.rooms.get_mut(&Group("x")).is_none(), "nothing is known of it any more");
+    assert_eq!(world.ask(1, "!PEERS"), ["!OK PEERS ."]);
+}
+
 #[test]
 fn rooms_of_deleted_groups_are_forgotten() {
     let mut world = World::new(1);
@@ -98,5 +132,5 @@ fn rooms_of_deleted_groups_are_forgotten() {
     world.enter(0, Some("over"));
     world.leave(0);
     world.pass(120_000);
-    assert!(world.people.rooms.get_mut(&super::world::Group("over")).is_none());
+    assert!(world.people.rooms.get_mut(&Group("over")).is_none());
 }

@@ -32,6 +32,21 @@ fn two_who_name_each_other_hear_where_the_other_is() {
     }
 }
 
+/// Whoever forges what two others say has them told what it says, and not eight times as much.
+#[test]
+fn who_is_matched_again_is_not_told_of_the_one_before_any_more() {
+    let mut world = three();
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        told.extend(world.say(0, "!BRIDGE bob"));
+        told.extend(world.say(1, "!BRIDGE anna"));
+    }
+    told.extend(world.pass(2000));
+    let peers = told.iter().filter(|(_, text)| text.starts_with("!PEER_AT "));
+    assert_eq!(peers.count(), 2 * 100 + 2 * 3, "each once, and the last ones four times");
+    assert_eq!(world.people.figures().bridges, 100);
+}
+
 /// In a system that this one follows a bridge returned its caller, or crashed on an unknown name.
 #[test]
 fn nobody_is_matched_with_itself_or_with_nobody() {
