@@ -61,6 +61,7 @@ impl Model {
             }
             Note::Mark(mark) => self.mark(mark, kind, text, time),
             Note::Event(Event::Peers(_) | Event::Presence { .. }) => self.push(0, kind, text, None, time),
+            Note::Help => unfolded(&text).iter().for_each(|line| self.say(kind, line, time)),
             _ => self.say(kind, &text, time),
         }
     }
@@ -132,6 +133,21 @@ impl Model {
             }
         }
     }
+}
+
+/// The help, which is set for a page, in lines for a room of any width: `create: make a group`, and each paragraph in one.
+fn unfolded(text: &str) -> Vec<String> {
+    let (mut lines, mut is_open): (Vec<String>, bool) = (Vec::new(), false);
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        match (line.split_once("  "), lines.last_mut()) {
+            (Some(("", more)), Some(last)) => *last = format!("{last} {}", more.trim_start()),
+            (None, Some(last)) if is_open => *last = format!("{last} {line}"),
+            (Some((what, more)), _) => lines.push(format!("{what}: {}", more.trim_start())),
+            (None, _) => lines.push(line.to_owned()),
+        }
+        is_open = !line.contains("  ") && !line.ends_with(['.', ':', ')']) && lines.len() > 1;
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -210,5 +226,23 @@ mod tests {
         assert_eq!(model.rooms[0].scrolled, 6);
         model.scroll(-100);
         assert_eq!(model.rooms[0].scrolled, 0);
+    }
+
+    #[test]
+    fn the_help_is_set_for_any_width() {
+        let mut model = Model::new("relay".to_owned());
+        model.show(&Note::Help, "09:00");
+        let lines: Vec<&str> = model.rooms[0].lines.iter().map(|line| &*line.text).collect();
+        assert_eq!(lines[..2], ["what you can type", "create: make a group (it has no members yet)"]);
+        assert!(lines.contains(
+            &"/bridge [NAME]: wait for NAME, or for whoever waits in your group, to talk directly"
+        ));
+        let prose = lines.iter().find(|line| line.starts_with("Any other line")).unwrap();
+        assert!(prose.ends_with("(it lacks its slash)."), "{prose}");
+        assert!(lines.iter().all(|line| !line.contains("  ")), "{lines:#?}");
+        assert!(
+            lines.last().unwrap().starts_with("Messages from others")
+                && lines.last().unwrap().ends_with("`!`.")
+        );
     }
 }
