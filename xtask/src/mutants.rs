@@ -61,7 +61,7 @@ fn search(shell: &Shell, options: &Options, arguments: &[&str]) -> anyhow::Resul
     // The tests of the changed crate alone: what only the tests of others notice is not tested where it should be.
     let output = cmd!(
         shell,
-        "{TOOL}/bin/cargo-mutants mutants -p wire -p engine {file...} --no-shuffle --output {FOLDER} {arguments...}"
+        "{TOOL}/bin/cargo-mutants mutants -p wire -p engine -p people -p store {file...} --no-shuffle --output {FOLDER} {arguments...}"
     );
     Ok(std::process::Command::from(output).status()?.code().unwrap_or(-1))
 }

@@ -130,6 +130,7 @@ mod tests {
             "\u{661}\u{967}\u{ff12}",
             &"x".repeat(32),
             &"e\u{301}".repeat(32),
+            "x\u{302}\u{303}\u{304}\u{305}",
         ] {
             assert!(Name::parse(good.as_bytes()).is_ok(), "{good}");
         }

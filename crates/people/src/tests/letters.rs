@@ -1,8 +1,11 @@
 //! Direct messages: acknowledged, tried again, kept, and delivered on return.
 
 use store::{Answer, Bound, Bounds};
+use wire::MessageId;
 
 use super::world::{At, THERE, UNIX, World};
+use crate::name::Name;
+use crate::outcomes::Mark;
 use crate::{Outcome, Settings};
 
 fn pair() -> World {
@@ -189,6 +192,20 @@ fn a_full_store_is_no_end() {
     world.leave(1);
     let told = world.ask(0, &format!("!SEND bob 3 {text}{text}"));
     assert_eq!(told, ["!STORED bob 3"], "by its repeat, when there is room");
+}
+
+/// Outcomes are forgotten when there are too many; what is on its way is known all the same.
+#[test]
+fn a_repeat_of_what_is_under_way_is_one_even_if_its_outcome_is_forgotten() {
+    let mut world = pair();
+    assert_eq!(world.say(0, "!SEND bob 1 x").len(), 1);
+    let key = |name: &str| Name::parse(name.as_bytes()).unwrap().key;
+    let id = MessageId::parse(b"1").unwrap();
+    world.people.outcomes.forget(&Mark { from: key("anna"), to: key("bob"), id });
+    assert_eq!(world.say(0, "!SEND bob 1 x"), []);
+    assert_eq!(world.people.figures().under_way, 1);
+    assert_eq!(world.say(1, "!ACK anna 1"), [(0, "!DELIVERED bob 1".to_owned())]);
+    assert_eq!(world.pass(10_000), []);
 }
 
 #[test]

@@ -150,6 +150,24 @@ fn who_acknowledges_nothing_is_sent_less_and_less() {
     assert!(scene.sent.values().all(|times| *times > probe), "in turn: {:?}", scene.sent);
 }
 
+/// A shard that has much to do turns when it can.
+#[test]
+fn turns_that_come_late_end_no_rounds() {
+    const STEP: u64 = 37;
+    let mut scene = Scene::new(1);
+    scene.send(1, "large", LARGE);
+    let mut sent = 0;
+    for number in 0..600_000 / STEP {
+        scene.world.now += STEP;
+        scene.world.turn();
+        if number % 27 == 0 {
+            scene.world.hear(0);
+        }
+        sent += scene.world.heard().iter().filter(|(to, text)| *to == 0 && text.starts_with("!MSG ")).count();
+    }
+    assert!(sent >= 600 / 40 * TRIES, "{sent}: it is tried on and on");
+}
+
 /// Whoever acknowledges late has said that it is there: its mail goes on at once, whoever was passed over.
 #[test]
 fn a_late_acknowledgement_of_what_was_passed_over_counts() {
