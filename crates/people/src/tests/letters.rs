@@ -4,6 +4,7 @@ use store::{Answer, Bound, Bounds};
 use wire::MessageId;
 
 use super::world::{At, THERE, UNIX, World};
+use crate::limits::{FORGET_MS, FORGOTTEN_AT_ONCE, OUTCOME_MS, SWEEP_MS};
 use crate::name::Name;
 use crate::outcomes::Mark;
 use crate::{Outcome, Settings};
@@ -206,6 +207,25 @@ fn a_repeat_of_what_is_under_way_is_one_even_if_its_outcome_is_forgotten() {
     assert_eq!(world.people.figures().under_way, 1);
     assert_eq!(world.say(1, "!ACK anna 1"), [(0, "!DELIVERED bob 1".to_owned())]);
     assert_eq!(world.pass(10_000), []);
+}
+
+/// Not all at once, and yet soon.
+#[test]
+fn old_outcomes_are_forgotten_however_many() {
+    const SENDERS: usize = 12;
+    let mut world = World::new(SENDERS + 1);
+    world.register(0, "bob");
+    for sender in 1..=SENDERS {
+        world.register(sender, &format!("s{sender}"));
+        for number in 0..1000 {
+            world.say(sender, &format!("!SEND bob {number} x"));
+            world.say(0, &format!("!ACK s{sender} {number}"));
+        }
+    }
+    assert_eq!(world.people.outcomes.len(), SENDERS * 1000);
+    const _: () = assert!(SENDERS * 1000 > 2 * FORGOTTEN_AT_ONCE);
+    world.pass(OUTCOME_MS + SWEEP_MS + 10 * FORGET_MS);
+    assert_eq!(world.people.outcomes.len(), 0);
 }
 
 #[test]
