@@ -1,7 +1,7 @@
 //! Who is in a group, and who hears of it.
 
 use super::world::{Group, World};
-use crate::limits::NEWS_PER_MS;
+use crate::limits::{NEWS_AT_ONCE, NEWS_PER_MS};
 
 #[test]
 fn names_in_a_group_are_listed_present_or_not() {
@@ -110,6 +110,30 @@ fn news_of_many_watchers_come_at_a_rate() {
         .sum();
     let most = 1000 * NEWS_PER_MS as usize + WATCHERS;
     assert!(told > most / 2 && told <= most, "{told} of {most} in a second");
+}
+
+/// Others wait for a turn that tells all of them.
+#[test]
+fn no_turn_tells_more_news_than_so_many() {
+    const WATCHERS: usize = 600;
+    const NAMED: usize = 300;
+    let mut world = World::new(WATCHERS + NAMED);
+    for session in 0..WATCHERS {
+        world.enter(session, Some("x"));
+        world.ask(session, "!WATCH");
+    }
+    for session in WATCHERS..WATCHERS + NAMED {
+        world.register(session, &format!("somebody-with-a-name-{session:05}"));
+        world.enter(session, Some("x"));
+    }
+    let mut told = Vec::new();
+    while told.len() < 7 * WATCHERS {
+        world.now += 1;
+        world.turn();
+        let now = world.heard();
+        assert!(now.len() <= NEWS_AT_ONCE.max(WATCHERS), "{} at once", now.len());
+        told.extend(now);
+    }
 }
 
 #[test]

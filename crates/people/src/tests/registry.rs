@@ -9,6 +9,7 @@ fn a_name_is_its_owners_and_the_claim_proves_it() {
     assert_eq!(claim.len(), 26);
     assert_eq!(world.ask(1, "!REG anna"), ["!ERR NAME_TAKEN anna"]);
     assert_eq!(world.ask(1, &format!("!REG ANNA {}", "A".repeat(26))), ["!ERR NAME_TAKEN ANNA"]);
+    assert_eq!((world.people.figures().registered, world.people.figures().taken), (1, 2));
     let told = world.say(1, &format!("!REG anna {claim}"));
     let expected = [(0, "!ERR NAME_MOVED anna".to_owned()), (1, format!("!OK REG anna {claim}"))];
     assert_eq!(told, expected);
