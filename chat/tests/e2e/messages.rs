@@ -81,6 +81,22 @@ fn a_name_is_its_owners_and_moves_with_the_claim() {
 }
 
 #[test]
+fn who_is_refused_another_name_goes_on_under_its_own() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut anna = here.talk(relay.address(), &["--name", "anna"]);
+    anna.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let mut bob = there.talk(relay.address(), &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    anna.line("/reg bob");
+    anna.expect(&json!({ "type": "name_taken", "name": "bob" }));
+    anna.line("/status");
+    anna.expect(&json!({ "type": "status", "name": "anna" }));
+    anna.line("/msg bob hello");
+    bob.expect(&json!({ "type": "message", "from": "anna", "text": "hello" }));
+}
+
+#[test]
 fn people_who_come_by_tcp_and_by_udp_talk_to_each_other() {
     let relay = relay("none", "0");
     let (here, there) = (Home::new(), Home::new());

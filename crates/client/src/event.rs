@@ -130,7 +130,7 @@ pub enum Event {
         /// The client did it by itself, after its session had ended.
         again: bool,
     },
-    /// The name is somebody else's; the client has none.
+    /// The name is somebody else's. The client keeps the one that it has; it has none any more if that was this one.
     NameTaken(String),
     /// Another session of the same owner has the name now; this client has none any more.
     NameMoved(String),

@@ -142,6 +142,12 @@ impl Session {
             }
             (Request::Deregister | Request::Bridge(_), Refusal::NotRegistered) => self.name = None,
             (Request::Who, Refusal::NotJoined) if asked.group == self.group => self.lose_group(),
+            // Another copy of it may have been granted, and so have cost the name that is had: asks for that one.
+            (Request::Register { name, .. }, Refusal::ServerFull)
+                if asked.sent > 1 && !self.is_called(name) =>
+            {
+                self.queue.extend(self.own_again());
+            }
             _ => {}
         }
         if matches!(asked.cause, Cause::Person | Cause::Again) {
@@ -161,7 +167,10 @@ impl Session {
             Notice::Resumed { group, name, token } => self.resumed(group, name, token, now),
             Notice::Registered(name, claim) => self.registered(name, claim, asked.as_ref()),
             Notice::NameTaken(name) if asked.is_some() => {
-                self.give_name_up();
+                // For any other name than its own: the relay leaves it the one that it has.
+                if self.is_called(name) {
+                    self.give_name_up();
+                }
                 self.out.event(Event::NameTaken(name.to_owned()));
             }
             Notice::NameMoved(name) => {
@@ -302,6 +311,11 @@ impl Session {
         if !self.leaving {
             self.queue.push_back((Request::Join(group), Cause::Again));
         }
+    }
+
+    /// Whether this is the name to have.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.own.as_ref().is_some_and(|(own, _)| fold(own) == fold(name))
     }
 
     fn give_name_up(&mut self) {

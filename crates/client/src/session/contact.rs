@@ -9,7 +9,6 @@ use super::{Request, Session};
 use crate::event::{Closing, Event, Protocol};
 use crate::greeting::Greeting;
 use crate::limits::{CONNECTING, PAUSES, pause};
-use crate::people::fold;
 
 /// How the session stands with its relay.
 #[derive(Debug)]
@@ -168,17 +167,22 @@ impl Session {
         if let Some(home) = self.home.filter(|home| group != Some(*home) && !moves) {
             self.queue.push_front((Request::Join(home), Cause::Again));
         }
-        if let Some((name, claim)) = &self.own
-            && self.name.as_ref().is_none_or(|held| fold(held) != fold(name))
+        if self.name.as_ref().is_none_or(|held| !self.is_called(held))
+            && let Some(again) = self.own_again()
         {
-            let request = Request::Register { name: name.clone(), claim: Some(*claim) };
-            self.queue.push_front((request, Cause::Again));
+            self.queue.push_front(again);
         }
         if group.is_some() && self.name.is_some() {
             self.ask_own(Request::Watch);
             self.ask_own(Request::Peers);
         }
         self.tick(now);
+    }
+
+    /// Asks for the name to have, by its claim: right whether the relay still knows it as ours or not.
+    pub(super) fn own_again(&self) -> Option<(Request, Cause)> {
+        let (name, claim) = self.own.clone()?;
+        Some((Request::Register { name, claim: Some(claim) }, Cause::Again))
     }
 
     pub(super) fn tick_link(&mut self, now: Instant) {

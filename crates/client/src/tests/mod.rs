@@ -2,6 +2,7 @@
 
 mod bytes;
 mod letters;
+mod names;
 mod network;
 mod relay;
 mod sessions;

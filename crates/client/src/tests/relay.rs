@@ -65,6 +65,11 @@ impl Relay {
         self.resumed.clear();
     }
 
+    /// Somebody else has the name from now on, and another claim for it.
+    pub(super) fn give_away(&mut self, name: &str) {
+        self.claims.insert(name.to_owned(), Token::of(u128::MAX));
+    }
+
     pub(super) fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         self.received.push(String::from_utf8_lossy(datagram).into_owned());
         if self.is_original {
@@ -209,6 +214,9 @@ impl Relay {
     }
 
     fn register(&mut self, from: SocketAddr, name: &str, claim: Option<Token>) {
+        if name == "?" {
+            return self.say(from, "!ERR BAD_NAME");
+        }
         let holder = self.sessions.iter().find(|(_, session)| session.name.as_deref() == Some(name));
         let holder = holder.map(|(address, _)| *address);
         if let Some(known) = self.claims.get(name)
