@@ -22,7 +22,7 @@ Exit codes:
   2      wrong arguments
   3      `send NAME`: nobody is called so
   4      `send NAME`: the mailbox is full
-  5      `send NAME`, `reg`, `dereg`: no answer in time
+  5      `send NAME`, `reg`, `dereg`: no answer in time; of `send NAME` also: the name was used elsewhere before the answer
   124    `listen --timeout` passed before `--count` messages came, or before the group was joined
   128+n  ended by signal n (130: Ctrl-C, 143: SIGTERM); the group is left first
 

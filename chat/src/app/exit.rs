@@ -15,7 +15,7 @@ pub enum Exit {
     NoSuchName,
     /// There is no room for a message.
     MailboxFull,
-    /// No answer in time, to what is done under a name.
+    /// No answer to what is done under a name: not in time, or not before the name was gone.
     Unanswered,
     /// `listen --timeout` passed before `--count`.
     Timeout,

@@ -81,6 +81,25 @@ fn a_name_is_its_owners_and_moves_with_the_claim() {
 }
 
 #[test]
+fn who_gives_the_name_up_meanwhile_does_not_know_whether_a_message_arrived() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut anna = here.talk(relay.address(), &["--name", "anna"]);
+    anna.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let mut bob = there.talk(relay.address(), &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    bob.pausing(|| {
+        anna.line("/msg bob on its way");
+        anna.line("/msg bob behind it");
+        anna.expect(&json!({ "type": "fate", "number": 1, "fate": "sent" }));
+        anna.line("/dereg");
+        anna.expect(&json!({ "type": "fate", "number": 1, "fate": "unknown" }));
+        anna.expect(&json!({ "type": "fate", "number": 2, "fate": "not_registered" }));
+    });
+    assert_eq!(bob.messages_until("on its way"), ["on its way"]);
+}
+
+#[test]
 fn who_is_refused_another_name_goes_on_under_its_own() {
     let relay = relay("none", "0");
     let (here, there) = (Home::new(), Home::new());

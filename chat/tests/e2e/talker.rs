@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::PATIENCE;
-use crate::common::process::{Backend, Relay, RelayOptions, program};
+use crate::common::process::{Backend, Relay, RelayOptions, program, while_stopped};
 
 /// A relay with a lobby, that keeps names there.
 pub fn relay(data: &str, port: &str) -> Relay {
@@ -122,6 +122,11 @@ impl Talker {
             texts.push(message["text"].as_str().unwrap().to_owned());
         }
         texts
+    }
+
+    /// Does something while the program is stopped.
+    pub fn pausing<T>(&self, action: impl FnOnce() -> T) -> T {
+        while_stopped(self.child.id(), action)
     }
 
     /// The end of its input; its exit code.

@@ -204,11 +204,11 @@ pub enum Fate {
     NoSuchName,
     /// There is no room for it.
     MailboxFull,
-    /// One has to have a name to send messages, and the relay knows of none.
+    /// It was not sent: one has to have a name to send messages, and the relay knows of none.
     NotRegistered,
     /// The relay cannot do it.
     Refused,
-    /// The client was ended before anybody knew.
+    /// It may have arrived: before anybody knew, the client was ended, or had no name any more.
     Unknown,
 }
 

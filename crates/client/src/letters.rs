@@ -49,8 +49,8 @@ struct Queue {
     /// How often the first one was sent in this way.
     sent: u32,
     again_at: Option<Instant>,
-    /// The first one has been told as sent.
-    told: bool,
+    /// How often the first one was sent in all, whichever way.
+    times: u32,
     /// The relay has said that it has no room, and been asked nothing since.
     is_put_off: bool,
     /// The first one has been told as put off.
@@ -174,11 +174,23 @@ impl Letters {
         Some((to, id))
     }
 
-    /// Gives everything up.
-    pub(crate) fn drain(&mut self) -> Vec<(String, MessageId)> {
+    /// The message that the relay means if it takes none, and does not say which: if there is only one, and one copy of it.
+    pub(crate) fn only_sent_once(&self) -> Option<MessageId> {
+        let mut sent = self.queues.values().filter(|queue| queue.times > 0 && !queue.letters.is_empty());
+        let only = sent.next().filter(|queue| queue.times == 1 && queue.way == Some(Way::Relay))?;
+        sent.next().is_none().then(|| only.letters.front().map(|letter| letter.id)).flatten()
+    }
+
+    /// Gives everything up; with each whether it may be with its recipient, because it was sent.
+    pub(crate) fn drain(&mut self) -> Vec<(String, MessageId, bool)> {
         self.waiting = 0;
         let queues = std::mem::take(&mut self.queues).into_values();
-        queues.flat_map(|queue| queue.letters).map(|letter| (letter.to, letter.id)).collect()
+        let drained = queues.flat_map(|queue| {
+            let sent = usize::from(queue.times > 0);
+            let letters = queue.letters.into_iter().enumerate();
+            letters.map(move |(place, letter)| (letter.to, letter.id, place < sent))
+        });
+        drained.collect()
     }
 
     /// Takes a message out that is the first of its queue.
@@ -217,7 +229,8 @@ impl Queue {
         self.again_at = Some(now + pause(pauses, self.sent));
         self.sent += 1;
         self.is_put_off = false;
-        let first = !std::mem::replace(&mut self.told, true);
+        let first = self.times == 0;
+        self.times = self.times.saturating_add(1);
         Some(Due { to: letter.to.clone(), id: letter.id, bytes: letter.bytes.clone(), way, first })
     }
 }
@@ -344,6 +357,26 @@ mod tests {
         assert_eq!(more, MAX_LETTERS - MAX_LETTERS_TO_ONE);
         assert_eq!(letters.drain().len(), MAX_LETTERS);
         assert_eq!(letters.waiting(), 0);
+    }
+
+    #[test]
+    fn what_was_sent_is_told_from_what_never_was() {
+        let (mut letters, mut id, now) = (Letters::default(), ids(), Instant::now());
+        let (first, second, other) = (id(), id(), id());
+        letters.push("bob", first, b"1").unwrap();
+        letters.push("bob", second, b"2").unwrap();
+        assert_eq!(letters.only_sent_once(), None);
+        letters.due(None, now);
+        assert_eq!(letters.only_sent_once(), Some(first));
+        letters.push("eve", other, b"3").unwrap();
+        // To another address, by another way: it was sent before all the same.
+        letters.hurry();
+        letters.due(Some("eve"), now);
+        assert_eq!(letters.only_sent_once(), None);
+        assert_eq!(letters.delivered(first), Some("bob".into()));
+        assert_eq!(letters.only_sent_once(), None, "what was sent directly is not the relay's to refuse");
+        let drained: Vec<_> = letters.drain().into_iter().map(|(_, id, sent)| (id, sent)).collect();
+        assert_eq!(drained, [(second, false), (other, true)]);
     }
 
     #[test]

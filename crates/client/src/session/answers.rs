@@ -321,6 +321,6 @@ impl Session {
     fn give_name_up(&mut self) {
         self.name = None;
         self.own = None;
-        self.letters_refused(Fate::NotRegistered);
+        self.end_letters(None, Fate::NotRegistered);
     }
 }

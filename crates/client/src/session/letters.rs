@@ -74,9 +74,15 @@ impl Session {
         put_off.is_some()
     }
 
-    /// The relay takes no messages from us.
+    /// The relay takes no messages from us, and says so to one that it does not name.
     pub(super) fn letters_refused(&mut self, fate: Fate) {
-        for (to, id) in self.letters.drain() {
+        self.end_letters(self.letters.only_sent_once(), fate);
+    }
+
+    /// All messages have this fate; but of those that were sent, and are not the one that was refused, nobody knows.
+    pub(super) fn end_letters(&mut self, refused: Option<MessageId>, fate: Fate) {
+        for (to, id, was_sent) in self.letters.drain() {
+            let fate = if was_sent && refused != Some(id) { Fate::Unknown } else { fate };
             self.out.event(Event::Fate { to, id, fate });
         }
     }

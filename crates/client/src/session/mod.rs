@@ -182,9 +182,7 @@ impl Session {
         }
         self.leaving = true;
         self.queue.clear();
-        for (to, id) in self.letters.drain() {
-            self.out.event(Event::Fate { to, id, fate: Fate::Unknown });
-        }
+        self.end_letters(None, Fate::Unknown);
         self.hang_up(now);
         self.asked = None;
         if !matches!(self.link, Link::Live) {

@@ -151,6 +151,54 @@ fn a_name_that_nobody_has_and_a_full_box_are_told() {
     assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::MailboxFull]);
 }
 
+/// Two to bob, who does not answer; what anna hears of them once her name goes, and bob once he is back.
+fn overtaken(name_goes: impl FnOnce(&mut World)) -> (Vec<Fate>, Vec<String>) {
+    let mut world = World::of(&["anna", "bob"], 1);
+    let bob = world.clients[1].address.unwrap();
+    world.cut.push(bob);
+    write(&mut world, 0, "bob", "one");
+    write(&mut world, 0, "bob", "two");
+    world.pass(0.2);
+    name_goes(&mut world);
+    world.pass(0.2);
+    world.cut.clear();
+    world.pass(10.0);
+    (fates(&world.events(0)), texts(&world.events(1), "anna"))
+}
+
+#[test]
+fn what_was_on_its_way_when_the_name_went_is_not_said_to_be_unsent() {
+    let expected = (vec![Fate::Sent, Fate::Unknown, Fate::NotRegistered], vec!["one".to_owned()]);
+    assert_eq!(overtaken(|world| world.ask(0, Request::Deregister)), expected);
+    let moved = |world: &mut World| {
+        let now = world.now;
+        world.client(0).receive(super::relay::address(), b"!ERR NAME_MOVED anna", now);
+    };
+    assert_eq!(overtaken(moved), expected);
+}
+
+#[test]
+fn a_message_that_the_relay_refuses_for_want_of_a_name_was_not_sent() {
+    let nameless = || {
+        let mut world = World::of(&["anna", "bob"], 1);
+        let address = world.clients[0].address.unwrap();
+        world.relay.sessions.get_mut(&address).unwrap().name = None;
+        (world, address)
+    };
+    let (mut world, _) = nameless();
+    write(&mut world, 0, "bob", "x");
+    world.pass(1.0);
+    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::NotRegistered]);
+    // That the second copy is refused says nothing about the first.
+    let (mut world, address) = nameless();
+    world.cut.push(address);
+    write(&mut world, 0, "bob", "x");
+    world.pass(0.5);
+    world.cut.clear();
+    world.pass(1.0);
+    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::Unknown]);
+}
+
 /// The answer names neither a message nor a request: it ends neither.
 #[test]
 fn a_full_relay_is_asked_again_later() {
