@@ -267,8 +267,9 @@ impl Args {
             Tongue::Extended => Some(Protocol::Extended),
             Tongue::Base => Some(Protocol::Base),
         };
-        // What is stored for somebody is not for a script that only says something in that name.
-        Config { server, protocol, transports, takes_messages: self.errand.is_none() }
+        // What is stored for somebody is not for a script that only says something in that name, nor is who comes and goes.
+        let talks = self.errand.is_none();
+        Config { server, protocol, transports, takes_messages: talks, watches: talks }
     }
 }
 

@@ -27,11 +27,16 @@ pub struct Window {
 }
 
 impl Window {
-    pub fn open(mut command: Command) -> Self {
+    pub fn open(command: Command) -> Self {
+        Self::as_wide_as(COLUMNS, command)
+    }
+
+    /// The same with so many columns.
+    pub fn as_wide_as(columns: NonZero<u16>, mut command: Command) -> Self {
         command.env("TERM", "xterm").env_remove("NO_COLOR");
         let mut session = Session::spawn(command).unwrap();
-        session.get_process_mut().set_window_size(COLUMNS.get(), ROWS.get()).unwrap();
-        let screen = Arc::new((Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)), Condvar::new()));
+        session.get_process_mut().set_window_size(columns.get(), ROWS.get()).unwrap();
+        let screen = Arc::new((Mutex::new(vt100::Parser::new(ROWS, columns, 0)), Condvar::new()));
         let mut output = session.get_process().get_raw_handle().unwrap();
         let feed = screen.clone();
         thread::spawn(move || {
@@ -53,7 +58,7 @@ impl Window {
     pub fn wait_for(&self, rows: &[&str]) {
         let (parser, changed) = &*self.screen;
         let last = |parser: &vt100::Parser| {
-            let shown = parser.screen().rows(0, COLUMNS.get());
+            let shown = parser.screen().rows(0, parser.screen().size().1.get());
             let mut lines: Vec<String> = shown.map(|row| row.trim_end().to_owned()).collect();
             while lines.pop_if(|line| line.is_empty()).is_some() {}
             lines[lines.len().saturating_sub(rows.len())..].to_vec()

@@ -1,5 +1,7 @@
 //! The prompt and the full screen, as people see them.
 
+use std::num::NonZero;
+
 use serde_json::json;
 
 use crate::common::window::{CTRL_D, Window};
@@ -55,4 +57,30 @@ fn the_full_screen_shows_people_rooms_and_marks() {
     window.type_keys(CTRL_D);
     assert_eq!(window.exit_code(), 0);
     assert!(window.edits_lines_itself());
+}
+
+#[test]
+fn who_has_no_name_sees_the_people_too() {
+    let relay = relay("none", "0");
+    let (here, there) = (Home::new(), Home::new());
+    let mut bob = there.talk(relay.address(), &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    // Wide enough for the people.
+    let columns = NonZero::new(80).unwrap();
+    let mut window = Window::as_wide_as(columns, here.chat(relay.address(), &["--tui", "--join", "LOBBY"]));
+    window.wait_for_screen("who is here", |screen| {
+        screen.contains("1 here") && screen.contains("\u{25cf} bob")
+    });
+    let mut prompt = Window::open(here.chat(relay.address(), &["--join", "LOBBY"]));
+    prompt.wait_for_screen("the lobby", |screen| screen.contains("LOBBY> "));
+    let mut carl = there.talk(relay.address(), &["--name", "carl"]);
+    carl.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    window.wait_for_screen("who has come", |screen| {
+        screen.contains("2 here") && screen.contains("* carl has joined")
+    });
+    prompt.wait_for_screen("the same", |screen| screen.contains("* carl has joined"));
+    for window in [&mut window, &mut prompt] {
+        window.type_keys(CTRL_D);
+        assert_eq!(window.exit_code(), 0);
+    }
 }

@@ -26,6 +26,8 @@ pub struct Config {
     pub transports: Vec<Transport>,
     /// Messages are acknowledged, and told; otherwise they stay with the relay, for whoever has the name next.
     pub takes_messages: bool,
+    /// Who is in the group is asked for, and who comes and goes told.
+    pub watches: bool,
 }
 
 /// The client of one relay.
@@ -57,6 +59,7 @@ impl Config {
             protocol: None,
             transports: vec![Transport::Udp, Transport::Tcp],
             takes_messages: true,
+            watches: true,
         }
     }
 }

@@ -283,9 +283,9 @@ impl Session {
         self.look_around();
     }
 
-    /// Asks who is there, and to be told who comes and goes: for whoever has a name.
-    fn look_around(&mut self) {
-        if self.name.is_some() {
+    /// Asks who is there, and to be told who comes and goes.
+    pub(super) fn look_around(&mut self) {
+        if self.config.watches {
             self.ask_own(Request::Watch);
             self.ask_own(Request::Peers);
         }

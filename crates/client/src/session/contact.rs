@@ -172,9 +172,8 @@ impl Session {
         {
             self.queue.push_front(again);
         }
-        if group.is_some() && self.name.is_some() {
-            self.ask_own(Request::Watch);
-            self.ask_own(Request::Peers);
+        if group.is_some() {
+            self.look_around();
         }
         self.tick(now);
     }

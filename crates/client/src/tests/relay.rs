@@ -183,14 +183,18 @@ impl Relay {
                 let register = fields.register().unwrap();
                 self.register(from, std::str::from_utf8(register.name).unwrap(), register.claim);
             }
+            // Who is here is told to members, whether they have a name or not.
+            (Person::Peers(_) | Person::Watch, _) if self.sessions[&from].group.is_none() => {
+                self.reply(from, Reply::Refused(Refusal::NotJoined));
+            }
+            (Person::Peers(_), _) => self.peers(from),
+            (Person::Watch, _) => self.say(from, "!OK WATCH"),
+            (Person::Unwatch, _) => self.say(from, "!OK UNWATCH"),
             (_, None) => self.say(from, "!ERR NOT_REGISTERED"),
             (Person::Dereg, Some(name)) => {
                 self.sessions.get_mut(&from).unwrap().name = None;
                 self.say(from, &format!("!OK DEREG {name}"));
             }
-            (Person::Peers(_), Some(_)) => self.peers(from),
-            (Person::Watch, _) => self.say(from, "!OK WATCH"),
-            (Person::Unwatch, _) => self.say(from, "!OK UNWATCH"),
             (Person::Send(fields), Some(name)) => {
                 let letter = fields.letter().unwrap();
                 let to = std::str::from_utf8(letter.name).unwrap();

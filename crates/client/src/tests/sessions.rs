@@ -2,7 +2,7 @@
 
 use super::network::STORM;
 use super::world::{World, addresses};
-use crate::{Event, Fate, MessageError, Protocol, Request, RequestError, Transport};
+use crate::{Config, Event, Fate, MessageError, Protocol, Request, RequestError, Transport};
 use wire::{GroupId, News, Refusal};
 
 fn home() -> GroupId {
@@ -84,6 +84,40 @@ fn who_is_there_is_listed_page_by_page() {
     assert_eq!(names, ["anna", "bob", "carl", "dora", "eve"]);
     let known: Vec<String> = world.client(4).people().map(|person| person.name.clone()).collect();
     assert_eq!(known.len(), 5);
+}
+
+#[test]
+fn who_has_no_name_sees_who_is_there_and_who_comes() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    let stranger = world.enter();
+    world.pass(1.0);
+    world.relay.received.clear();
+    world.ask(stranger, Request::Join(home()));
+    world.pass(1.0);
+    let people = |world: &mut World| -> Vec<String> {
+        world.client(stranger).people().map(|person| person.name.clone()).collect()
+    };
+    assert_eq!(people(&mut world), ["anna", "bob"]);
+    let asked = |world: &mut World, request: &str| world.relay.received.iter().any(|text| text == request);
+    assert!(asked(&mut world, "!WATCH"));
+    world.events(stranger);
+    let now = world.now;
+    world.client(stranger).receive(super::relay::address(), b"!PEER eve JOINED", now);
+    world.pass(0.1);
+    assert_eq!(world.events(stranger), [Event::Presence { name: "eve".into(), news: News::Joined }]);
+    // After another way was found, as well: what was told meanwhile is lost.
+    world.relay.received.clear();
+    world.client(stranger).network_changed(now);
+    world.pass(1.0);
+    assert!(asked(&mut world, "!PEERS"));
+    assert_eq!(people(&mut world), ["anna", "bob"]);
+    // Who does not want to know it does not ask.
+    let script = world.enter_as(Config { watches: false, ..Config::new(super::relay::address()) });
+    world.pass(1.0);
+    world.relay.received.clear();
+    world.ask(script, Request::Join(home()));
+    world.pass(1.0);
+    assert!(!asked(&mut world, "!WATCH") && !asked(&mut world, "!PEERS"));
 }
 
 #[test]

@@ -53,7 +53,10 @@ impl World {
     }
 
     pub(super) fn enter_with(&mut self, protocol: Option<Protocol>) -> usize {
-        let config = Config { protocol, ..Config::new(relay::address()) };
+        self.enter_as(Config { protocol, ..Config::new(relay::address()) })
+    }
+
+    pub(super) fn enter_as(&mut self, config: Config) -> usize {
         let client = Client::seeded(config, self.clients.len() as u64 + 1, self.now);
         self.clients.push(Member { client, address: None, events: Vec::new(), opened: Vec::new() });
         self.clients.len() - 1
