@@ -42,10 +42,7 @@ pub fn words(note: &Note, server: &str) -> (Kind, String) {
         Note::Hint { hint, .. } => (Kind::Problem, safe(&hint.to_string())),
         Note::Misread { reason, .. } => (Kind::Problem, format!("not understood: {}", safe(reason))),
         Note::Status(status) => (Kind::Answer, status_words(status, server)),
-        Note::Direct(Some(peer)) => {
-            (Kind::Answer, format!("what you type goes directly to {}: `/direct` ends that", safe(peer)))
-        }
-        Note::Direct(None) => (Kind::Answer, "what you type goes to your group again".into()),
+        Note::Direct(peer) => (Kind::Answer, direct_words(peer.as_deref(), None)),
         Note::Help => (Kind::Answer, format!("what you can type\n{HELP}")),
     }
 }
@@ -169,6 +166,17 @@ fn people_words(event: &Event) -> (Kind, String) {
         // Whatever else there is has its own words above.
         event => (Kind::Notice, safe(&format!("{event:?}"))),
     }
+}
+
+/// Where goes what is typed, for who is in the room of a person; nothing: in the group's, or where there are no rooms.
+pub fn direct_words(peer: Option<&str>, room: Option<&str>) -> String {
+    let here = room.map(|_| " in the group's room").unwrap_or_default();
+    let there = match peer {
+        Some(peer) => format!("directly to {}: `/direct` ends that", safe(peer)),
+        None => "to your group again".into(),
+    };
+    let rest = room.map(|room| format!("; what you type here goes to {}", safe(room))).unwrap_or_default();
+    format!("what you type{here} goes {there}{rest}")
 }
 
 fn mark_words(mark: &Mark) -> (Kind, String) {

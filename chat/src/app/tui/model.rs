@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use chat::{Event, Fate, Input, Mark, Note, fold, parse};
 
-use crate::app::human::{Kind, safe, words};
+use crate::app::human::{Kind, direct_words, safe, words};
 
 /// Lines of one room that are kept.
 const MAX_LINES: usize = 2000;
@@ -58,6 +58,11 @@ impl Model {
             Note::Written { number, to, .. } => {
                 let room = self.room_of(to);
                 self.push(room, kind, text, Some((*number, None)), time);
+            }
+            // Everybody's room goes on being theirs.
+            Note::Direct(peer) => {
+                let room = self.rooms[self.current].peer.as_deref();
+                self.say(kind, &direct_words(peer.as_deref(), room), time);
             }
             Note::Mark(mark) => self.mark(mark, kind, text, time),
             Note::Event(Event::Peers(_) | Event::Presence { .. }) => self.push(0, kind, text, None, time),
@@ -204,6 +209,27 @@ mod tests {
         let marks: Vec<_> =
             model.rooms[1].lines.iter().filter_map(|line| Some((line.text.as_str(), line.mark?))).collect();
         assert_eq!(marks, [("you: hello bob", (1, Some(Fate::Delivered))), ("you: and more", (2, None))]);
+    }
+
+    #[test]
+    fn direct_talk_changes_where_goes_what_is_typed_to_the_group_and_says_so() {
+        let mut model = Model::new("server".into());
+        let last = |model: &Model| model.rooms[model.current].lines.back().unwrap().text.clone();
+        let (begun, over) = (Note::Direct(Some("tobias".into())), Note::Direct(None));
+        model.show(&begun, "");
+        assert_eq!(last(&model), "what you type goes directly to tobias: `/direct` ends that");
+        model.show(&over, "");
+        assert_eq!(last(&model), "what you type goes to your group again");
+        model.show(&message("anna", "hi"), "");
+        model.turn(true);
+        let group = "what you type in the group's room goes";
+        model.show(&begun, "");
+        let here = "what you type here goes to anna";
+        assert_eq!(last(&model), format!("{group} directly to tobias: `/direct` ends that; {here}"));
+        assert_eq!(model.typed("hello".into()), "/msg anna hello");
+        model.show(&over, "");
+        assert_eq!(last(&model), format!("{group} to your group again; {here}"));
+        assert_eq!(model.typed("hello".into()), "/msg anna hello");
     }
 
     #[test]
