@@ -283,7 +283,11 @@ fn refusal_words(request: &Request, refusal: Refusal) -> String {
             "a name has 1 to 32 letters, digits, `_`, `-` and `.`".into()
         }
         (_, Refusal::NotRegistered) => "you have no name: `/reg NAME` first".into(),
-        (_, Refusal::NotOverTcp) => "direct talk needs UDP, and the relay is reached by TCP".into(),
+        (_, Refusal::NotOverTcp) => {
+            "direct talk needs UDP, and the relay is reached by TCP: start chat again (without `--transport tcp`), and it tries UDP \
+             first"
+                .into()
+        }
         (Request::Register { .. } | Request::Peers | Request::Bridge(_), Refusal::UnknownCommand) => {
             "this relay has sessions, but no names".into()
         }
@@ -331,4 +335,17 @@ fn status_words(status: &Status, server: &str) -> String {
         words += &format!(", round trip {:.1} ms", time.as_secs_f64() * 1000.0);
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_direct_talk_by_tcp_hears_how_to_come_back_to_udp() {
+        let refusal = Refusal::NotOverTcp;
+        let (_, words) =
+            words(&Note::Event(Event::Refused { request: Request::Bridge(None), refusal }), "server");
+        assert!(words.contains("start chat again (without `--transport tcp`)"), "{words}");
+    }
 }
