@@ -47,3 +47,19 @@ impl Marks {
         Mark { number, to, id, fate }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_keeps_its_number_until_nothing_more_is_told_of_it() {
+        let (mut marks, id) = (Marks::default(), MessageId::parse(b"m1").unwrap());
+        let number = marks.begin(id);
+        let mut number_at = |fate| marks.mark("bob".into(), id, fate).number;
+        for fate in [Fate::Sent, Fate::Deferred, Fate::Stored, Fate::Delivered] {
+            assert_eq!(number_at(fate), number, "{fate:?}");
+        }
+        assert_eq!(number_at(Fate::Delivered), 0);
+    }
+}

@@ -262,6 +262,6 @@ pub struct Status {
 impl Fate {
     /// Whether nothing more will be told of the message.
     pub fn is_final(self) -> bool {
-        !matches!(self, Self::Sent | Self::Stored)
+        !matches!(self, Self::Sent | Self::Stored | Self::Deferred)
     }
 }
