@@ -132,7 +132,8 @@ pub enum Event {
     },
     /// The name is somebody else's. The client keeps the one that it has; it has none any more if that was this one.
     NameTaken(String),
-    /// Another session of the same owner has the name now; this client has none any more.
+    /// Another session of the same owner has the name now, as the relay says, or shows by knowing of no name; this client has none any
+    /// more.
     NameMoved(String),
     /// The client has no name any more.
     Deregistered(String),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wire::{Entries, GroupId, Heartbeat, News, Notice, Refusal, Reply, Token};
+use wire::{Entries, GroupId, Heartbeat, MessageId, News, Notice, Refusal, Reply, Token};
 
 use super::ask::{Asked, Cause, Said};
 use super::{Request, Session};
@@ -123,10 +123,7 @@ impl Session {
             }
             (refusal, Some(asked)) => self.asked_in_vain(refusal, asked),
             (Refusal::NotJoined, None) => self.lose_group(),
-            (Refusal::NotRegistered, None) => {
-                self.name = None;
-                self.letters_refused(Fate::NotRegistered);
-            }
+            (Refusal::NotRegistered, None) => self.miss_name(self.letters.only_sent_once()),
             (Refusal::UnknownCommand | Refusal::MissingArgument(_) | Refusal::TooLarge, None) => {
                 self.letters_refused(Fate::Refused);
             }
@@ -140,7 +137,8 @@ impl Session {
             (Request::Join(group), _) if asked.cause == Cause::Again => {
                 self.home = self.home.filter(|home| home != group);
             }
-            (Request::Deregister | Request::Bridge(_), Refusal::NotRegistered) => self.name = None,
+            (Request::Deregister, Refusal::NotRegistered) => self.give_name_up(),
+            (Request::Bridge(_), Refusal::NotRegistered) => self.miss_name(None),
             (Request::Who, Refusal::NotJoined) if asked.group == self.group => self.lose_group(),
             // Another copy of it may have been granted, and so have cost the name that is had: asks for that one.
             (Request::Register { name, .. }, Refusal::ServerFull)
@@ -318,9 +316,18 @@ impl Session {
         self.own.as_ref().is_some_and(|(own, _)| fold(own) == fold(name))
     }
 
+    /// The relay knows of no name, perhaps in answer to this message: another session has it, and the news of that were lost.
+    fn miss_name(&mut self, refused: Option<MessageId>) {
+        let Some(name) = self.name.take() else { return };
+        self.end_letters(refused, Fate::NotRegistered);
+        self.give_name_up();
+        if !self.leaving {
+            self.out.event(Event::NameMoved(name));
+        }
+    }
+
     fn give_name_up(&mut self) {
-        self.name = None;
-        self.own = None;
+        (self.name, self.own) = (None, None);
         self.end_letters(None, Fate::NotRegistered);
     }
 }

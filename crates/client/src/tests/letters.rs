@@ -2,7 +2,7 @@
 
 use super::network::{STORM, Weather};
 use super::world::World;
-use crate::{Closing, Event, Fate, Request};
+use crate::{Closing, Event, Fate, MessageError, Request};
 use wire::MessageId;
 
 fn texts(events: &[Event], sender: &str) -> Vec<String> {
@@ -188,7 +188,12 @@ fn a_message_that_the_relay_refuses_for_want_of_a_name_was_not_sent() {
     let (mut world, _) = nameless();
     write(&mut world, 0, "bob", "x");
     world.pass(1.0);
-    assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::NotRegistered]);
+    let events = world.events(0);
+    assert_eq!(fates(&events), [Fate::Sent, Fate::NotRegistered]);
+    assert!(events.contains(&Event::NameMoved("anna".into())), "{events:?}");
+    // What is never sent is not taken.
+    let now = world.now;
+    assert_eq!(world.client(0).message("bob", b"y", now), Err(MessageError::NotRegistered));
     // That the second copy is refused says nothing about the first.
     let (mut world, address) = nameless();
     world.cut.push(address);
