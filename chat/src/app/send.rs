@@ -119,7 +119,9 @@ impl Send {
             Step::Sending => {
                 if let Some(text) = self.text.take() {
                     self.say(&text, screen, now);
-                } else if !self.more {
+                }
+                // Nothing comes after the last message that would wake us.
+                if !self.more && self.client.is_ready(now) {
                     self.step = Step::Confirming;
                     // The client is ready.
                     let _ = self.client.request(Request::Who, now);
@@ -225,5 +227,44 @@ impl Errand for Send {
 
     fn wake_at(&self, now: Instant) -> Option<Instant> {
         self.patience.wake_at(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use chat::{Config, Transmit, Transport};
+    use wire::Token;
+
+    use super::*;
+
+    fn server() -> SocketAddr {
+        ([192, 0, 2, 1], 5000).into()
+    }
+
+    /// What is sent when the relay says this.
+    fn heard(send: &mut Send, reply: &str, now: Instant) -> Vec<String> {
+        send.client().receive(server(), reply.as_bytes(), now);
+        send.advance(&mut Screen::Closed, now).unwrap();
+        let datagram = |transmit| match transmit {
+            Transmit::Send { datagram, .. } => Some(String::from_utf8(datagram).unwrap()),
+            Transmit::Open(_) => None,
+        };
+        std::iter::from_fn(|| send.client().poll_transmit()).filter_map(datagram).collect()
+    }
+
+    #[test]
+    fn the_last_message_is_followed_by_its_question_at_once() {
+        let now = Instant::now();
+        let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
+        let client = Client::seeded(config, 1, now);
+        let audience = Audience::Group("HOME".parse().unwrap());
+        let mut send = Send::new(client, audience, None, Some(b"hello".into()), Patience::new(None, now));
+        send.client().opened(now);
+        let asked = heard(&mut send, &format!("!OK HELLO 2 {} 60.0", Token::of(7)), now);
+        assert_eq!(asked, ["!HELLO 2", "!JOIN HOME"]);
+        assert_eq!(heard(&mut send, "!OK JOINED HOME", now), ["hello", "!WHO"]);
+        assert_eq!(heard(&mut send, "!OK WHO HOME 2", now), ["!LEAVE HOME"]);
     }
 }
