@@ -51,7 +51,11 @@ pub enum Hint {
         "there is no direct talk, nothing was sent: type `/bridge NAME`, and let NAME do the same with yours"
     )]
     NoPeer,
-    /// The input ended while the relay did not answer.
-    #[error("{0} lines were not sent: the relay does not answer")]
+    /// The talk ended while the relay did not answer.
+    #[error("{} not sent: the relay does not answer", lines_were(*.0))]
     Unsent(usize),
+}
+
+fn lines_were(count: usize) -> String {
+    if count == 1 { "1 line was".into() } else { format!("{count} lines were") }
 }

@@ -10,7 +10,8 @@ use crate::input::instead_of;
 use crate::marks::{Mark, Marks};
 use crate::{Credentials, Helper, Hint, Input, object, parse};
 
-/// Messages that may wait for their fate before further lines wait, too.
+/// Messages that may wait for their fate before further lines wait, too; and lines that may wait for the relay before further
+/// ones are read.
 const MAX_WAITING: usize = 32;
 /// Names and groups that are known for completion, at most.
 const MAX_WORDS: usize = 1000;
@@ -40,6 +41,8 @@ pub enum Note {
     },
     /// What has become of a message.
     Mark(Mark),
+    /// Nobody answers: this line waits until the relay does.
+    Held(Vec<u8>),
     /// A line was not sent.
     Hint {
         /// Why.
@@ -63,7 +66,7 @@ pub enum Note {
 }
 
 /// A [`Client`] that is led by lines. Each line waits until the one before it is answered, except that the fates of messages
-/// to people are not waited for.
+/// to people are not waited for. While nobody answers, what needs no answer waits for none.
 #[derive(Debug)]
 pub struct Talk {
     client: Client,
@@ -71,6 +74,8 @@ pub struct Talk {
     /// Lines that begin with `{` are objects.
     takes_objects: bool,
     lines: VecDeque<Vec<u8>>,
+    /// So many of them, the first ones, have been told to wait for the relay.
+    held: usize,
     /// The line that is being obeyed.
     obeyed: Option<Vec<u8>>,
     /// The `CREATE` on its way is to be followed by a `JOIN`.
@@ -95,6 +100,7 @@ impl Talk {
             credentials,
             takes_objects: false,
             lines: VecDeque::new(),
+            held: 0,
             obeyed: None,
             join_created: false,
             to_join: None,
@@ -129,6 +135,7 @@ impl Talk {
     /// Says goodbye without waiting for anything else.
     pub fn hang_up(&mut self, now: Instant) {
         self.lines.clear();
+        self.held = 0;
         self.client.goodbye(now);
         self.collect();
     }
@@ -136,7 +143,13 @@ impl Talk {
     /// Whether everything that was typed is answered.
     pub fn is_settled(&self, now: Instant) -> bool {
         let is_calm = self.client.waiting() < MAX_WAITING;
-        self.lines.is_empty() && self.to_join.is_none() && self.client.is_ready(now) && is_calm
+        let is_alone = self.client.is_out_of_contact() && self.client.is_idle();
+        self.lines.is_empty() && self.to_join.is_none() && is_calm && (is_alone || self.client.is_ready(now))
+    }
+
+    /// Whether another line may come: everything before it is answered, or nobody answers, and it may be one that needs nobody.
+    pub fn wants_line(&self, now: Instant) -> bool {
+        self.is_settled(now) || (self.client.is_out_of_contact() && self.lines.len() < MAX_WAITING)
     }
 
     /// The client that is led. Call [`Talk::advance`] after you gave it something.
@@ -169,20 +182,19 @@ impl Talk {
             if let Some(group) = self.to_join.take() {
                 let _ = self.client.request(Request::Join(group), now);
             } else if let Some(line) = self.lines.pop_front() {
-                self.obeyed = Some(line.clone());
+                self.held = self.held.saturating_sub(1);
                 self.obey(&line, now);
-                self.obeyed = None;
             } else if self.ended && self.client.waiting() == 0 {
                 self.client.goodbye(now);
             } else {
                 break;
             }
         }
+        if self.client.is_out_of_contact() {
+            self.make_do(now);
+        }
         if self.ended && self.client.is_out_of_contact() {
-            if !self.lines.is_empty() {
-                self.hint(Hint::Unsent(self.lines.len()));
-            }
-            self.hang_up(now);
+            self.quit(now);
         }
         self.collect();
     }
@@ -227,9 +239,45 @@ impl Talk {
         }
     }
 
-    fn obey(&mut self, line: &[u8], now: Instant) {
+    /// Nobody answers: obeys what needs no answer, and tells that the rest waits.
+    fn make_do(&mut self, now: Instant) {
+        let mut fresh = self.lines.split_off(self.held);
+        while !self.client.is_finished()
+            && let Some(line) = fresh.pop_front()
+        {
+            if self.needs_relay(&line) {
+                self.notes.push_back(Note::Held(line.clone()));
+                self.lines.push_back(line);
+            } else {
+                self.obey(&line, now);
+            }
+        }
+        self.held = self.lines.len();
+    }
+
+    fn needs_relay(&self, line: &[u8]) -> bool {
+        match self.read(line) {
+            Input::Helper(Helper::Status | Helper::Help | Helper::Quit) => false,
+            // What waits before them depends on whether there is a peer, and on what goes to it.
+            Input::Helper(Helper::Direct(None) | Helper::HangUp) => !self.lines.is_empty(),
+            Input::Helper(_) | Input::Text(_) => true,
+            Input::Blank | Input::Wrong(_) | Input::Misread(_) => false,
+        }
+    }
+
+    fn read<'a>(&self, line: &'a [u8]) -> Input<'a> {
         let is_object = self.takes_objects && line.first() == Some(&b'{');
-        match if is_object { object::read(line) } else { parse(line) } {
+        if is_object { object::read(line) } else { parse(line) }
+    }
+
+    fn obey(&mut self, line: &[u8], now: Instant) {
+        self.obeyed = Some(line.to_vec());
+        self.do_as_told(line, now);
+        self.obeyed = None;
+    }
+
+    fn do_as_told(&mut self, line: &[u8], now: Instant) {
+        match self.read(line) {
             Input::Blank => {}
             Input::Helper(helper) => self.help(helper, now),
             Input::Text(text) if self.direct => self.say_directly(&text, now),
@@ -308,8 +356,16 @@ impl Talk {
             }
             Helper::Status => self.notes.push_back(Note::Status(self.client.status(now))),
             Helper::Help => self.notes.push_back(Note::Help),
-            _ => self.hang_up(now),
+            _ => self.quit(now),
         }
+    }
+
+    /// Says goodbye without waiting for a relay that does not answer, and how many lines have waited for it.
+    fn quit(&mut self, now: Instant) {
+        if self.client.is_out_of_contact() && !self.lines.is_empty() {
+            self.notes.push_back(Note::Hint { hint: Hint::Unsent(self.lines.len()), line: None });
+        }
+        self.hang_up(now);
     }
 
     fn say(&mut self, text: &[u8], now: Instant) {

@@ -90,6 +90,10 @@ impl Errand for Conversation {
 
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>> {
         self.talk.advance(now);
+        // Who types is told what waits. What came by a pipe is sent, however long the relay takes.
+        if self.ended && (self.at_terminal || self.talk.is_settled(now)) {
+            self.talk.end(now);
+        }
         // A list of people comes without a note.
         let known = self.talk.client().people().count();
         let mut changed = std::mem::replace(&mut self.known, known) != known;
@@ -114,16 +118,15 @@ impl Errand for Conversation {
         self.talk.line(line, now);
     }
 
-    fn end(&mut self, now: Instant) {
+    fn end(&mut self, _: Instant) {
         self.ended = true;
-        self.talk.end(now);
     }
 
     fn wants_line(&mut self, now: Instant) -> Option<String> {
         // Where somebody sees it, the prompt waits a little for the group that a name may bring.
         let patient = self.at_terminal && now >= self.last_line + PROMPT_PATIENCE;
         let is_calm = !self.at_terminal || self.talk.client().is_idle();
-        if self.ended || !(patient || (is_calm && self.talk.is_settled(now))) {
+        if self.ended || !(patient || (is_calm && self.talk.wants_line(now))) {
             return None;
         }
         let direct = self.talk.is_direct();

@@ -39,6 +39,7 @@ pub fn words(note: &Note, server: &str) -> (Kind, String) {
             (Kind::Answer, format!("you: {}", harmless(bytes)))
         }
         Note::Mark(mark) => mark_words(mark),
+        Note::Held(line) => (Kind::Notice, format!("waits until the relay answers: {}", harmless(line))),
         Note::Hint { hint, .. } => (Kind::Problem, safe(&hint.to_string())),
         Note::Misread { reason, .. } => (Kind::Problem, format!("not understood: {}", safe(reason))),
         Note::Status(status) => (Kind::Answer, status_words(status, server)),

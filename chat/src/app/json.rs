@@ -23,6 +23,7 @@ pub fn line(note: &Note, server: &str) -> String {
             ("written", with_bytes(json!({ "number": number, "to": to, "id": id.as_str() }), bytes))
         }
         Note::Mark(mark) => ("fate", mark_fields(mark)),
+        Note::Held(line) => ("held", with_bytes(json!({}), line)),
         Note::Direct(peer) => ("direct", json!({ "name": peer })),
         Note::Status(status) => ("status", status_fields(status, server)),
     };

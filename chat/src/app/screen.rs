@@ -49,6 +49,8 @@ impl Screen {
         match self {
             // It stands there as it was typed.
             Self::Terminal { .. } | Self::Plain { .. } if is_echo(note) => Ok(()),
+            // Nobody types there, and each line waits for the one before it anyway.
+            Self::Plain { .. } if matches!(note, Note::Held(_)) => Ok(()),
             Self::Terminal { printer, server } => {
                 let (kind, words) = human::words(note, server);
                 printer.print(kind, &words);

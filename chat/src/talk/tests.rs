@@ -245,18 +245,96 @@ fn the_end_of_the_input_waits_for_the_fate_of_messages() {
     assert!(talk.client().is_finished());
 }
 
-#[test]
-fn the_end_of_the_input_does_not_wait_for_a_relay_that_is_not_there() {
+/// A talk whose relay is not there.
+fn alone(lines: &[&str]) -> (Talk, Instant) {
     let now = Instant::now();
     let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
-    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::default());
-    talk.line(b"join home".to_vec(), now);
-    talk.line(b"hello".to_vec(), now);
-    talk.end(now);
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::default()).with_objects();
+    for line in lines {
+        talk.line(line.as_bytes().to_vec(), now);
+    }
     talk.client().opened(now);
     assert!(!talk.client().is_finished());
     talk.client().unreachable(now);
     talk.advance(now);
-    assert!(talk.client().is_finished());
-    assert_eq!(hints(&mut talk), [(Hint::Unsent(2), String::new())]);
+    (talk, now)
+}
+
+fn held(line: &str) -> Note {
+    Note::Held(line.as_bytes().to_vec())
+}
+
+#[test]
+fn the_end_of_the_input_does_not_wait_for_a_relay_that_is_not_there() {
+    for lines in [1, 2] {
+        let (mut talk, now) = alone(&["join home", "hello"][..lines]);
+        talk.end(now);
+        assert!(talk.client().is_finished());
+        assert_eq!(hints(&mut talk), [(Hint::Unsent(lines), String::new())]);
+    }
+    assert_eq!(Hint::Unsent(1).to_string(), "1 line was not sent: the relay does not answer");
+    assert_eq!(Hint::Unsent(2).to_string(), "2 lines were not sent: the relay does not answer");
+}
+
+#[test]
+fn quit_waits_for_no_relay_and_tells_what_was_not_sent() {
+    for quit in ["quit", " /QUIT ", r#"{"type":"quit"}"#] {
+        let (mut talk, now) = alone(&["join home"]);
+        talk.line(b"hello".to_vec(), now);
+        talk.line(quit.as_bytes().to_vec(), now);
+        assert!(talk.client().is_finished());
+        assert_eq!(hints(&mut talk), [(Hint::Unsent(2), String::new())], "{quit}");
+        let (mut talk, _) = alone(&[quit, "hello"]);
+        assert!(talk.client().is_finished());
+        assert_eq!(hints(&mut talk), [], "nothing waited before it");
+    }
+    let (mut talk, _) = alone(&["/text quit", "quit now"]);
+    assert!(!talk.client().is_finished());
+    assert_eq!(notes(&mut talk)[1..], [held("/text quit"), held("quit now")]);
+}
+
+#[test]
+fn what_needs_no_relay_is_obeyed_while_none_answers_and_the_rest_keeps_its_order() {
+    let (mut talk, now) = alone(&["join home", "status", "one"]);
+    let heard = notes(&mut talk);
+    assert!(matches!(heard[0], Note::Event(Event::NoContact { .. })), "{heard:?}");
+    assert_eq!((&heard[1], &heard[3], heard.len()), (&held("join home"), &held("one"), 4));
+    assert!(matches!(&heard[2], Note::Status(status) if status.silent), "{heard:?}");
+    for line in ["help", "/mgs bob hi", r#"{"type":"leap"}"#, "/direct", "two"] {
+        talk.line(line.as_bytes().to_vec(), now);
+    }
+    let heard = notes(&mut talk);
+    assert_eq!(heard[0], Note::Help);
+    assert!(matches!(&heard[1], Note::Hint { hint: Hint::Unknown, line: Some(_) }), "{heard:?}");
+    assert!(matches!(&heard[2], Note::Misread { .. }), "{heard:?}");
+    assert_eq!(heard[3..], [held("/direct"), held("two")]);
+
+    let now = talk.client().deadline(now).unwrap();
+    talk.advance(now);
+    talk.client().opened(now);
+    sent(&mut talk);
+    answer(&mut talk, &format!("!OK HELLO 2 {} 60.0", Token::of(7)), now);
+    assert_eq!(sent(&mut talk), ["!JOIN HOME"]);
+    answer(&mut talk, "!OK JOINED HOME", now);
+    assert_eq!(
+        sent(&mut talk).iter().filter(|text| !text.starts_with('!')).collect::<Vec<_>>(),
+        ["one", "two"]
+    );
+    assert_eq!(hints(&mut talk), [(Hint::NoPeer, "/direct".into())]);
+}
+
+#[test]
+fn while_nobody_answers_further_lines_are_taken_but_not_without_end() {
+    let (mut talk, now) = alone(&[]);
+    assert!(talk.is_settled(now) && talk.wants_line(now));
+    for _ in 0..MAX_WAITING {
+        assert!(talk.wants_line(now));
+        talk.line(b"hello".to_vec(), now);
+        assert!(!talk.is_settled(now));
+    }
+    assert!(!talk.wants_line(now));
+    let (mut talk, now) = extended(&["join home"]);
+    assert!(!talk.wants_line(now), "somebody answers, and that is waited for");
+    answer(&mut talk, "!OK JOINED HOME", now);
+    assert!(talk.wants_line(now));
 }

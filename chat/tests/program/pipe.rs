@@ -67,3 +67,30 @@ fn a_lost_reply_only_delays() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "* joined HOME\n* left HOME\n");
     assert!(server.received().contains(&"hello".into()));
 }
+
+#[test]
+fn what_needs_no_relay_waits_for_none() {
+    let server = Original::start();
+    server.lose_replies(u32::MAX);
+    let run = |input: &[u8]| {
+        let output = server.run(&["--transport", "udp"], input);
+        assert_eq!(output.status.code(), Some(0));
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr))
+    };
+    let (answers, _) = run(b"status\nquit\nnever read\n");
+    assert!(answers.contains("(does not answer), in no group") && answers.lines().count() == 1, "{answers}");
+    let (_, problems) = run(b"join home\nhello\nquit\n");
+    assert!(problems.contains("! 2 lines were not sent"), "{problems}");
+}
+
+#[test]
+fn the_lines_of_a_pipe_wait_for_the_relay_also_behind_its_end() {
+    let server = Original::start();
+    // All that is asked until it is told that there is no answer.
+    server.lose_replies(3);
+    let output = server.run(&["--transport", "udp"], b"join home\nstatus\nhello\n");
+    let problems = String::from_utf8(output.stderr).unwrap();
+    assert!(problems.contains("does not answer; still trying"), "{problems}");
+    assert!(server.received().ends_with(&["hello".into(), "!LEAVE HOME".into()]), "{:?}", server.received());
+}

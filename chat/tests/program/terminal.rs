@@ -145,3 +145,21 @@ fn no_color_means_none() {
         session.expect("left HOME").unwrap();
     }
 }
+
+#[test]
+fn who_types_while_nobody_answers_hears_what_waits_and_can_end() {
+    let server = Original::start();
+    server.lose_replies(u32::MAX);
+    for surface in [&[][..], &["--tui"]] {
+        let mut window = open(&server, &[&["--transport", "udp"], surface].concat());
+        window.wait_for_screen("the silence", |screen| screen.contains("does not answer; still trying"));
+        window.type_keys("hello\r");
+        window.wait_for_screen("what waits", |screen| {
+            screen.contains("* waits until the relay answers: hello")
+        });
+        window.type_keys("/status\r");
+        window.wait_for_screen("the status", |screen| screen.contains("(does not answer)"));
+        window.type_keys("/quit\r");
+        assert_eq!(window.exit_code(), 0);
+    }
+}

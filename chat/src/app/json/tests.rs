@@ -97,6 +97,7 @@ fn samples() -> Vec<String> {
     let misread = Note::Misread { line: b"{".to_vec(), reason: "x".into() };
     let others = [
         Note::Mark(mark),
+        Note::Held(b"x".to_vec()),
         Note::Hint { hint: Hint::NoGroup, line: Some(b"x".to_vec()) },
         Note::Status(status),
         Note::Direct(None),
