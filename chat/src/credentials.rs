@@ -10,6 +10,9 @@ use wire::Token;
 /// What proves that names are one's own, by the folded name.
 pub type Claims = BTreeMap<String, Token>;
 
+const NOWHERE: &str =
+    "set HOME or XDG_STATE_HOME, where its claim is kept, or say that, too (`/reg NAME CLAIM`, `--claim`)";
+
 /// Where claims outlive the program.
 pub trait Keep: Debug {
     /// The claim that is noted down for this name. If there is none: this one, which is from now on.
@@ -39,7 +42,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// These are known; without a keeper nothing outlives the program.
+    /// These are known; without a keeper none is chosen, because the name would be lost to everybody with the program.
     pub fn new(claims: Claims, keeper: Option<Box<dyn Keep>>) -> Self {
         Self { claims, keeper, chosen: None }
     }
@@ -62,11 +65,9 @@ impl Credentials {
     }
 
     fn choose(&mut self, name: &str) -> anyhow::Result<Token> {
+        let keeper = self.keeper.as_ref().context(NOWHERE)?;
         let claim = choose_claim().context("the operating system has no random numbers")?;
-        let noted = match &self.keeper {
-            Some(keeper) => keeper.note(name, claim)?,
-            None => claim,
-        };
+        let noted = keeper.note(name, claim)?;
         self.claims.insert(fold(name), noted);
         self.chosen = (noted == claim).then(|| (name.to_owned(), claim));
         Ok(noted)
@@ -106,6 +107,33 @@ impl Credentials {
     }
 }
 
+/// Keeps until the end of a test.
+#[cfg(test)]
+#[derive(Debug)]
+struct Memory;
+
+#[cfg(test)]
+impl Keep for Memory {
+    fn note(&self, _: &str, claim: Token) -> anyhow::Result<Token> {
+        Ok(claim)
+    }
+
+    fn keep(&self, _: &str, _: Token) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn forget(&self, _: &str, _: Token) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Credentials {
+    pub(crate) fn in_memory() -> Self {
+        Self::new(Claims::new(), Some(Box::new(Memory)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,12 +144,23 @@ mod tests {
 
     #[test]
     fn what_was_chosen_is_taken_out_only_if_it_cannot_have_been_granted() {
-        let mut credentials = Credentials::default();
+        let mut credentials = Credentials::in_memory();
         let Request::Register { claim: first, .. } = credentials.register("anna").unwrap() else { panic!() };
         credentials.consider(&refused(Refusal::ServerFull)).unwrap();
         let Request::Register { claim, .. } = credentials.register("Anna").unwrap() else { panic!() };
         assert_eq!(claim, first, "the relay may know it");
         credentials.consider(&refused(Refusal::BadName)).unwrap();
         assert!(!credentials.has("anna"));
+    }
+
+    #[test]
+    fn a_claim_that_nobody_keeps_is_not_chosen() {
+        let claim = Token::of(1);
+        let mut credentials = Credentials::new([("anna".into(), claim)].into(), None);
+        let asked = credentials.register("anna").unwrap();
+        assert_eq!(asked, Request::Register { name: "anna".into(), claim: Some(claim) });
+        let error = format!("{:#}", credentials.register("bob").unwrap_err());
+        assert!(error.starts_with("bob was not registered: set HOME or XDG_STATE_HOME"), "{error}");
+        assert!(!credentials.has("bob"));
     }
 }

@@ -154,7 +154,7 @@ fn keeper(args: &Args) -> anyhow::Result<Keeper> {
     Ok(Keeper::new(Folder::of_user()?, &args.server))
 }
 
-/// What proves names, and the one that was said. Without a folder nothing is kept.
+/// What proves names, and the one that was said. Without a folder nothing is kept, and no other name had.
 fn credentials(args: &Args, keeper: Option<Keeper>) -> anyhow::Result<Credentials> {
     let mut claims = keeper.as_ref().map_or_else(|| Ok(Claims::new()), Keeper::load)?;
     if let (Some(name), Some(claim)) = (args.own_name(), args.claim) {

@@ -42,7 +42,7 @@ fn hints(talk: &mut Talk) -> Vec<(Hint, String)> {
 fn greeted(hello: &str, lines: &[&str]) -> (Talk, Instant) {
     let now = Instant::now();
     let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
-    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::default());
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::in_memory());
     for line in lines {
         talk.line(line.as_bytes().to_vec(), now);
     }
@@ -249,7 +249,7 @@ fn the_end_of_the_input_waits_for_the_fate_of_messages() {
 fn alone(lines: &[&str]) -> (Talk, Instant) {
     let now = Instant::now();
     let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
-    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::default()).with_objects();
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::in_memory()).with_objects();
     for line in lines {
         talk.line(line.as_bytes().to_vec(), now);
     }

@@ -1,5 +1,6 @@
 //! Names with a relay that is played by hand: what is noted down, and when.
 
+use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -56,6 +57,13 @@ impl Player {
 
     fn spawn(&self, state: &Path, arguments: &[&str]) -> Child {
         self.chat(state, arguments).spawn().unwrap()
+    }
+
+    /// The program, run by somebody who has no folder to keep anything in.
+    fn homeless(&self, arguments: &[&str]) -> Command {
+        let mut command = self.chat(Path::new("/"), arguments);
+        command.env_remove("XDG_STATE_HOME").env_remove("HOME");
+        command
     }
 
     fn has_heard_nothing(&self) -> bool {
@@ -175,11 +183,27 @@ fn programs_hear_of_problems_by_objects() {
 fn a_claim_that_is_given_needs_no_folder() {
     let relay = Player::start();
     let claim = "BBBBBBBBBBBBBBBBBBBBBBBBBB";
-    let mut command =
-        relay.chat(Path::new("/"), &["send", "--name", "anna", "--claim", claim, "bob", "hello"]);
-    command.env_remove("XDG_STATE_HOME").env_remove("HOME");
-    let mut child = command.spawn().unwrap();
-    assert_eq!(relay.registration().0, format!("!REG anna {claim}"));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let given = ["--name", "anna", "--claim", claim];
+    for arguments in [&["send", "--name", "anna", "--claim", claim, "bob", "hello"][..], &given] {
+        let mut child = relay.homeless(arguments).spawn().unwrap();
+        assert_eq!(relay.registration().0, format!("!REG anna {claim}"), "{arguments:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn without_a_folder_no_name_is_had_and_the_talk_goes_on() {
+    let relay = Player::start();
+    for (arguments, line) in [(&["--name", "anna"][..], ""), (&[], "/reg anna\n")] {
+        let mut child = relay.homeless(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{line}status\nquit\n").as_bytes()).unwrap();
+        relay.begin();
+        let output = child.wait_with_output().unwrap();
+        let problem = stderr(&output);
+        assert!(problem.contains("! anna was not registered: set HOME or XDG_STATE_HOME"), "{problem}");
+        let answers = String::from_utf8(output.stdout).unwrap();
+        assert!(answers.contains("(extended, UDP), in no group"), "{answers}");
+    }
+    assert!(relay.has_heard_nothing());
 }
