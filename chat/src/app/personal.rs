@@ -36,8 +36,8 @@ pub struct Personal {
 enum Step {
     Begin,
     Registering,
-    /// The name is to be given up again.
-    Deregister,
+    /// The name is had; into which group that brings is still to be told.
+    Registered,
     Working,
     Leaving,
 }
@@ -50,9 +50,15 @@ impl Personal {
 
     fn leave(&mut self, exit: Exit, now: Instant) {
         if self.step != Step::Leaving {
-            (self.step, self.exit) = (Step::Leaving, exit);
+            self.exit = if self.has_it() { self.exit } else { exit };
+            self.step = Step::Leaving;
             self.client.goodbye(now);
         }
+    }
+
+    /// A name is all that was wanted, and is had, whatever comes behind that.
+    fn has_it(&self) -> bool {
+        self.task == Task::Register && self.step == Step::Registered
     }
 
     fn go_on(&mut self, screen: &mut Screen, now: Instant) {
@@ -62,11 +68,7 @@ impl Personal {
         }
         match self.step {
             Step::Begin => self.register(screen, now),
-            Step::Deregister => {
-                self.step = Step::Working;
-                // The client is ready.
-                let _ = self.client.request(Request::Deregister, now);
-            }
+            Step::Registered => self.work(screen, now),
             Step::Registering | Step::Working | Step::Leaving => {}
         }
     }
@@ -90,7 +92,7 @@ impl Personal {
         }
         match &event {
             Event::Registered { again: false, .. } if self.step == Step::Registering => {
-                self.registered(screen, now);
+                self.step = Step::Registered;
                 if self.task != Task::Register {
                     return Ok(());
                 }
@@ -112,12 +114,16 @@ impl Personal {
         screen.show(&Note::Event(event))
     }
 
-    fn registered(&mut self, screen: &mut Screen, now: Instant) {
-        self.step = Step::Working;
+    fn work(&mut self, screen: &mut Screen, now: Instant) {
         match self.task.clone() {
             Task::Register => self.leave(self.exit, now),
-            Task::Deregister => self.step = Step::Deregister,
+            Task::Deregister => {
+                self.step = Step::Working;
+                // The client is ready.
+                let _ = self.client.request(Request::Deregister, now);
+            }
             Task::Send { to, text } => {
+                self.step = Step::Working;
                 if let Err(error) = self.client.message(&to, &text, now) {
                     screen.problem(&format!("not sent: {error}"));
                     self.leave(Exit::Failed, now);
@@ -150,7 +156,9 @@ impl Errand for Personal {
         }
         self.go_on(screen, now);
         if self.step != Step::Leaving && self.patience.is_over(now) {
-            screen.problem(self.patience.words());
+            if !self.has_it() {
+                screen.problem(self.patience.words());
+            }
             self.leave(Exit::Unanswered, now);
         }
         Ok(self.client.is_finished().then_some(self.exit))

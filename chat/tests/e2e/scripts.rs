@@ -51,6 +51,23 @@ fn a_message_is_delivered_stored_or_neither() {
 }
 
 #[test]
+fn scripts_leave_nobody_behind_in_the_lobby() {
+    let relay = relay("none", "0");
+    let (here, there, server) = (Home::new(), Home::new(), relay.address());
+    let mut bob = there.talk(server, &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    for arguments in
+        [&["reg", "anna"][..], &["send", "bob", "hello"], &["send-all", "hello"], &["dereg", "anna"]]
+    {
+        let (code, _, problem) = here.run(server, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {problem}");
+        bob.line("who");
+        let members = bob.expect(&json!({ "type": "members", "group": "LOBBY" }));
+        assert_eq!(members["count"], 1, "{arguments:?}");
+    }
+}
+
+#[test]
 fn nobody_there_is_told_in_time() {
     let relay = relay("none", "0");
     let (home, server) = (Home::new(), relay.address());

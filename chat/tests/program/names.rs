@@ -133,6 +133,18 @@ fn what_cannot_be_noted_down_is_not_registered() {
 }
 
 #[test]
+fn a_name_that_is_granted_is_had_whatever_comes_behind_that() {
+    let (relay, home) = (Player::start(), tempfile::tempdir().unwrap());
+    let child = relay.spawn(home.path(), &["reg", "anna", "--timeout", "1s"]);
+    let (asked, from) = relay.registration();
+    relay.0.send_to(format!("!OK {}", &asked[1..]).as_bytes(), from).unwrap();
+    // The relay has no lobby, or has one, and does not come to say it.
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    assert!(asked.ends_with(String::from_utf8(output.stdout).unwrap().trim()));
+}
+
+#[test]
 fn names_that_cannot_be_are_wrong_arguments() {
     let (relay, home) = (Player::start(), tempfile::tempdir().unwrap());
     let run = |arguments: &[&str], name: &str| {
