@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_last_message_is_followed_by_its_question_at_once() {
         let now = Instant::now();
-        let config = Config { transports: vec![Transport::Udp], ..Config::new(server()) };
+        let config = Config { transports: vec![Transport::Udp], watches: false, ..Config::new(server()) };
         let client = Client::seeded(config, 1, now);
         let audience = Audience::Group("HOME".parse().unwrap());
         let mut send = Send::new(client, audience, None, Some(b"hello".into()), Patience::new(None, now));
