@@ -233,6 +233,7 @@ impl Completer for Help {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.words.complete(&line[..pos]))
+        let (start, words) = self.words.complete(&line[..pos]);
+        Ok((start, words.into_iter().map(|word| word + " ").collect()))
     }
 }

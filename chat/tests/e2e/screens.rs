@@ -20,10 +20,10 @@ fn names_are_completed_at_the_prompt() {
     bob.expect(&json!({ "type": "presence", "name": "anna" }));
     bob.line("/msg anna hello");
     window.wait_for_screen("the message", |screen| screen.contains("< bobby (to you): hello"));
-    window.type_keys("/msg bo\t");
+    window.type_keys("/m\tbo\t");
     window.wait_for_screen("the name", |screen| screen.contains("/msg bobby"));
-    window.type_keys(" hi\r");
-    bob.expect(&json!({ "type": "message", "from": "anna" }));
+    window.type_keys("hi\r");
+    bob.expect(&json!({ "type": "message", "from": "anna", "text": "hi" }));
     window.wait_for_screen("the mark", |screen| screen.contains("#1 to bobby: delivered"));
     window.type_keys(CTRL_D);
     assert_eq!(window.exit_code(), 0);
