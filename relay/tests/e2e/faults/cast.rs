@@ -73,15 +73,30 @@ impl Cast {
     pub fn speak(&mut self, rounds: usize, sizes: &[usize]) {
         for begun in (0..rounds).step_by(BURST) {
             self.shout(BURST.min(rounds - begun), sizes);
-            eventually("the relay has caught up", || {
-                let metrics = self.relay.metrics();
-                let of = |name: &str| {
-                    metrics.iter().filter(|(key, _)| key.starts_with(name)).all(|(_, value)| *value == 0.0)
-                };
-                (of("relay_socket_receive_queue_bytes") && of("relay_waiting_copies")).then_some(())
-            });
+            self.wait_for_relay();
             self.listen();
         }
+    }
+
+    /// The same one by one, so that no two payloads leave the relay together.
+    pub fn speak_singly(&mut self, rounds: usize, sizes: &[usize]) {
+        for round in 0..rounds {
+            for at in self.present() {
+                self.say(at, sizes[(round + at) % sizes.len()]);
+                self.wait_for_relay();
+            }
+            self.listen();
+        }
+    }
+
+    fn wait_for_relay(&self) {
+        eventually("the relay has caught up", || {
+            let metrics = self.relay.metrics();
+            let of = |name: &str| {
+                metrics.iter().filter(|(key, _)| key.starts_with(name)).all(|(_, value)| *value == 0.0)
+            };
+            (of("relay_socket_receive_queue_bytes") && of("relay_waiting_copies")).then_some(())
+        });
     }
 
     /// The same all at once.
