@@ -3,7 +3,7 @@
 //!
 //! The real engines of all shards share a store whose answers come late; a crash takes the engines and what the store has not
 //! done yet. Everybody writes to everybody, goes from group to group, watches, meets others, and follows the rules of
-//! `docs/protocol.md`. When everything has arrived there is [a last act](last_act), in which all that is told has to be exact.
+//! `docs/protocol.md`. When everything has arrived there is a last act, in which all that is told has to be exact.
 
 mod drawer;
 mod hall;
