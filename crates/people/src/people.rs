@@ -253,20 +253,18 @@ impl<A: Address, G: Place> People<A, G> {
             (session.address, session.shard) = (address, shard);
             self.enter(id, group, turn);
         } else {
-            let (pace, name, former, watches, wait, is_timed) =
-                (Pace::default(), None, None, false, None, false);
             let session = Session {
                 address,
                 group,
                 shard,
-                pace,
+                pace: Pace::default(),
                 badge,
-                name,
-                former,
-                watches,
-                wait,
+                name: None,
+                former: None,
+                watches: false,
+                wait: None,
                 met: None,
-                is_timed,
+                is_timed: false,
             };
             self.sessions.insert(id, session);
         }
