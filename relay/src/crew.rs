@@ -22,6 +22,7 @@ use crate::shard::Shard;
 use crate::tcp::Landing;
 
 /// The running shards.
+#[derive(Default)]
 pub struct Crew {
     members: Vec<Member>,
     /// The thread of the connections.
@@ -30,6 +31,8 @@ pub struct Crew {
     backends: Vec<&'static str>,
     /// Why io_uring is not used, if it was to be.
     pub fallback: Option<SetupError>,
+    /// What each of them waits for before it turns.
+    waiting: Vec<SyncSender<()>>,
 }
 
 type Member = (Postbox, JoinHandle<()>);
@@ -47,18 +50,19 @@ pub struct Common {
     pub cpus: Vec<usize>,
 }
 
-/// What a shard tells when it is about to turn.
+/// What a shard tells when it can turn.
 struct Started {
     postbox: Postbox,
     backend: &'static str,
     fallback: Option<SetupError>,
+    begin: SyncSender<()>,
 }
 
 type Report = SyncSender<Result<Started, SetupError>>;
 
 impl Crew {
     /// Starts a shard for each of `sockets`, and the thread of the connections if there are to be some; returns when all of them
-    /// turn. Each has a meter.
+    /// can turn, which they do when they are told to. Each has a meter.
     ///
     /// # Errors
     /// The backend that could not be set up, or the thread that could not be started.
@@ -70,7 +74,7 @@ impl Crew {
         events: &Sender<Event>,
     ) -> Result<Self, CannotStart> {
         let shards = sockets.len();
-        let mut crew = Self { members: Vec::new(), tcp: None, backends: Vec::new(), fallback: None };
+        let mut crew = Self::default();
         let ferry = landing.as_ref().map(|landing| landing.ferry.clone());
         for (shard, (sockets, meter)) in sockets.into_iter().zip(meters).enumerate() {
             let ferry = ferry.as_ref().map(|ferry| ferry.of_shard(shard));
@@ -81,6 +85,7 @@ impl Crew {
             };
             let (started, thread) = spawn(format!("shard-{shard}"), shard, events, run)?;
             crew.members.push((started.postbox, thread));
+            crew.waiting.push(started.begin);
             crew.backends.push(started.backend);
             crew.fallback = crew.fallback.or(started.fallback);
         }
@@ -89,8 +94,17 @@ impl Crew {
             let run = move |report: &Report| run_tcp(shards, &common, landing, meter, report);
             let (started, thread) = spawn("tcp".to_owned(), shards, events, run)?;
             crew.tcp = Some((started.postbox, thread));
+            crew.waiting.push(started.begin);
         }
         Ok(crew)
+    }
+
+    /// Lets all of them turn: what has arrived until now is answered.
+    pub fn begin(&mut self) {
+        for begin in self.waiting.drain(..) {
+            // A shard that has ended meanwhile is told of by its event.
+            let _ = begin.send(());
+        }
     }
 
     /// True if clients are served by TCP, too.
@@ -141,7 +155,7 @@ fn stop(members: Vec<Member>) {
     }
 }
 
-/// Starts a thread, and returns when it turns.
+/// Starts a thread, and returns when it can turn.
 fn spawn(
     name: String,
     shard: usize,
@@ -265,7 +279,10 @@ fn turn<D: Driver>(
     if let Some(ferry) = ferry {
         shard = shard.with_ferry(ferry);
     }
-    let _ = report.send(Ok(Started { postbox, backend, fallback }));
+    let (begin, begun) = sync_channel(1);
+    let _ = report.send(Ok(Started { postbox, backend, fallback, begin }));
+    // Nobody is answered by a part of a relay: names, for one, are had only when all is there.
+    begun.recv().map_err(|_| io::Error::other("the relay does not start"))?;
     shard.run()
 }
 

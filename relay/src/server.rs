@@ -169,6 +169,7 @@ impl Relay {
             supervisor,
             alarm: Alarm::default(),
         };
+        relay.crew.begin();
         relay.announce(shards, metrics_at, confinement);
         Ok(relay)
     }

@@ -67,6 +67,12 @@ fn event_words(event: &Event, server: &str) -> (Kind, String) {
             (Kind::Answer, alive_words(*round_trip, *heartbeat, server))
         }
         Event::Refused { request, refusal } => (Kind::Problem, refusal_words(request, *refusal)),
+        Event::Deferred(Request::Register { name, .. }) => {
+            (Kind::Notice, format!("the relay cannot give {} back to you now; it is asked again", safe(name)))
+        }
+        Event::Deferred(request) => {
+            (Kind::Notice, safe(&format!("the relay is full, and asked again: {request}")))
+        }
         Event::RefusedOtherwise { request, answer } => {
             (Kind::Problem, format!("{server} refused {}: {}", safe(&request.to_string()), harmless(answer)))
         }

@@ -88,6 +88,7 @@ fn event_fields(event: &Event, server: &str) -> (&'static str, Value) {
                 "answer": wire::Reply::Refused(*refusal).to_string(),
             }),
         ),
+        Event::Deferred(request) => ("deferred", json!({ "request": request.to_string() })),
         Event::RefusedOtherwise { request, answer } => {
             ("refused", json!({ "request": request.to_string(), "answer": harmless(answer) }))
         }

@@ -90,16 +90,16 @@ impl Talker {
         std::mem::take(&mut self.heard)
     }
 
-    /// Waits for objects with these fields, in any order.
+    /// Waits for objects with these fields, in any order: all that was heard until then.
     #[track_caller]
-    pub fn expect_all(&mut self, mut objects: Vec<Value>) {
+    pub fn expect_all(&mut self, mut objects: Vec<Value>) -> Vec<Value> {
         while let Some(next) = objects.first() {
             let value = self.hear(next);
             if let Some(place) = objects.iter().position(|fields| fits(&value, fields)) {
                 objects.remove(place);
             }
         }
-        self.heard.clear();
+        std::mem::take(&mut self.heard)
     }
 
     /// The next object, while one with these fields is waited for.

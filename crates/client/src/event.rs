@@ -84,6 +84,9 @@ pub enum Event {
         /// Its reason.
         refusal: Refusal,
     },
+    /// The relay is full, and cannot give back now what the client had before the session or the membership ended. It is asked again
+    /// after a while, and again. Told once.
+    Deferred(Request),
     /// The relay said no, in words that this client does not know.
     RefusedOtherwise {
         /// What was asked.

@@ -51,6 +51,7 @@ fn events() -> impl Iterator<Item = Event> {
         Event::Members { group, count: 1 },
         Event::Alive { round_trip: None, heartbeat: Duration::ZERO },
         Event::Refused { request: Request::Who, refusal: wire::Refusal::NotJoined },
+        Event::Deferred(Request::Join(group)),
         Event::NoAnswer { request: Request::Who, tries: 3 },
         Event::Lost { group, unsure: true },
         Event::Corrected(group),

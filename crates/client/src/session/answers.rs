@@ -89,6 +89,7 @@ impl Session {
             return;
         }
         self.adopt(group);
+        self.forget_delays();
         self.out.event(Event::Joined { group, again: cause == Some(Cause::Again) });
     }
 
@@ -120,6 +121,9 @@ impl Session {
                 } else {
                     self.asked_in_vain(refusal, asked);
                 }
+            }
+            (Refusal::ServerFull, Some(Asked { request, cause: Cause::Again, .. })) => {
+                self.come_later(request, now);
             }
             (refusal, Some(asked)) => self.asked_in_vain(refusal, asked),
             (Refusal::NotJoined, None) => self.lose_group(),
@@ -216,6 +220,7 @@ impl Session {
         self.name = Some(name.to_owned());
         self.called = Some(fold(name));
         self.own = Some((name.to_owned(), claim));
+        self.forget_delays();
         let again = asked.cause == Cause::Again;
         self.out.event(Event::Registered { name: name.to_owned(), claim, again });
         if self.group.is_none() {
@@ -290,9 +295,9 @@ impl Session {
     }
 
     fn leave(&mut self, group: GroupId) {
+        self.home = self.home.filter(|home| *home != group);
         if self.group == Some(group) {
             self.group = None;
-            self.home = None;
             self.unconfirmed = 0;
             self.people.forget();
             self.order.forget();

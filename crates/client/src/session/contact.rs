@@ -148,6 +148,7 @@ impl Session {
     fn come_back(&mut self, anew: bool, now: Instant) {
         self.link = Link::Live;
         self.unconfirmed = 0;
+        (self.later, self.delays) = (None, 0);
         self.rest(now);
         self.out.event(Event::Contact { protocol: Protocol::Extended, transport: self.transport });
         self.out.event(Event::Resumed { anew });
@@ -164,12 +165,8 @@ impl Session {
         }
         let is_asked = |request: &Request| group_of(request).is_some();
         let moves = self.queue.iter().any(|(request, cause)| *cause == Cause::Person && is_asked(request));
-        if let Some(home) = self.home.filter(|home| group != Some(*home) && !moves) {
-            self.queue.push_front((Request::Join(home), Cause::Again));
-        }
-        if self.name.as_ref().is_none_or(|held| !self.is_called(held))
-            && let Some(again) = self.own_again()
-        {
+        let lacking = self.lacking(group).filter(|(request, _)| !moves || !is_asked(request));
+        for again in lacking {
             self.queue.push_front(again);
         }
         if group.is_some() {
@@ -182,6 +179,39 @@ impl Session {
     pub(super) fn own_again(&self) -> Option<(Request, Cause)> {
         let (name, claim) = self.own.clone()?;
         Some((Request::Register { name, claim: Some(claim) }, Cause::Again))
+    }
+
+    /// What was had, and is not had in this group: the group to be in, and then the name to have.
+    fn lacking(&self, group: Option<GroupId>) -> impl Iterator<Item = (Request, Cause)> + use<> {
+        let home =
+            self.home.filter(|home| group != Some(*home)).map(|home| (Request::Join(home), Cause::Again));
+        let is_named = self.name.as_ref().is_some_and(|held| self.is_called(held));
+        home.into_iter().chain(self.own_again().filter(|_| !is_named))
+    }
+
+    /// The relay is full, and what was had is not given back: it is asked for again, less and less often.
+    pub(super) fn come_later(&mut self, request: Request, now: Instant) {
+        if self.later.is_none() {
+            self.later = Some(now + pause(&PAUSES, self.delays));
+            self.delays += 1;
+        }
+        if self.delays == 1 {
+            self.out.event(Event::Deferred(request));
+        }
+    }
+
+    /// Something was given back; what the relay is full for next is told again.
+    pub(super) fn forget_delays(&mut self) {
+        if self.later.is_none() {
+            self.delays = 0;
+        }
+    }
+
+    pub(super) fn tick_later(&mut self, now: Instant) {
+        if self.later.take_if(|later| *later <= now).is_some() {
+            let lacking = self.lacking(self.group);
+            self.queue.extend(lacking);
+        }
     }
 
     pub(super) fn tick_link(&mut self, now: Instant) {

@@ -59,6 +59,10 @@ pub(crate) struct Session {
     direct: Direct,
     random: Random,
     leaving: bool,
+    /// When a relay that was full is asked again for what was had before.
+    later: Option<Instant>,
+    /// How often it was full.
+    delays: u32,
     /// The relay does not know sessions any more.
     is_void: bool,
     out: Output,
@@ -101,6 +105,8 @@ impl Session {
             direct: Direct::default(),
             random,
             leaving: false,
+            later: None,
+            delays: 0,
             is_void: false,
             out: Output::default(),
         };
@@ -182,6 +188,7 @@ impl Session {
         }
         self.leaving = true;
         self.queue.clear();
+        self.later = None;
         self.end_letters(None, Fate::Unknown);
         self.hang_up(now);
         self.asked = None;
@@ -211,6 +218,7 @@ impl Session {
             return;
         }
         self.tick_direct(now);
+        self.tick_later(now);
         self.tick_asked(now);
         if !self.leaving && matches!(self.link, Link::Live) {
             self.send_letters(now);
@@ -225,7 +233,7 @@ impl Session {
             None => Some(self.beat_at),
         };
         let letters = self.letters.deadline(now).filter(|_| !self.leaving && self.name.is_some());
-        earliest([asked, letters, self.order.deadline(), self.direct.deadline()])
+        earliest([asked, letters, self.later, self.order.deadline(), self.direct.deadline()])
     }
 
     pub(crate) fn output(&mut self) -> &mut Output {

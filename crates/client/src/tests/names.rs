@@ -71,6 +71,50 @@ fn whose_claim_is_not_right_any_more_has_no_name() {
     assert_eq!(world.client(0).message("anna", b"x", now), Err(MessageError::NotRegistered));
 }
 
+/// A relay that has just started may be full for a while: nobody has to ask for what was his before.
+#[test]
+fn who_comes_back_to_a_full_relay_asks_until_there_is_room() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    let home = world.client(0).group().unwrap();
+    world.relay.is_crowded = true;
+    world.relay.restart();
+    world.pass(120.0);
+    let name = Request::Register { name: "anna".into(), claim: None };
+    let events = world.events(0);
+    let deferred = |of: &Request| {
+        let is_it = |event: &&Event| matches!(event, Event::Deferred(request) if request.to_string() == of.to_string());
+        events.iter().filter(is_it).count()
+    };
+    assert_eq!([deferred(&name), deferred(&Request::Join(home))], [1, 1], "told once: {events:?}");
+    assert!(!events.iter().any(|event| matches!(event, Event::Refused { .. })), "{events:?}");
+    let asked = world.relay.received.iter().filter(|text| text.starts_with("!REG anna ")).count();
+    assert!((10..20).contains(&asked), "less and less often: {asked}");
+    // What is written meanwhile waits for the name.
+    let now = world.now;
+    world.client(0).message("bob", b"x", now).unwrap();
+    world.relay.is_crowded = false;
+    world.pass(30.0);
+    let events = world.events(0);
+    assert!(is_back(&events), "{events:?}");
+    assert!(events.contains(&Event::Joined { group: home, again: true }), "{events:?}");
+    assert_eq!(names(&mut world), both("anna"));
+    assert!(
+        world.events(1).iter().any(|event| matches!(event, Event::Message { from, .. } if from == "anna"))
+    );
+    // Another time is told again.
+    world.relay.is_crowded = true;
+    world.relay.restart();
+    world.pass(60.0);
+    assert!(world.events(0).iter().any(|event| matches!(event, Event::Deferred(_))));
+    // Who leaves it does not come back to it.
+    world.ask(0, Request::Leave(home));
+    world.pass(1.0);
+    world.relay.is_crowded = false;
+    world.pass(30.0);
+    assert_eq!(world.client(0).group(), None);
+    assert_eq!(names(&mut world), both("anna"));
+}
+
 /// The relay has granted the name, the answer was lost, and the repeat met a full relay: which of the two is had?
 #[test]
 fn who_cannot_know_which_name_it_has_asks_for_its_own() {

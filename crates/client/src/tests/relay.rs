@@ -32,6 +32,8 @@ pub(super) struct Relay {
     pub(super) quota: usize,
     /// There is no room for any message.
     pub(super) is_full: bool,
+    /// There is no room for members, and nowhere to look for names.
+    pub(super) is_crowded: bool,
 }
 
 pub(super) struct Session {
@@ -153,6 +155,9 @@ impl Relay {
         let Some(session) = self.sessions.get_mut(&from) else { return };
         let (group, heartbeat) = (session.group, Heartbeat(self.heartbeat));
         match command {
+            Command::Join(_) | Command::Person(Person::Reg(_)) if self.is_crowded => {
+                self.reply(from, Reply::Refused(Refusal::ServerFull));
+            }
             Command::Join(argument) => {
                 let (group, _) = argument.group_and_proof().unwrap_or((None, Proof::None));
                 session.group = group.filter(|group| group.as_str() != "NOWHERE").or(session.group);

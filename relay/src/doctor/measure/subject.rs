@@ -49,11 +49,12 @@ impl Subject {
         };
         // Nobody listens: a shard that fails is seen by its silence.
         let (sender, _) = channel();
-        let crew = match Crew::start(&common, binding.shards, None, &[Meter::default()], &sender) {
+        let mut crew = match Crew::start(&common, binding.shards, None, &[Meter::default()], &sender) {
             Ok(crew) => crew,
             Err(CannotStart::Backend(error)) => return Ok(Err(error.to_string())),
             Err(CannotStart::Thread(error)) => return Err(error),
         };
+        crew.begin();
         let shard = shard_thread().map_err(io::Error::other)?;
         Ok(Ok(Self { crew, address: binding.addresses[0], shard }))
     }

@@ -1,5 +1,6 @@
 //! People of the real relay: names, presence, messages, mail, and where to meet.
 
+mod early;
 mod examples;
 mod kept;
 mod lossy;
