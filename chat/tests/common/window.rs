@@ -27,14 +27,23 @@ pub struct Window {
 }
 
 impl Window {
-    pub fn open(command: Command) -> Self {
+    pub fn open(command: &Command) -> Self {
         Self::as_wide_as(COLUMNS, command)
     }
 
-    /// The same with so many columns.
-    pub fn as_wide_as(columns: NonZero<u16>, mut command: Command) -> Self {
-        command.env("TERM", "xterm").env_remove("NO_COLOR");
-        let mut session = Session::spawn(command).unwrap();
+    /// The same with so many columns. The program looks when it starts, which it does once they are so many.
+    pub fn as_wide_as(columns: NonZero<u16>, command: &Command) -> Self {
+        let mut sized = Command::new("sh");
+        sized.args(["-c", r#"until [ "$(stty size)" = "$0" ]; do :; done; exec "$@""#]);
+        sized.arg(format!("{ROWS} {columns}")).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => sized.env(name, value),
+                None => sized.env_remove(name),
+            };
+        }
+        sized.env("TERM", "xterm").env_remove("NO_COLOR");
+        let mut session = Session::spawn(sized).unwrap();
         session.get_process_mut().set_window_size(columns.get(), ROWS.get()).unwrap();
         let screen = Arc::new((Mutex::new(vt100::Parser::new(ROWS, columns, 0)), Condvar::new()));
         let mut output = session.get_process().get_raw_handle().unwrap();

@@ -15,7 +15,7 @@ fn names_are_completed_at_the_prompt() {
     bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
     let mut command = here.chat(relay.address(), &["--name", "anna"]);
     command.env("TERM", "xterm").env("NO_COLOR", "1");
-    let mut window = Window::open(command);
+    let mut window = Window::open(&command);
     window.wait_for_screen("the lobby", |screen| screen.contains("joined LOBBY"));
     bob.expect(&json!({ "type": "presence", "name": "anna" }));
     bob.line("/msg anna hello");
@@ -37,7 +37,7 @@ fn the_full_screen_shows_people_rooms_and_marks() {
     bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
     let mut command = here.chat(relay.address(), &["--name", "anna", "--tui"]);
     command.env("TERM", "xterm");
-    let mut window = Window::open(command);
+    let mut window = Window::open(&command);
     window.wait_for_screen("the status", |screen| {
         screen.contains("LOBBY") && screen.contains("extended, UDP") && screen.contains("| anna")
     });
@@ -67,11 +67,11 @@ fn who_has_no_name_sees_the_people_too() {
     bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
     // Wide enough for the people.
     let columns = NonZero::new(80).unwrap();
-    let mut window = Window::as_wide_as(columns, here.chat(relay.address(), &["--tui", "--join", "LOBBY"]));
+    let mut window = Window::as_wide_as(columns, &here.chat(relay.address(), &["--tui", "--join", "LOBBY"]));
     window.wait_for_screen("who is here", |screen| {
         screen.contains("1 here") && screen.contains("\u{25cf} bob")
     });
-    let mut prompt = Window::open(here.chat(relay.address(), &["--join", "LOBBY"]));
+    let mut prompt = Window::open(&here.chat(relay.address(), &["--join", "LOBBY"]));
     prompt.wait_for_screen("the lobby", |screen| screen.contains("LOBBY> "));
     let mut carl = there.talk(relay.address(), &["--name", "carl"]);
     carl.expect(&json!({ "type": "joined", "group": "LOBBY" }));

@@ -6,7 +6,7 @@ use expectrl::{Expect, Session};
 use nix::sys::signal::Signal;
 
 fn open(server: &Original, arguments: &[&str]) -> Window {
-    Window::open(server.chat(arguments))
+    Window::open(&server.chat(arguments))
 }
 
 #[test]
