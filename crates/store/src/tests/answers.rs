@@ -46,9 +46,18 @@ fn a_name_is_its_first_owners_and_the_claim_never_changes() {
     let known = |key: &str| Request::Has { name: key.into() };
     assert_eq!(desk.ask(known("bob")), Answer::Known(true));
     assert_eq!(desk.ask(known("BOB")), Answer::Known(false));
-    assert_eq!(desk.ask(claim("cat", None, "C", 2)), new("C"));
+    assert_eq!(desk.ask(claim("cat", None, "CD", 2)), new("CD"));
+    assert_eq!(
+        desk.ask(claim("cat", Some("DC"), "X", 2)),
+        Answer::Taken,
+        "one difference makes up for no other"
+    );
     assert_eq!(desk.ask(claim("dan", None, "D", 2)), Answer::NamesFull);
-    assert_eq!(desk.ask(claim("cat", Some("C"), "X", 2)), claimed("C", 0), "not full for those who have one");
+    assert_eq!(
+        desk.ask(claim("cat", Some("CD"), "X", 2)),
+        claimed("CD", 0),
+        "not full for those who have one"
+    );
     assert_eq!(desk.store.figures().names, 3);
 }
 
@@ -130,6 +139,17 @@ fn what_does_not_fit_is_refused_and_nothing_is_dropped() {
 }
 
 /// However many names and mailboxes it uses; and what is delivered, or too old, is not its any more.
+#[test]
+fn what_was_deleted_makes_as_much_room_as_it_took() {
+    let mut desk = desk();
+    let put = |sender: &str| put("bob", sender, "1", 5, &[0; 900]);
+    let [first, ..] = ["s1", "s2", "s3", "s4"].map(|sender| number(&desk.ask(put(sender))));
+    assert_eq!(desk.ask(put("s5")), Answer::Full(Bound::Bytes));
+    desk.post(delete("bob", first));
+    number(&desk.ask(put("s5")));
+    assert_eq!(desk.ask(put("s6")), Answer::Full(Bound::Bytes));
+}
+
 #[test]
 fn a_site_has_a_part_of_the_whole_and_a_trusted_one_has_all() {
     let bounds = Bounds { bytes: 80_000, age: Duration::from_millis(DAY), ..Bounds::default() };
