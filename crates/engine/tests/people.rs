@@ -268,6 +268,20 @@ fn messages_count_for_the_highest_rate() {
     assert!((1..5).contains(&told), "{told}");
 }
 
+/// A message that comes too soon is dropped, and people have never heard of who sent it, wherever its session goes on, or ends.
+#[test]
+fn who_was_not_heard_of_may_move_and_end() {
+    let settings = Settings { max_rate: std::num::NonZeroU32::new(1), ..Settings::default() };
+    let mut hall = Hall::new(settings);
+    let token = hall.hello(client(1), "");
+    assert_eq!(hall.say(client(1), "!SEND x 1 y"), []);
+    let told = hall.resume(client(2), &token);
+    assert!(told[0].1.starts_with("!OK RESUMED - - "), "{told:?}");
+    hall.say(client(2), "!JOIN OTHER AAAAAAAAAAAAAAAA");
+    hall.pass(600_000);
+    assert_eq!(hall.relay.clients(), 0);
+}
+
 /// Without a desk there is nowhere to keep names.
 #[test]
 fn a_relay_that_keeps_nothing_says_so() {

@@ -18,7 +18,8 @@ impl<A: Address, G: Place> People<A, G> {
     /// # Errors
     /// If it has none.
     pub(crate) fn name_of(&self, id: SessionId) -> Result<Name, Refusal> {
-        let key = self.sessions[&id].name.clone().ok_or(Refusal::NotRegistered)?;
+        let session = self.sessions.get(&id).ok_or(Refusal::NotRegistered)?;
+        let key = session.name.clone().ok_or(Refusal::NotRegistered)?;
         let person = self.persons.get(&key).ok_or(Refusal::NotRegistered)?;
         Ok(Name { shown: Arc::clone(&person.shown), key })
     }

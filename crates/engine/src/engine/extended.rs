@@ -55,10 +55,11 @@ impl Engine {
         }
         if let Command::Person(request) = command {
             self.tally.commands[CommandKind::of(command) as usize] += 1;
-            if let Some(seat) = held.seat() {
-                seat.is_known = true;
-            }
             let asked = self.ask_people(request, key, from, outbox);
+            // Not by what was dropped before people heard of it.
+            if let Some(seat) = held.seat() {
+                seat.is_known = self.known(key).is_some();
+            }
             drop(held);
             if let Err(refusal) = asked {
                 self.tell(Err(refusal), (from, from.form), outbox);
@@ -158,6 +159,8 @@ impl Engine {
         }
         let token = token.ok_or(Refusal::BadToken)?;
         if let Some(key) = from.session.filter(|&key| self.has_resumed(key, &token)) {
+            // Perhaps by another connection than the first time.
+            self.sessions.get_mut(key).gone = false;
             return Ok(key);
         }
         let own = from.session.filter(|&key| self.token_of(key) != Some(token));

@@ -140,7 +140,8 @@ impl Engine {
         }
     }
 
-    fn known(&self, key: usize) -> Option<&Person> {
+    /// Who it is to people, if they have heard of it.
+    pub(super) fn known(&self, key: usize) -> Option<&Person> {
         self.people.get(&(key as u32)).filter(|person| person.is_known)
     }
 

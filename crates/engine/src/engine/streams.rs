@@ -13,14 +13,18 @@ impl Engine {
         let Some(client) = ClientAddr::by_stream(datagram.source) else {
             return self.drop_nobody(datagram.source);
         };
-        let left = self.sessions.find(&client).filter(|&key| self.sessions.get(key).gone);
-        if let Some(key) = left
-            && !matches!(decode(datagram.bytes), Message::Command(Command::Resume(_)))
-        {
-            // Whoever is connected from there now is somebody else, unless it shows the token.
-            self.quit(key, outbox);
+        if !matches!(decode(datagram.bytes), Message::Command(Command::Resume(_))) {
+            self.quit_if_gone(&client, outbox);
         }
         self.hear_again(client, datagram, outbox);
+        self.quit_if_gone(&client, outbox);
+    }
+
+    /// Whoever is connected from there now is somebody else, unless it shows the token.
+    fn quit_if_gone(&mut self, client: &ClientAddr, outbox: &mut Outbox) {
+        if let Some(key) = self.sessions.find(client).filter(|&key| self.sessions.get(key).gone) {
+            self.quit(key, outbox);
+        }
     }
 
     /// The connection of this peer is over. A base client leaves its group; an extended one may still RESUME for a heartbeat, from

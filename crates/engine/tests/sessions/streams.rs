@@ -158,6 +158,37 @@ fn a_lingering_session_is_its_tokens_and_not_its_addresses() {
     }
 }
 
+/// Whoever has its address and port next, and keeps asking with a token that is none, has nothing of it.
+#[test]
+fn a_lingering_session_ends_with_the_first_wrong_token() {
+    for message in ["!RESUME", "!RESUME AAAAAAAAAAAAAAAAAAAAAAAAAA", "!RESUME x y z"] {
+        let mut relay = mixed(AdmissionMode::Open);
+        let token = token_of(&call(&mut relay, client(1), b"!HELLO 2"));
+        let group = call(&mut relay, client(1), b"!CREATE").replace("!OK CREATED ", "");
+        call(&mut relay, client(1), &text(&["!JOIN ", &group]));
+        hang_up(&mut relay, client(1));
+        assert_eq!(call(&mut relay, client(1), message.as_bytes()), "!ERR BAD_TOKEN");
+        assert_eq!(members(&relay, &group), [], "{message}");
+        assert_eq!((relay.clients(), relay.directory.sessions()), (0, 0));
+        assert_eq!(call(&mut relay, client(1), &text(&["!RESUME ", &token])), "!ERR BAD_TOKEN");
+    }
+}
+
+/// The answer was lost with the connection, and the next one from the same port says the same again.
+#[test]
+fn a_repeated_resume_of_another_connection_goes_on_with_the_session() {
+    let mut relay = mixed(AdmissionMode::Open);
+    let shown = cookie(&mut relay, by_udp(7));
+    let token = token_of(&relay.say(by_udp(7), &text(&["!HELLO 2 ", &shown])));
+    let first = call(&mut relay, client(1), &text(&["!RESUME ", &token]));
+    assert!(first.starts_with("!OK RESUMED - - "), "{first}");
+    hang_up(&mut relay, client(1));
+    assert_eq!(call(&mut relay, client(1), &text(&["!RESUME ", &token])), first);
+    assert_eq!(call(&mut relay, client(1), b"!BEAT"), "!PONG 60.0");
+    relay.pass_quietly(HEARTBEAT + 30_001);
+    assert_eq!((relay.clients(), relay.directory.sessions()), (1, 1), "it does not linger any more");
+}
+
 #[test]
 fn access_lists_hold_and_own_addresses_do_not() {
     let bound: SocketAddr = "192.0.2.1:5000".parse().unwrap();

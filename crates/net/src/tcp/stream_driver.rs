@@ -29,8 +29,9 @@ use crate::waker::Waker;
 pub struct StreamDriver {
     streams: Streams,
     peers: HashMap<SocketAddr, ConnectionId>,
-    /// The peer of the connection in each slot.
-    names: Vec<SocketAddr>,
+    /// The peer of the connection in each slot, and whether it has said anything. Until then nothing is told it: what is there for its
+    /// address is for whoever had it before.
+    names: Vec<(SocketAddr, bool)>,
     /// What the connections' last turn has told, of which the first so many events have been handed over.
     events: Vec<Event>,
     told: usize,
@@ -112,7 +113,7 @@ impl StreamDriver {
         match event {
             Event::Opened { connection, source, .. } => self.welcome(*connection, *source, arrivals),
             Event::Message { connection, message } => {
-                if let Some(source) = self.peer(*connection) {
+                if let Some(source) = self.speaker(*connection) {
                     let bytes = self.streams.bytes(message);
                     arrivals.extend(
                         self.free
@@ -122,7 +123,7 @@ impl StreamDriver {
                 }
             }
             Event::TooLarge { connection } => {
-                if let Some(source) = self.peer(*connection) {
+                if let Some(source) = self.speaker(*connection) {
                     self.push(source, LARGEST_MESSAGE + 1, arrivals);
                 }
             }
@@ -138,9 +139,9 @@ impl StreamDriver {
     fn welcome(&mut self, connection: ConnectionId, source: SocketAddr, arrivals: &mut Vec<Arrival>) {
         let (source, slot) = (plain(source), connection.slot as usize);
         if self.names.len() <= slot {
-            self.names.resize(slot + 1, source);
+            self.names.resize(slot + 1, (source, false));
         }
-        self.names[slot] = source;
+        self.names[slot] = (source, false);
         if let Some(earlier) = self.peers.insert(source, connection) {
             self.streams.close(earlier);
             self.push(source, 0, arrivals);
@@ -149,8 +150,15 @@ impl StreamDriver {
 
     /// The peer of a connection, unless it has another one by now.
     fn peer(&self, connection: ConnectionId) -> Option<SocketAddr> {
-        let source = *self.names.get(connection.slot as usize)?;
+        let (source, _) = *self.names.get(connection.slot as usize)?;
         (self.peers.get(&source) == Some(&connection)).then_some(source)
+    }
+
+    /// The same, of one that says something.
+    fn speaker(&mut self, connection: ConnectionId) -> Option<SocketAddr> {
+        let source = self.peer(connection)?;
+        self.names[connection.slot as usize].1 = true;
+        Some(source)
     }
 
     /// An arrival of so many bytes, whatever they are.
@@ -161,7 +169,8 @@ impl StreamDriver {
     /// Queues each datagram of a run as a message.
     fn write(&mut self, run: &Run, kind: Kind) {
         let all = run.gather.start..run.gather.start + u32::from(run.gather.count);
-        match self.peers.get(&run.to).copied() {
+        let has_spoken = |connection: &ConnectionId| self.names[connection.slot as usize].1;
+        match self.peers.get(&run.to).copied().filter(has_spoken) {
             Some(connection) => self.write_to(connection, kind, all),
             None => self.late += u64::from(run.gather.count),
         }

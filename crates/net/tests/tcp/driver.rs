@@ -166,6 +166,36 @@ fn what_is_for_nobody_is_counted() {
     desk.check(0);
 }
 
+/// What is there for an address is for whoever had it before: a connection from there hears nothing before it has said something.
+#[test]
+fn who_has_said_nothing_is_told_nothing() {
+    let mut desk = Desk::new(Bounds::default());
+    let own = "127.0.0.1:0".parse().unwrap();
+    let mut first = connect_from(desk.tcp, own);
+    first.say(b"first");
+    desk.hear(1);
+    let source = first.address();
+    // Ended by a reset, so that the port is free at once.
+    socket2::SockRef::from(&first.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(first);
+    assert_eq!(desk.hear(1), [(source, Vec::new())]);
+    let mut second = connect_from(desk.tcp, source);
+    until(|| {
+        desk.turn();
+        desk.driver.figures().open == 1
+    });
+    desk.send(source, &[b"to the first"]);
+    let run = desk.run(SocketIndex::STREAMS, source, &[b"an answer to the first"]);
+    desk.driver.tell(&run).unwrap();
+    assert_eq!(desk.driver.figures().messages_discarded, 2);
+    second.say(b"second");
+    assert_eq!(desk.hear(1), [(source, b"second".to_vec())]);
+    desk.send(source, &[b"to the second"]);
+    desk.turn();
+    assert_eq!(second.listen().unwrap(), b"to the second");
+    desk.check(0);
+}
+
 /// A slow reader loses the oldest payloads, never an answer, and nothing is unaccounted for in any turn.
 #[test]
 fn payloads_are_dropped_and_answers_are_not() {
