@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
@@ -23,7 +24,9 @@ const NAMES: [&str; 8] = ["anna", "ANNA", "bob", "\u{e9}va", "a=b", "", "clara",
 
 /// Panics where something does not hold.
 pub fn check(bytes: &[u8]) {
-    let mut hall = Hall::new();
+    // Each fourth relay drops what is said too fast, and nobody has a name there at first.
+    let max_rate = bytes.last().filter(|last| *last % 4 == 0).and_then(|_| NonZeroU32::new(2));
+    let mut hall = Hall::new(max_rate);
     // Bytes that end early end the story.
     let _ = hall.tell(&mut Unstructured::new(bytes));
     hall.end();
@@ -53,6 +56,7 @@ impl Desk for Drawer {
 
 struct Hall {
     relay: Relay,
+    is_paced: bool,
     everybody: Arc<Everybody>,
     /// By client: the last cookie, token, claim and message that it was told, and how often it has moved.
     known: [[String; 4]; CLIENTS],
@@ -63,7 +67,7 @@ struct Hall {
 }
 
 impl Hall {
-    fn new() -> Self {
+    fn new(max_rate: Option<NonZeroU32>) -> Self {
         let signals = Arc::new(Signals::default());
         let bounds = Bounds { mails_per_name: 8, bytes_per_name: 4096, names: 4, ..Bounds::default() };
         let store = Inline::new(bounds).expect("memory for a store");
@@ -73,18 +77,21 @@ impl Hall {
         groups.declare(&[("A".parse().expect("an id"), None), ("B".parse().expect("an id"), None)], Tick(0));
         let admission = Arc::new(Admission::seeded(1, Tick(0)));
         let shared = Shared { everybody: Arc::clone(&everybody), ..Shared::new(groups, admission) };
-        let settings = Settings { lobby: "A".parse().ok(), ..Settings::default() };
+        let settings = Settings { lobby: "A".parse().ok(), max_rate, ..Settings::default() };
         let relay = Relay::of(2, settings, OwnAddresses::default(), &shared);
         let (known, moves, nonce) = (Default::default(), [0; CLIENTS], String::new());
-        Self { relay, everybody, known, moves, nonce, spoken: HashSet::new() }
+        let is_paced = max_rate.is_some();
+        Self { relay, is_paced, everybody, known, moves, nonce, spoken: HashSet::new() }
     }
 
-    /// Everybody has a name.
+    /// Everybody has a session, and a name unless what is said too fast is dropped.
     fn prepare(&mut self) {
         for who in 0..CLIENTS {
             self.send(who, b"!HELLO 2");
             self.send(who, format!("!HELLO 2 {} FROM", self.known[who][0]).as_bytes());
-            self.send(who, format!("!REG {}", NAMES[[0, 2, 3, 6, 7][who]]).as_bytes());
+            if !self.is_paced {
+                self.send(who, format!("!REG {}", NAMES[[0, 2, 3, 6, 7][who]]).as_bytes());
+            }
             self.turn(0);
         }
     }
