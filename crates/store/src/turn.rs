@@ -23,6 +23,7 @@ pub struct Turn<'t> {
     mails: Table<'t, u64, MailRow>,
     /// Gone from the index, and still on disk.
     deleted: &'t mut Vec<Deleted>,
+    may_write: bool,
     /// There is something that must be on disk before it is answered.
     changed: bool,
     pub tally: Tally,
@@ -37,9 +38,22 @@ impl<'t> Turn<'t> {
         book: &'t mut Book,
         deleted: &'t mut Vec<Deleted>,
         bounds: &'t Bounds,
+        may_write: bool,
     ) -> Result<Self> {
         let (names, mails) = (transaction.open_table(NAMES)?, transaction.open_table(MAILS)?);
-        Ok(Self { book, bounds, transaction, names, mails, deleted, changed: false, tally: Tally::default() })
+        let (changed, tally) = (false, Tally::default());
+        Ok(Self { book, bounds, transaction, names, mails, deleted, may_write, changed, tally })
+    }
+
+    /// False for what would have to be written, while nothing may be.
+    pub fn is_possible(&self, request: &Request) -> bool {
+        self.may_write || request.only_looks() || self.is_as_before(request)
+    }
+
+    /// True if somebody claims a name that is there, and would change nothing of it but when it was seen.
+    fn is_as_before(&self, request: &Request) -> bool {
+        let Request::Claim { name, .. } = request else { return false };
+        self.book.names.get(&name.key).is_some_and(|entry| entry.shown == name.shown)
     }
 
     /// Does what is asked; `None` for what nobody waits for.
@@ -95,7 +109,9 @@ impl<'t> Turn<'t> {
     fn note_seen(&mut self, name: &str, now: u64, is_news: bool) -> Result<()> {
         let Some(entry) = self.book.names.get_mut(name) else { return Ok(()) };
         entry.seen = entry.seen.max(now);
-        if is_news || entry.seen - entry.seen_on_disk >= self.bounds.seen_lag() {
+        // While nothing may be written the next time does.
+        let is_due = is_news || entry.seen - entry.seen_on_disk >= self.bounds.seen_lag();
+        if is_due && self.may_write {
             entry.seen_on_disk = entry.seen;
             self.names.insert(name, (&*entry.shown, &*entry.claim, entry.seen))?;
             self.changed = true;

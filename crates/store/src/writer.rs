@@ -286,13 +286,13 @@ fn commit(
     when: Commit,
 ) -> Result<Outcome, redb::Error> {
     let transaction = disk::begin(database)?;
-    let mut turn = Turn::new(&transaction, book, deleted, bounds)?;
+    let mut turn = Turn::new(&transaction, book, deleted, bounds, when != Commit::Never)?;
     let mut answers = Vec::with_capacity(batch.len());
     for Asked { tag, request } in batch {
-        let answer = if when == Commit::Never && !request.only_looks() {
-            request.wants_answer().then_some(Answer::Failed)
-        } else {
+        let answer = if turn.is_possible(request) {
             turn.answer(request)?
+        } else {
+            request.wants_answer().then_some(Answer::Failed)
         };
         answers.extend(answer.map(|answer| Done { tag: *tag, answer }));
     }

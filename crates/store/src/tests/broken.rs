@@ -154,16 +154,23 @@ fn a_full_disk_can_be_read_while_others_try_to_write() {
         let stored = desk.mails("bob");
         fill(&folder.join("ballast"));
         let large = vec![0; 200 << 10];
-        let mut read_at_once = 0;
+        // Its owner comes for it, too, after so long that it would be written down.
+        let (mut read_at_once, mut claimed_at_once, later) = (0, 0, 10 * 24 * 3600 * 1000);
         while desk.store.figures().failures < 3 {
             assert_eq!(desk.ask(put("bob", "eve", "1", 1, &large)), Answer::Failed);
             if let Answer::Mails(mails) = desk.ask(read("bob", 0, 9)) {
                 assert_eq!(mails, stored);
                 read_at_once += 1;
             }
+            if let Answer::Claimed { mails: 1, is_new: false, .. } =
+                desk.ask(claim("bob", Some("B"), "X", later))
+            {
+                claimed_at_once += 1;
+            }
+            assert_eq!(desk.ask(claim("eve", None, "E", later)), Answer::Failed);
         }
         // Each failure closes the file, which is opened again a second after it was: else for all of that time nothing could be read.
-        assert!(read_at_once > 2, "{read_at_once}");
+        assert!(read_at_once > 2 && claimed_at_once > 2, "{read_at_once}, {claimed_at_once}");
         desk.post(delete("bob", number));
         assert!(desk.store.trouble().is_some());
     });
