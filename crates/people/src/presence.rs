@@ -64,10 +64,7 @@ impl<A: Address, G: Place> People<A, G> {
 
     /// Others see a named session in its group from now on.
     pub(crate) fn come_into_room(&mut self, id: SessionId, news: News, turn: &mut Turn<'_, A>) {
-        let (Ok(Name { key, shown }), Some(group)) = (self.name_of(id), self.sessions[&id].group.clone())
-        else {
-            return;
-        };
+        let (Ok(Name { key, shown }), Some(group)) = (self.name_of(id), self.group_of(id)) else { return };
         let number = self.rooms.come(&group, (&key, &shown), news).number;
         self.announce(number, turn);
     }
@@ -75,9 +72,13 @@ impl<A: Address, G: Place> People<A, G> {
     /// Others see it there no more.
     pub(crate) fn leave_room(&mut self, id: SessionId, news: News, turn: &mut Turn<'_, A>) {
         let Ok(name) = self.name_of(id) else { return };
-        let Some(group) = self.sessions[&id].group.clone() else { return };
+        let Some(group) = self.group_of(id) else { return };
         let Some(number) = self.rooms.go(&group, &name.key, news).map(|room| room.number) else { return };
         self.announce(number, turn);
+    }
+
+    fn group_of(&self, id: SessionId) -> Option<G> {
+        self.sessions.get(&id).and_then(|session| session.group.clone())
     }
 
     /// What is new in a room will be told in a moment, with what else is new by then.
