@@ -13,6 +13,8 @@ pub struct Bounds {
     pub per_address: usize,
     /// Connections of one prefix: /24 of IPv4, /64 of IPv6.
     pub per_prefix: usize,
+    /// Connections of one IPv6 site: /48.
+    pub per_site: usize,
     /// How long a new connection may take to its first whole message.
     pub first_message: Duration,
     /// How long a connection may leave [`limits::CONTROL_STOPS`] control messages unread.
@@ -33,6 +35,7 @@ impl Default for Bounds {
             connections: limits::CONNECTIONS,
             per_address: limits::PER_ADDRESS,
             per_prefix: limits::PER_PREFIX,
+            per_site: limits::CONNECTIONS / limits::SITES,
             first_message: limits::FIRST_MESSAGE,
             control_patience: limits::CONTROL_PATIENCE,
             farewell: limits::FAREWELL,
@@ -44,10 +47,18 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The same with no more connections than a limit of open files allows, less [`limits::RESERVED_DESCRIPTORS`].
+    /// The same with no more connections than a limit of open files allows, less [`limits::RESERVED_DESCRIPTORS`]; no prefix has more
+    /// than its part of them.
     pub fn within(self, open_files: u64) -> Bounds {
         let left = usize::try_from(open_files.saturating_sub(limits::RESERVED_DESCRIPTORS));
-        Bounds { connections: self.connections.min(left.unwrap_or(usize::MAX)), ..self }
+        let connections = self.connections.min(left.unwrap_or(usize::MAX));
+        let part = connections / limits::SITES;
+        Bounds {
+            connections,
+            per_prefix: self.per_prefix.min(part),
+            per_site: self.per_site.min(part),
+            ..self
+        }
     }
 }
 
@@ -79,7 +90,8 @@ mod tests {
     #[test]
     fn connections_leave_descriptors_to_the_others() {
         let bounds = Bounds::default();
-        assert_eq!(bounds.within(1024), Bounds { connections: 768, ..bounds });
+        let few = Bounds { connections: 768, per_prefix: 192, per_site: 192, ..bounds };
+        assert_eq!(bounds.within(1024), few);
         assert_eq!(bounds.within(100).connections, 0);
         assert_eq!(bounds.within(u64::MAX), bounds);
     }

@@ -119,7 +119,7 @@ pub enum NoRoom {
     InAll,
     /// Its address has as many as it may have.
     Address,
-    /// Its prefix has as many as it may have.
+    /// Its prefix has as many as it may have: its /24 or /64, or its /48 of IPv6.
     Prefix,
     /// The process or the system has no descriptor left, or no memory for it.
     Descriptors,

@@ -66,6 +66,11 @@ pub const PER_ADDRESS: usize = 256;
 /// Connections of one prefix (/24, /64): a sixteenth of all.
 pub const PER_PREFIX: usize = CONNECTIONS / 16;
 
+/// So many IPv6 sites (/48) have all connections: whoever has one address of it can have 65,536 /64, so it has a part as a whole.
+/// A campus, or the phones of a carrier that have a /64 each, have room. Where the process may have fewer connections, this
+/// is the part of any prefix.
+pub const SITES: usize = 4;
+
 /// Descriptors that connections leave to the rest of the process.
 pub const RESERVED_DESCRIPTORS: u64 = 256;
 
