@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::{Audience, Delivery, Departure, Gate, Listed, Member, Outbox, Payload};
 use net::{Arrival, Driver, Full, Part, Run, SocketIndex};
+use wire::Notice;
 
 use crate::clock::{Clock, tick};
 use crate::ferry::{Ferry, Parcel};
@@ -219,7 +220,7 @@ impl Fanout {
                 Audience::One(member) if !driver.has_streams() && member.client.is_stream() => {
                     self.send_letter(member, payload, outbox);
                 }
-                Audience::One(member) => self.reply(member, part, driver),
+                Audience::One(member) => self.reply(member, part, is_lossy(member, payload, outbox), driver),
                 Audience::Others { roster, sender } => {
                     let listed = outbox.listed(*roster);
                     if listed.roster.far() > 0 && self.ship(listed, payload, (outbox, arrivals), driver) {
@@ -275,7 +276,7 @@ impl Fanout {
         listed.roster.far() as usize == listed.roster.len() - 1
     }
 
-    fn reply(&mut self, to: &Member, part: Part, driver: &mut impl Driver) {
+    fn reply(&mut self, to: &Member, part: Part, is_lossy: bool, driver: &mut impl Driver) {
         let run = Run {
             socket: SocketIndex(to.local.socket().into()),
             to: to.client.socket_addr(),
@@ -285,7 +286,8 @@ impl Fanout {
             bytes: part.len() as u32,
         };
         // The driver's budget has room for a reply to every arrival beyond the payloads' own.
-        if driver.tell(&run) == Err(Full) {
+        let taken = if is_lossy { driver.send(&run) } else { driver.tell(&run) };
+        if taken == Err(Full) {
             self.dropped += 1;
         }
     }
@@ -389,6 +391,11 @@ impl Fanout {
             self.dropped += copies;
         }
     }
+}
+
+/// True for what may be dropped if too much waits for its connection: news come unasked, however fast somebody reads.
+fn is_lossy(to: &Member, payload: &Payload, outbox: &Outbox) -> bool {
+    to.client.is_stream() && matches!(payload, Payload::Composed(text) if Notice::is_news(outbox.text(text)))
 }
 
 fn received(arrival: &Arrival) -> Part {

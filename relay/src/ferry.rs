@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Forms, GroupKey, Listed, Member, Roster};
 use net::{Driver, Run, SocketIndex, Waker};
-use wire::Form;
+use wire::{Form, Notice};
 
-use crate::limits::{BACKLOG_COPIES, FERRY_BYTES, FERRY_COPIES, FERRY_LANES, FERRY_LETTERS, FERRY_PARCELS};
+use crate::limits::{
+    BACKLOG_COPIES, FERRY_BYTES, FERRY_COPIES, FERRY_LANES, FERRY_LETTERS, FERRY_NEWS, FERRY_PARCELS,
+};
 
 /// A bounded queue: any shard puts something in, and the thread of the connections takes it out. Nobody waits for anybody longer
 /// than a few entries take to move.
@@ -58,7 +60,7 @@ pub struct Parcel {
     start: usize,
 }
 
-/// An answer to one client.
+/// An answer to one client, or news for it.
 pub struct Letter {
     to: Member,
     text: Box<[u8]>,
@@ -104,10 +106,11 @@ impl Ferry {
         self.announce(hold);
     }
 
-    /// Takes an answer over. Payloads never take its room.
+    /// Takes an answer over, or news. Payloads never take an answer's room, and news a part of it only.
     pub fn tell(&self, to: Member, text: &[u8]) {
+        let most = if Notice::is_news(text) { FERRY_NEWS } else { FERRY_LETTERS };
         let mut hold = self.hold();
-        if hold.letters.len() >= FERRY_LETTERS {
+        if hold.letters.len() >= most {
             hold.dropped += 1;
             return;
         }
@@ -271,14 +274,15 @@ impl Letter {
     fn deliver(&self, driver: &mut impl Driver) {
         let part = driver.compose(&self.text);
         let gather = driver.gather(&[part]);
-        let _ = driver.tell(&Run {
+        let run = Run {
             socket: SocketIndex::STREAMS,
             to: self.to.client.socket_addr(),
             from: None,
             gather,
             size: part.len() as u16,
             bytes: part.len() as u32,
-        });
+        };
+        let _ = if Notice::is_news(&self.text) { driver.send(&run) } else { driver.tell(&run) };
     }
 }
 

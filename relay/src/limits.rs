@@ -144,6 +144,9 @@ pub const FERRY_LANES: usize = 256;
 /// Answers that wait so, at most.
 pub const FERRY_LETTERS: usize = 4096;
 
+/// With so many waiting, news of who is in a group, which may be lost, take no more of their room.
+pub const FERRY_NEWS: usize = FERRY_LETTERS / 2;
+
 /// Copies that one turn takes over; the last payload may have more. To queue one takes some 0.1 us, so that it is a millisecond's
 /// work.
 pub const FERRY_TURN: u64 = 8192;

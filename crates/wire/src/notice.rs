@@ -7,6 +7,9 @@ use core::str::{FromStr, Split};
 use crate::heartbeat::put_number;
 use crate::{GroupId, MessageId, Token};
 
+/// What stands before news.
+const NEWS: &str = "!PEER ";
+
 /// Something told to an extended client that no [`Reply`](crate::Reply) is. Names are as their owners write them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice<'a> {
@@ -171,7 +174,7 @@ impl<'a> Notice<'a> {
             Self::Peers(cursor, page) => write!(to, "!OK PEERS {} {}", cursor.unwrap_or(NO_MORE), page.text),
             Self::Watching => to.write_str("!OK WATCH"),
             Self::Unwatching => to.write_str("!OK UNWATCH"),
-            Self::Peer(news) => write!(to, "!PEER {}", news.text),
+            Self::Peer(news) => write!(to, "{NEWS}{}", news.text),
             Self::Delivered(name, id) => write!(to, "!DELIVERED {name} {id}"),
             Self::Stored(name, id) => write!(to, "!STORED {name} {id}"),
             Self::NoSuchName(name) => write!(to, "!ERR NO_SUCH_NAME {name}"),
@@ -191,6 +194,11 @@ impl<'a> Notice<'a> {
         }
     }
 
+    /// True for a [`Notice::Peer`] as it is written: what nobody has to be told, because it can be asked for.
+    pub fn is_news(datagram: &[u8]) -> bool {
+        datagram.starts_with(NEWS.as_bytes())
+    }
+
     /// Reads one; `None` for anything else.
     pub fn parse(datagram: &'a [u8]) -> Option<Self> {
         let (head, rest) = split(datagram.strip_prefix(b"!")?);
@@ -205,7 +213,7 @@ impl<'a> Notice<'a> {
             (b"OK", what) => Self::parse_done(what, rest),
             (b"ERR", code) => Self::parse_error(code, word(rest)?),
             (b"MAIL", count) => none_behind(rest).and(count.parse().ok()).map(Self::Mail),
-            (b"PEER", _) => Some(Self::Peer(Entries::of_news(text(&datagram[b"!PEER ".len()..])?))),
+            (b"PEER", _) => Some(Self::Peer(Entries::of_news(text(&datagram[NEWS.len()..])?))),
             (b"DELIVERED", name) => Some(Self::Delivered(word(name)?, MessageId::parse(rest.as_bytes())?)),
             (b"STORED", name) => Some(Self::Stored(word(name)?, MessageId::parse(rest.as_bytes())?)),
             (b"PEER_AT", name) => Self::parse_peer_at(word(name)?, rest),
@@ -381,6 +389,7 @@ mod tests {
         for (notice, text) in cases {
             assert_eq!(bytes_of(notice), text.as_bytes());
             assert_eq!(Notice::parse(text.as_bytes()), Some(notice), "{text}");
+            assert_eq!(Notice::is_news(text.as_bytes()), matches!(notice, Notice::Peer(_)), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use engine::{
 };
 use net::{Driver, Waker};
 use relay::ferry::{Ferry, Load};
-use relay::limits::{FERRY_COPIES, FERRY_LETTERS, FERRY_PARCELS};
+use relay::limits::{FERRY_COPIES, FERRY_LETTERS, FERRY_NEWS, FERRY_PARCELS};
 
 use super::*;
 use crate::paper::{Paper, World};
@@ -138,6 +138,26 @@ fn what_waits_is_bounded() {
     assert_eq!(heard[FERRY_LETTERS].1, "payload 100");
     assert_eq!(heard.last().unwrap().1, format!("payload {}", payloads - 1));
     assert!(2 * (FERRY_PARCELS as u64) < FERRY_COPIES, "it was their number that was bounded");
+}
+
+/// Nobody has asked for news: they take no answer's room, and may be dropped where somebody does not read.
+#[test]
+fn news_are_no_answers() {
+    let (hall, ferry) = hall(1, 1);
+    let roster = hall.groups.roster(&"HALL".parse().unwrap()).unwrap();
+    let member = *roster.members().find(|member| member.client.is_stream()).unwrap();
+    (0..FERRY_LETTERS).for_each(|_| ferry.tell(member, b"!PEER ada JOINED"));
+    let dropped = (FERRY_LETTERS - FERRY_NEWS) as u64;
+    assert_eq!(ferry.load(), Load { waiting: FERRY_NEWS as u64, dropped });
+    (0..FERRY_LETTERS - FERRY_NEWS).for_each(|_| ferry.tell(member, b"!PEER_AT ada 192.0.2.1 5000 X"));
+    assert_eq!(ferry.load(), Load { waiting: FERRY_LETTERS as u64, dropped });
+    let world = Rc::new(RefCell::new(World::default()));
+    let mut paper = Paper::new(Rc::clone(&world), 1, 1, usize::MAX);
+    ferry.unload(u64::MAX).deliver(&mut paper);
+    paper.flush();
+    let World { sent, told, .. } = &*world.borrow();
+    assert_eq!((sent.len(), told.len()), (FERRY_LETTERS, FERRY_LETTERS - FERRY_NEWS));
+    assert!(told.iter().all(|(_, text)| text.starts_with(b"!PEER_AT ")));
 }
 
 /// Whoever has most makes room, and what is left comes in the order in which it was said, whatever the group.

@@ -20,6 +20,8 @@ pub struct World {
     pub incoming: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Datagrams that were sent, in order.
     pub sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// Those that must not be dropped because too much waits for their destination.
+    pub told: Vec<(SocketAddr, Vec<u8>)>,
     /// When the last of them were.
     pub times: Vec<Duration>,
     /// Messages in which they were sent.
@@ -234,6 +236,13 @@ impl Driver for Paper {
             let bytes = self.part(*part);
             self.queue.push((run.to, bytes));
         }
+        Ok(())
+    }
+
+    fn tell(&mut self, run: &Run) -> Result<(), Full> {
+        self.send(run)?;
+        let texts = self.queue.len() - usize::from(run.gather.count)..;
+        self.world.borrow_mut().told.extend_from_slice(&self.queue[texts]);
         Ok(())
     }
 

@@ -40,7 +40,8 @@ pub const CONTROL_RESUMES: usize = CONTROL_STOPS / 2;
 pub const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Control messages that one queue holds, at most. When reading stops there are less than [`CONTROL_STOPS`] and those of a
-/// turn, a few for each message; the rest is news of others. Control is never dropped: the connection is closed.
+/// turn, a few for each message; the rest is what others have for it, as direct messages. Control is never dropped: the connection is
+/// closed.
 pub const CONTROL_MOST: usize = 512;
 
 /// Payloads that one queue holds, at most: a second of a lively group, which is as long as a lost segment holds up a stream.

@@ -12,7 +12,7 @@ use super::limits::{ENTRY_BYTES, WRITE_MESSAGES};
 pub enum Kind {
     /// Never: a connection that does not take it ends.
     Control,
-    /// When too many wait, the oldest first.
+    /// When too many wait, the oldest first: payloads, and what else comes unasked and may be lost.
     Payload,
 }
 
