@@ -57,7 +57,7 @@ fn no_fault() {
 fn a_link_that_loses_a_tenth() {
     // Of a thousand each way: that half as many or one and a half times as many are lost comes by chance once in ten million times.
     cell("loss of 10 % both ways", both_ways(0.1, 4 * rounds()), by_chance, |figures| {
-        assert_part(figures, 0.1)
+        assert_part(figures, 0.1);
     });
 }
 
