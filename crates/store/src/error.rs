@@ -37,6 +37,12 @@ pub enum Error {
         /// What the database says.
         why: String,
     },
+    /// The file that is written has no name any more.
+    #[error(
+        "{} was removed or replaced while the relay uses it; put a copy of it there, or nothing to begin anew, and restart the relay",
+        .0.display()
+    )]
+    Removed(PathBuf),
     /// A version that keeps things otherwise has written it.
     #[error(
         "{} was written by another version (its format is {format}, and not {}); use that version, or move the file away \
@@ -81,6 +87,7 @@ impl Error {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                 Self::Damaged { path, why: error.to_string() }
             }
+            io::ErrorKind::StaleNetworkFileHandle => Self::Removed(path),
             _ => Self::Disk { path, error },
         }
     }

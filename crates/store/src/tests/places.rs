@@ -60,6 +60,32 @@ fn a_directory_has_one_user() {
     open(folder.path()).unwrap();
 }
 
+/// What is written into such a file ends with the process, so nobody is told that it is stored.
+#[test]
+fn a_file_that_is_removed_or_replaced_is_written_no_more() {
+    let is_removed = |path: &Path| fs::remove_file(path).unwrap();
+    let is_replaced = |path: &Path| {
+        fs::copy(path, path.with_extension("copy")).unwrap();
+        fs::rename(path.with_extension("copy"), path).unwrap();
+    };
+    for (change, stays) in [(&is_removed as &dyn Fn(&Path), 0), (&is_replaced, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        filled(folder.path(), 3);
+        let mut desk = open(folder.path()).unwrap();
+        change(&folder.path().join("store.redb"));
+        while desk.store.figures().failures < 3 {
+            assert_eq!(desk.ask(put("bob", "eve", "late", 1, b"late")), Answer::Failed);
+            assert_eq!(desk.ask(claim("eve", None, "E", 1)), Answer::Failed);
+        }
+        let trouble = desk.store.trouble().expect("it says why");
+        assert!(trouble.contains("store.redb was removed or replaced"), "{trouble}");
+        let told = desk.told();
+        assert!(told.len() == 1 && told[0].starts_with("failed: "), "{told:?}");
+        drop(desk);
+        assert_eq!(open(folder.path()).unwrap().mails("bob").len(), stays);
+    }
+}
+
 #[test]
 fn memory_is_ones_own() {
     let mut desks = [(); 2].map(|()| Desk::open(&Place::Memory, Bounds::default()).unwrap());
