@@ -190,13 +190,7 @@ impl Session {
             Notice::Peer(news) => self.news(news),
             Notice::Delivered(_, id) => self.delivered(id),
             Notice::Stored(_, id) => self.stored(id),
-            Notice::NoSuchName(name) => match asked {
-                Some(Asked { request, cause: Cause::Person, .. }) => {
-                    let answer = format!("NO_SUCH_NAME {name}").into_bytes();
-                    self.out.event(Event::RefusedOtherwise { request, answer });
-                }
-                _ => self.letter_refused(name, Fate::NoSuchName, now),
-            },
+            Notice::NoSuchName(name) => self.letter_refused(name, Fate::NoSuchName, now),
             Notice::MailboxFull(name) => self.letter_refused(name, Fate::MailboxFull, now),
             Notice::Message { from, id, time, bytes } => self.take_message(from, id, time, bytes),
             Notice::Waiting => self.waits(asked, now),

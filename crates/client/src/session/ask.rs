@@ -164,7 +164,6 @@ impl Asked {
                 | (Request::Watch, Notice::Watching)
                 | (Request::Unwatch, Notice::Unwatching)
                 | (Request::Bridge(_), Notice::Waiting | Notice::PeerAt(..))
-                | (Request::Bridge(Some(_)), Notice::NoSuchName(_))
                 | (Request::Unbridge, Notice::Unbridged) => true,
                 _ => false,
             },

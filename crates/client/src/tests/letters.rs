@@ -151,6 +151,18 @@ fn a_name_that_nobody_has_and_a_full_box_are_told() {
     assert_eq!(fates(&world.events(0)), [Fate::Sent, Fate::MailboxFull]);
 }
 
+/// A refusal names who it is for, and no peer is refused so: the request that follows is answered by what follows.
+#[test]
+fn who_asks_for_a_peer_is_not_answered_by_what_a_message_is() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    write(&mut world, 0, "nobody", "x");
+    world.ask(0, Request::Bridge(Some("bob".into())));
+    world.pass(1.0);
+    let events = world.events(0);
+    assert_eq!(fates(&events), [Fate::Sent, Fate::NoSuchName]);
+    assert_eq!(events.last(), Some(&Event::Waiting(Some("bob".into()))), "{events:?}");
+}
+
 /// Two to bob, who does not answer; what anna hears of them once her name goes, and bob once he is back.
 fn overtaken(name_goes: impl FnOnce(&mut World)) -> (Vec<Fate>, Vec<String>) {
     let mut world = World::of(&["anna", "bob"], 1);
