@@ -1,6 +1,6 @@
 //! Why a line was not sent, and what to do instead.
 
-use client::MessageError;
+use client::{MessageError, NAME_RULE};
 
 /// Why a line was not sent, and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum Hint {
     #[error("a group id has 1 to 32 characters of A-Z, 0-9, _ and -")]
     BadGroup,
     /// Not a name.
-    #[error("a name has 1 to 32 letters, digits, `_`, `-` and `.`")]
+    #[error("{}", NAME_RULE)]
     BadName,
     /// Not a claim.
     #[error("that is no claim: it has 26 letters and digits, as `chat reg` prints it")]

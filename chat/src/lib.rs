@@ -12,8 +12,8 @@ mod object;
 mod talk;
 
 pub use client::{
-    Client, Closing, Config, Event, Fate, MessageError, Person, Protocol, Request, RequestError, SendError,
-    Status, Transmit, Transport, choose_claim, fold, harmless, is_harmful, is_name,
+    Client, Closing, Config, Event, Fate, MessageError, NAME_RULE, Person, Protocol, Request, RequestError,
+    SendError, Status, Transmit, Transport, choose_claim, fold, harmless, is_harmful, is_name,
 };
 pub use credentials::{Claims, Credentials, Keep};
 pub use hint::Hint;

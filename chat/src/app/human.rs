@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chat::{Closing, Event, Fate, HELP, Mark, Note, Person, Protocol, Request, Status, Transport, harmless};
+use chat::{
+    Closing, Event, Fate, HELP, Mark, NAME_RULE, Note, Person, Protocol, Request, Status, Transport, harmless,
+};
 use wire::{GroupId, News, Refusal};
 
 use super::clock;
@@ -286,9 +288,7 @@ fn refusal_words(request: &Request, refusal: Refusal) -> String {
             "the relay asks for a proof again and again: somebody behind your address may be trying groups' IDs; try later".into()
         }
         (_, Refusal::ServerFull) => "the relay is full: try later".into(),
-        (Request::Register { .. }, Refusal::BadName) => {
-            "a name has 1 to 32 letters, digits, `_`, `-` and `.`".into()
-        }
+        (_, Refusal::BadName) => NAME_RULE.into(),
         (_, Refusal::NotRegistered) => "you have no name: `/reg NAME` first".into(),
         (_, Refusal::NotOverTcp) => {
             "direct talk needs UDP, and the relay is reached by TCP: start chat again (without `--transport tcp`), and it tries UDP \

@@ -1,5 +1,7 @@
 //! Why something was not taken.
 
+use crate::request::NAME_RULE;
+
 /// Why nothing was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -9,8 +11,8 @@ pub enum RequestError {
     /// The relay has no names, messages or presence.
     #[error("this relay has no names: it speaks the base protocol only")]
     BaseOnly,
-    /// Nobody can be called so: a name is one word.
-    #[error("a name has 1 to 32 letters, digits, `_`, `-` and `.`")]
+    /// Nobody can be called so.
+    #[error("{}", NAME_RULE)]
     BadName,
 }
 
@@ -27,7 +29,7 @@ pub enum MessageError {
     #[error("you have no name: register one first")]
     NotRegistered,
     /// Nobody can be called so.
-    #[error("that is no name")]
+    #[error("{}", NAME_RULE)]
     BadName,
     /// Nothing to send.
     #[error("an empty message is not sent")]

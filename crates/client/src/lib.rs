@@ -63,7 +63,7 @@ pub use harmless::{harmless, is_harmful};
 pub use output::{Transmit, Transport};
 pub use people::{Person, fold};
 pub use random::choose_claim;
-pub use request::{Request, is_name};
+pub use request::{NAME_RULE, Request, is_name};
 // What of the bytes' meaning stands in requests and events.
 pub use wire::{GroupId, InvalidGroupId, MessageId, News, Refusal, Token};
 

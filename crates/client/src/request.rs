@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
 use wire::{GroupId, Token};
 
 use crate::base;
@@ -43,7 +44,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether its name, if there is one, is one word, so that the relay reads it as it is meant.
+    /// Whether its name, if there is one, can be one.
     pub(crate) fn is_sound(&self) -> bool {
         match self {
             Self::Register { name, .. } | Self::Bridge(Some(name)) => is_name(name),
@@ -97,8 +98,36 @@ impl fmt::Display for Request {
     }
 }
 
-/// Whether somebody may be called so. The relay looks closer.
+/// What a name is, in words.
+pub const NAME_RULE: &str = "a name has 1 to 32 letters, digits, `_`, `-` and `.`, and is no single `-`";
+
+/// Whether somebody may be called so. Which signs beyond ASCII are letters or digits only the relay knows.
 pub fn is_name(name: &str) -> bool {
-    let is_good = |letter: char| !letter.is_whitespace() && !letter.is_control();
-    (1..=MAX_NAME).contains(&name.chars().count()) && name.chars().all(is_good)
+    let is_good = |letter: char| match letter {
+        '_' | '-' | '.' => true,
+        _ if letter.is_ascii() => letter.is_ascii_alphanumeric(),
+        _ => !letter.is_whitespace() && !letter.is_control(),
+    };
+    (1..=MAX_NAME).contains(&name.nfc().count()) && name.nfc().all(is_good) && name != "-"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_letters_digits_and_three_signs() {
+        let long = ["x".repeat(32), "e\u{301}".repeat(32)];
+        for good in
+            ["a", "-a", "--", ".", "_", "a.b-c_9", "Gr\u{fc}\u{df}e", "\u{5c71}\u{7530}", &long[0], &long[1]]
+        {
+            assert!(is_name(good), "{good}");
+        }
+        let bad = [
+            "", "-", "@bob", "bob:", "b!b", "!b", "#1", "a b", "a=b", "a\n", "a\u{a0}b", "\u{37e}", "a\u{85}",
+        ];
+        for bad in bad.into_iter().chain([&*"x".repeat(33)]) {
+            assert!(!is_name(bad), "{bad:?}");
+        }
+    }
 }

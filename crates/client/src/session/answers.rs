@@ -14,11 +14,15 @@ impl Session {
     pub(crate) fn receive(&mut self, datagram: &[u8], now: Instant) {
         match datagram {
             [] => {}
-            [b'!', ..] => match Said::parse(datagram) {
-                Some(said) => self.hear(said, now),
-                None if datagram.starts_with(b"!ERR ") => self.refuse_otherwise(datagram),
-                None => {}
-            },
+            [b'!', ..] => {
+                let is_refusal = self.is_live() && datagram.starts_with(b"!ERR ");
+                if let Some(asked) = self.asked.as_mut().filter(|_| is_refusal) {
+                    asked.note_refusal(datagram);
+                }
+                if let Some(said) = Said::parse(datagram) {
+                    self.hear(said, now);
+                }
+            }
             b"ERR BAD_CMD UnknownCommand" => self.is_unknown(),
             // Every payload says who has sent it, so this is a relay that knows no session: it has started anew.
             other if self.is_live() && Reply::parse(other).is_some() => self.doubt(now),
@@ -157,9 +161,13 @@ impl Session {
         }
     }
 
-    fn refuse_otherwise(&mut self, datagram: &[u8]) {
-        if let Some(asked) = self.asked.take_if(|asked| asked.cause == Cause::Person) {
-            let answer = datagram.to_vec();
+    /// It had no other answer than this one, in words that the protocol has not for it, and repeating it further helps nobody.
+    pub(super) fn refused_otherwise(&mut self, asked: Asked, answer: Vec<u8>, now: Instant) {
+        self.rest(now);
+        if let Asked { request: Request::Join(group), cause: Cause::Again, .. } = &asked {
+            self.home = self.home.filter(|home| home != group);
+        }
+        if matches!(asked.cause, Cause::Person | Cause::Again) {
             self.out.event(Event::RefusedOtherwise { request: asked.request, answer });
         }
     }

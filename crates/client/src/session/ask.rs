@@ -45,6 +45,8 @@ pub(super) struct Asked {
     /// Where the next page of PEERS begins.
     cursor: Option<String>,
     pages: u32,
+    /// What the relay has refused last while this waited, whatever it meant; and at which try of this.
+    refusal: Option<(u32, Vec<u8>)>,
 }
 
 impl<'a> Said<'a> {
@@ -66,6 +68,7 @@ impl Asked {
             cookie: None,
             cursor: None,
             pages: 0,
+            refusal: None,
         };
         asked.deadline = now + asked.patience();
         asked
@@ -105,9 +108,20 @@ impl Asked {
 
     /// Begins anew, as after a way was lost.
     pub(super) fn restart(&mut self, now: Instant) {
+        self.refusal = None;
         self.sent = 1;
         self.last_sent = now;
         self.deadline = now + self.patience();
+    }
+
+    /// The relay has refused something, perhaps this.
+    pub(super) fn note_refusal(&mut self, answer: &[u8]) {
+        self.refusal = Some((self.sent, answer.to_vec()));
+    }
+
+    /// What met its last try in the place of an answer: no silence, so the way is not to blame.
+    pub(super) fn last_refusal(&mut self) -> Option<Vec<u8>> {
+        self.refusal.take().filter(|(sent, _)| *sent == self.sent).map(|(_, answer)| answer)
     }
 
     /// The relay wants to see a cookie: whether to send again with it.
@@ -180,6 +194,7 @@ impl Asked {
             )
             | (Request::Leave(_), R::NotInThatGroup | R::MissingArgument(Usage::Leave))
             | (Request::Register { .. }, R::BadName | R::ServerFull | R::MissingArgument(Usage::Reg))
+            | (Request::Bridge(Some(_)), R::BadName)
             | (
                 Request::Deregister | Request::Bridge(_) | Request::Unbridge,
                 R::NotRegistered | R::NotOverTcp,

@@ -303,9 +303,12 @@ impl Session {
         }
     }
 
-    /// Nobody answered: the way is lost, unless nobody waits for it any more.
+    /// Nobody answered: the way is lost, unless nobody waits for it any more, or the relay only answers otherwise.
     fn give_up(&mut self, now: Instant) {
-        let Some(asked) = self.asked.take() else { return };
+        let Some(mut asked) = self.asked.take() else { return };
+        if let Some(answer) = asked.last_refusal() {
+            return self.refused_otherwise(asked, answer, now);
+        }
         match (&asked.request, asked.cause) {
             (_, Cause::Goodbye) => {}
             (Request::Create, _) => {

@@ -31,9 +31,9 @@ fn who_is_refused_another_name_keeps_its_own() {
     world.pass(1.0);
     assert_eq!(world.events(0), [Event::NameTaken("bob".into())]);
     assert_eq!(names(&mut world), both("anna"));
-    world.ask(0, register("?"));
+    world.ask(0, register("\u{bd}"));
     world.pass(1.0);
-    let refused = Event::Refused { request: register("?"), refusal: Refusal::BadName };
+    let refused = Event::Refused { request: register("\u{bd}"), refusal: Refusal::BadName };
     assert_eq!(world.events(0), [refused]);
     assert_eq!(names(&mut world), both("anna"));
     let now = world.now;

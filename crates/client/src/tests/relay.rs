@@ -34,6 +34,8 @@ pub(super) struct Relay {
     pub(super) is_full: bool,
     /// There is no room for members, and nowhere to look for names.
     pub(super) is_crowded: bool,
+    /// What it says to all that is about people.
+    pub(super) oddity: Option<&'static str>,
 }
 
 pub(super) struct Session {
@@ -183,7 +185,11 @@ impl Relay {
 
     fn person(&mut self, from: SocketAddr, person: Person<'_>, now: Instant) {
         let me = self.sessions.get(&from).and_then(|session| session.name.clone());
+        if let Some(answer) = self.oddity {
+            return self.say(from, answer);
+        }
         match (person, me) {
+            _ if is_misnamed(&person) => self.say(from, "!ERR BAD_NAME"),
             (Person::Reg(fields), _) => {
                 let register = fields.register().unwrap();
                 self.register(from, std::str::from_utf8(register.name).unwrap(), register.claim);
@@ -223,9 +229,6 @@ impl Relay {
     }
 
     fn register(&mut self, from: SocketAddr, name: &str, claim: Option<Token>) {
-        if name == "?" {
-            return self.say(from, "!ERR BAD_NAME");
-        }
         let holder = self.sessions.iter().find(|(_, session)| session.name.as_deref() == Some(name));
         let holder = holder.map(|(address, _)| *address);
         if let Some(known) = self.claims.get(name)
@@ -374,6 +377,17 @@ impl Relay {
     fn say(&mut self, to: SocketAddr, text: &str) {
         self.out.push(Letter { from: address(), to, datagram: text.as_bytes().to_vec() });
     }
+}
+
+/// One half is no digit, which the client does not know.
+fn is_misnamed(person: &Person<'_>) -> bool {
+    let name = match *person {
+        Person::Reg(fields) => fields.register().map(|register| register.name),
+        Person::Send(fields) => fields.letter().map(|letter| letter.name),
+        Person::Bridge(fields) => fields.only(),
+        _ => None,
+    };
+    name == Some("\u{bd}".as_bytes())
 }
 
 fn cookie_of(address: SocketAddr) -> Cookie {

@@ -63,7 +63,8 @@ fn a_name_is_kept_by_its_claim() {
 fn what_can_be_no_name_is_not_asked_for() {
     let mut world = World::of(&["anna"], 1);
     let now = world.now;
-    for name in ["", "two words", "a\nb", &"x".repeat(33)] {
+    world.relay.received.clear();
+    for name in ["", "two words", "a\nb", "@bob", "b!b", "bob:", "-", &"x".repeat(33)] {
         for request in
             [Request::Register { name: name.into(), claim: None }, Request::Bridge(Some(name.into()))]
         {
@@ -71,6 +72,50 @@ fn what_can_be_no_name_is_not_asked_for() {
         }
         assert_eq!(world.client(0).message(name, b"x", now), Err(MessageError::BadName), "{name}");
     }
+    world.pass(1.0);
+    assert_eq!(world.relay.received, [""; 0]);
+}
+
+#[test]
+fn a_peer_with_a_name_that_is_none_is_refused_at_once() {
+    let mut world = World::of(&["anna"], 1);
+    let request = Request::Bridge(Some("\u{bd}".into()));
+    world.ask(0, request.clone());
+    world.pass(0.5);
+    assert_eq!(world.events(0), [Event::Refused { request, refusal: Refusal::BadName }]);
+}
+
+/// Whatever a relay says to a request, the way to it is not lost as long as it says anything.
+#[test]
+fn a_request_that_the_relay_refuses_in_any_words_ends() {
+    for answer in ["!ERR OF_ANOTHER_KIND", "!ERR NOT_IN_GROUP NotInThatGroup", "!ERR NO_SUCH_NAME bob"] {
+        let mut world = World::of(&["anna", "bob"], 1);
+        world.relay.oddity = Some(answer);
+        let request = Request::Bridge(Some("bob".into()));
+        world.ask(0, request.clone());
+        world.pass(5.0);
+        let answer = answer.as_bytes().to_vec();
+        assert_eq!(world.events(0), [Event::RefusedOtherwise { request, answer }]);
+        let now = world.now;
+        assert!(world.client(0).is_ready(now));
+        // What the client asks for by itself is nobody's business, and ends, too.
+        world.client(0).receive(super::relay::address(), b"!OK JOINED OTHER", now);
+        world.pass(8.0);
+        assert_eq!(world.events(0).len(), 1, "joined");
+        assert!(world.client(0).is_idle() && !world.client(0).is_out_of_contact());
+    }
+}
+
+#[test]
+fn a_refusal_of_something_else_leaves_a_request_waiting() {
+    let mut world = World::of(&["anna"], 1);
+    world.cut.push(world.clients[0].address.unwrap());
+    world.ask(0, Request::Who);
+    let now = world.now;
+    world.client(0).receive(super::relay::address(), b"!ERR OF_ANOTHER_KIND", now);
+    world.pass(10.0);
+    let events = world.events(0);
+    assert!(events.contains(&Event::Members { group: home(), count: 1 }), "{events:?}");
 }
 
 #[test]
