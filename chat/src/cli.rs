@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as ClapArgs, Error, FromArgMatches, Parser, Subcommand, ValueEnum};
-use client::{Config, Protocol, Transport, is_name};
+use client::{Config, NAME_RULE, Protocol, Transport, is_name};
 use wire::{GroupId, MAX_DATAGRAM, Token};
 
 use crate::Hint;
@@ -295,6 +295,7 @@ impl SendArgs {
     fn check(&self) -> Result<(), String> {
         match self.text.split_first() {
             _ if self.group.is_some() => check_text(&self.text.join(" ")),
+            Some((to, _)) if !is_name(to) => Err(format!("cannot send to `{to}`: {NAME_RULE}")),
             Some((to, [])) => {
                 Err(format!("what to send to {to}? `chat send NAME TEXT`, or `--group GROUP TEXT`"))
             }

@@ -85,11 +85,11 @@ impl Credentials {
                 let kept = self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.keep(name, *claim));
                 kept.map_err(|error| anyhow!("{error:#}. Until then this proves that it is yours: {claim}"))
             }
-            // A full relay may have granted it before, in an answer that was lost.
+            // A full relay may have granted it before, in an answer that was lost, and so may one whose words nobody knows.
             Event::Refused { refusal: Refusal::ServerFull, .. } => Ok(()),
-            Event::NameTaken(name)
-            | Event::Refused { request: Request::Register { name, .. }, .. }
-            | Event::RefusedOtherwise { request: Request::Register { name, .. }, .. } => self.take_back(name),
+            Event::NameTaken(name) | Event::Refused { request: Request::Register { name, .. }, .. } => {
+                self.take_back(name)
+            }
             _ => Ok(()),
         }
     }
@@ -149,6 +149,10 @@ mod tests {
         credentials.consider(&refused(Refusal::ServerFull)).unwrap();
         let Request::Register { claim, .. } = credentials.register("Anna").unwrap() else { panic!() };
         assert_eq!(claim, first, "the relay may know it");
+        let (request, answer) =
+            (Request::Register { name: "anna".into(), claim: None }, b"!ERR NEWS".to_vec());
+        credentials.consider(&Event::RefusedOtherwise { request, answer }).unwrap();
+        assert!(credentials.has("anna"));
         credentials.consider(&refused(Refusal::BadName)).unwrap();
         assert!(!credentials.has("anna"));
     }

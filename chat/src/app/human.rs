@@ -201,7 +201,12 @@ fn mark_words(mark: &Mark) -> (Kind, String) {
         Fate::NotRegistered => {
             (Kind::Problem, format!("{which}: not sent, you have no name any more: `/reg NAME`"))
         }
-        Fate::Refused => (Kind::Problem, format!("{which}: not sent, this relay takes no messages")),
+        Fate::Refused => (
+            Kind::Problem,
+            format!(
+                "{which}: not sent, the relay refuses it: nobody can be called so, or it takes no messages"
+            ),
+        ),
         Fate::Unknown => (Kind::Problem, format!("{which}: nobody knows whether it arrived")),
     }
 }

@@ -157,6 +157,9 @@ fn names_that_cannot_be_are_wrong_arguments() {
         (&["--name", ""], ""),
         (&["reg", "a b"], ""),
         (&["send", "--name", "a b", "bob", "hi"], ""),
+        (&["send", "--name", "anna", "bob:", "hi"], ""),
+        (&["send", "--name", "anna", "-", "hi"], ""),
+        (&["reg", "@anna"], ""),
         (&["create", "--name", "anna"], ""),
         (&["listen", "--group", "HOME", "--name", "anna"], ""),
     ] {

@@ -210,7 +210,7 @@ pub enum Fate {
     MailboxFull,
     /// It was not sent: one has to have a name to send messages, and the relay knows of none.
     NotRegistered,
-    /// The relay cannot do it.
+    /// The relay cannot do it, or says that nobody can be called so.
     Refused,
     /// It may have arrived: before anybody knew, the client was ended, or had no name any more.
     Unknown,

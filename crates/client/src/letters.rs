@@ -7,7 +7,7 @@ use std::time::Instant;
 use wire::MessageId;
 
 use crate::limits::{
-    DIRECT_PAUSES, LATER, MAX_LETTERS, MAX_LETTERS_TO_ONE, MAX_STORED, PAUSES, STRAYS, pause,
+    APART, DIRECT_PAUSES, LATER, MAX_LETTERS, MAX_LETTERS_TO_ONE, MAX_STORED, PAUSES, STRAYS, pause,
 };
 use crate::people::fold;
 
@@ -51,7 +51,7 @@ struct Queue {
     again_at: Option<Instant>,
     /// How often the first one was sent in all, whichever way.
     times: u32,
-    /// The relay has said that it has no room, and been asked nothing since.
+    /// The relay has said that it has no room, or what may be about this, and been asked nothing since.
     is_put_off: bool,
     /// The first one has been told as put off.
     told_late: bool,
@@ -157,13 +157,7 @@ impl Letters {
             _ => key,
         };
         let queue = self.queues.get_mut(&key)?;
-        if let Some((strays @ 1.., until)) = &mut queue.strays
-            && now < *until
-        {
-            *strays -= 1;
-            return None;
-        }
-        if !queue.is_with_relay() {
+        if queue.takes_stray(now) || !queue.is_with_relay() {
             return None;
         }
         let strays = (queue.sent - 1, now + STRAYS);
@@ -172,6 +166,31 @@ impl Letters {
         // Whatever is written to that name next.
         self.queues.entry(key).or_default().strays = Some(strays);
         Some((to, id))
+    }
+
+    /// A name is none, and the relay does not say whose: of a message, or of something else, if there is that. `None` if it can be no
+    /// message's, for we know the rule for ASCII; else the one that is refused, if only one can be. Several are sent
+    /// again, apart from each other and from the rest, so that each has an answer of its own.
+    pub(crate) fn misnamed(&mut self, is_other: bool, now: Instant) -> Option<Option<(String, MessageId)>> {
+        let mut odd: Vec<(&String, &mut Queue)> =
+            self.queues.iter_mut().filter(|(name, _)| !name.is_ascii()).collect();
+        if odd.iter_mut().any(|(_, queue)| queue.takes_stray(now)) {
+            return Some(None);
+        }
+        odd.retain(|(_, queue)| queue.is_with_relay() && !queue.is_put_off);
+        match &mut odd[..] {
+            [] => None,
+            [(name, _)] if !is_other => {
+                let name = name.clone();
+                Some(self.refused(&name, now))
+            }
+            several => {
+                for (turn, (_, queue)) in (1..).zip(several) {
+                    (queue.is_put_off, queue.again_at) = (true, Some(now + APART * turn));
+                }
+                Some(None)
+            }
+        }
     }
 
     /// The message that the relay means if it takes none, and does not say which: if there is only one, and one copy of it.
@@ -212,6 +231,17 @@ impl Queue {
     /// The first one has been sent to the relay.
     fn is_with_relay(&self) -> bool {
         self.way == Some(Way::Relay) && self.sent > 0 && !self.letters.is_empty()
+    }
+
+    /// Whether a refusal is one that may still come for what is settled.
+    fn takes_stray(&mut self, now: Instant) -> bool {
+        match &mut self.strays {
+            Some((strays @ 1.., until)) if now < *until => {
+                *strays -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn is_needed(&self, now: Instant) -> bool {
@@ -344,6 +374,34 @@ mod tests {
         assert_eq!(letters.due(None, now + LATER).len(), 1);
         assert_eq!(letters.put_off(now + LATER), Some(vec![]), "which is no news");
         assert_eq!(letters.stored(first), Some("bob".into()), "whatever it was told before");
+    }
+
+    #[test]
+    fn a_refusal_for_no_name_settles_a_message_only_if_nothing_else_can_be_meant() {
+        let (mut letters, mut id, now) = (Letters::default(), ids(), Instant::now());
+        let (ours, theirs, to_bob) = (id(), id(), id());
+        let due = |letters: &mut Letters, turn: u32| -> Vec<MessageId> {
+            letters.due(None, now + APART * turn).into_iter().map(|due| due.id).collect()
+        };
+        letters.push("bob", to_bob, b"x").unwrap();
+        due(&mut letters, 0);
+        assert_eq!(letters.misnamed(false, now), None, "that is a name");
+        letters.push("\u{bd}", ours, b"x").unwrap();
+        due(&mut letters, 0);
+        assert_eq!(letters.misnamed(true, now), Some(None), "it may be the other's");
+        assert_eq!(letters.misnamed(true, now), None, "it has been sent nowhere since");
+        letters.push("\u{e9}va", theirs, b"x").unwrap();
+        assert_eq!(due(&mut letters, 0), [theirs]);
+        assert!(due(&mut letters, 1).contains(&ours));
+        assert_eq!(letters.misnamed(false, now + APART), Some(None), "it may be either's");
+        assert_eq!(letters.delivered(to_bob), Some("bob".into()));
+        assert_eq!(due(&mut letters, 2), [ours]);
+        assert_eq!(letters.misnamed(false, now + APART * 2), Some(Some(("\u{bd}".into(), ours))));
+        assert_eq!(due(&mut letters, 3), [theirs]);
+        for _ in 0..2 {
+            assert_eq!(letters.misnamed(false, now + APART * 3), Some(None), "the answer to a repeat");
+        }
+        assert_eq!(letters.misnamed(false, now + APART * 3), Some(Some(("\u{e9}va".into(), theirs))));
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub const LATER: Duration = Duration::from_secs(15);
 /// How long a refusal that names no message may still come for one that is settled: longer than a datagram is under way.
 pub const STRAYS: Duration = Duration::from_secs(10);
 
+/// How far apart messages are sent again of which one is refused, nobody knows which: a request that may be meant instead is answered before.
+pub const APART: Duration = Duration::from_secs(2);
+
 /// Ids of one sender by which its repeats are known: as many as the relay remembers.
 pub const MAX_SEEN_OF_ONE: usize = 1024;
 

@@ -46,6 +46,7 @@ impl Session {
                 return self.out.event(Event::Text { group: self.group, from: None, bytes: bytes.to_vec() });
             }
             Said::Reply(Reply::Refused(Refusal::ServerFull)) if self.is_live() && self.put_off(now) => return,
+            Said::Reply(Reply::Refused(Refusal::BadName)) if self.is_live() && self.misnamed(now) => return,
             _ => {}
         }
         let is_live = self.is_live();

@@ -184,7 +184,7 @@ impl Asked {
         }
     }
 
-    fn is_refused_by(&self, refusal: Refusal) -> bool {
+    pub(super) fn is_refused_by(&self, refusal: Refusal) -> bool {
         use Refusal as R;
         match (&self.request, refusal) {
             (Request::Create, R::ClientLimit { .. } | R::ServerFull | R::Retry(_))

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use wire::{MessageId, Token};
+use wire::{MessageId, Refusal, Token};
 
 use super::Session;
 use crate::direct::Turn;
@@ -72,6 +72,16 @@ impl Session {
             self.out.event(Event::Fate { to, id, fate: Fate::Deferred });
         }
         put_off.is_some()
+    }
+
+    /// A name is none, and the relay does not say where: true if that may be the answer to a message, and is taken for it.
+    pub(super) fn misnamed(&mut self, now: Instant) -> bool {
+        let is_asked = self.asked.as_ref().is_some_and(|asked| asked.is_refused_by(Refusal::BadName));
+        let misnamed = self.letters.misnamed(is_asked, now);
+        if let Some((to, id)) = misnamed.clone().flatten() {
+            self.out.event(Event::Fate { to, id, fate: Fate::Refused });
+        }
+        misnamed.is_some()
     }
 
     /// The relay takes no messages from us, and says so to one that it does not name.

@@ -163,6 +163,39 @@ fn who_asks_for_a_peer_is_not_answered_by_what_a_message_is() {
     assert_eq!(events.last(), Some(&Event::Waiting(Some("bob".into()))), "{events:?}");
 }
 
+#[test]
+fn a_message_to_what_can_be_no_name_is_refused() {
+    let mut world = World::of(&["anna", "bob"], 1);
+    write(&mut world, 0, "bob", "x");
+    write(&mut world, 0, "\u{bd}", "one");
+    write(&mut world, 0, "\u{bd}", "two");
+    world.pass(1.0);
+    let mut told = fates(&world.events(0));
+    told.sort_by_key(|fate| *fate == Fate::Delivered);
+    assert_eq!(told, [Fate::Sent, Fate::Sent, Fate::Refused, Fate::Sent, Fate::Refused, Fate::Delivered]);
+}
+
+/// The answer names nothing: what else may be meant is asked again by itself.
+#[test]
+fn only_the_message_to_what_can_be_no_name_is_refused() {
+    let mut world = World::of(&["anna", "\u{e9}va", "\u{fc}do"], 1);
+    let (eva, address) = (world.clients[1].address.unwrap(), world.clients[0].address.unwrap());
+    world.cut.push(eva);
+    write(&mut world, 0, "\u{e9}va", "x");
+    write(&mut world, 0, "\u{bd}", "x");
+    world.ask(0, Request::Bridge(Some("\u{fc}do".into())));
+    world.pass(10.0);
+    let events = world.events(0);
+    let fate = |to: &str| {
+        let is_it = |event: &&Event| matches!(event, Event::Fate { to: its, .. } if its == to);
+        fates(&events.iter().filter(is_it).cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(fate("\u{e9}va"), [Fate::Sent, Fate::Stored]);
+    assert_eq!(fate("\u{bd}"), [Fate::Sent, Fate::Refused]);
+    assert!(events.contains(&Event::Waiting(Some("\u{fc}do".into()))), "{events:?}");
+    assert_eq!((world.clients[0].address, world.client(0).waiting()), (Some(address), 0));
+}
+
 /// Two to bob, who does not answer; what anna hears of them once her name goes, and bob once he is back.
 fn overtaken(name_goes: impl FnOnce(&mut World)) -> (Vec<Fate>, Vec<String>) {
     let mut world = World::of(&["anna", "bob"], 1);
