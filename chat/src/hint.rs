@@ -25,6 +25,9 @@ pub enum Hint {
     /// Not a name.
     #[error("{}", NAME_RULE)]
     BadName,
+    /// Nobody talks to himself directly.
+    #[error("that is your own name: type `/bridge NAME` with the other's, and let NAME type it with yours")]
+    OwnName,
     /// Not a claim.
     #[error("that is no claim: it has 26 letters and digits, as `chat reg` prints it")]
     BadClaim,

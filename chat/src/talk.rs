@@ -314,6 +314,7 @@ impl Talk {
         match self.client.request(request, now) {
             Err(RequestError::BaseOnly) => self.hint(Hint::BaseOnly),
             Err(RequestError::BadName) => self.hint(Hint::BadName),
+            Err(RequestError::OwnName) => self.hint(Hint::OwnName),
             Ok(()) | Err(RequestError::Busy) => {}
         }
     }

@@ -204,10 +204,13 @@ impl Client {
                 Some(request) => client.ask(request, now).map_err(|_| RequestError::Busy),
                 None => Err(RequestError::BaseOnly),
             },
-            Stage::Extended(session) => {
-                session.ask(request, now);
-                Ok(())
-            }
+            Stage::Extended(session) => match &request {
+                Request::Bridge(Some(name)) if session.is_called(name) => Err(RequestError::OwnName),
+                _ => {
+                    session.ask(request, now);
+                    Ok(())
+                }
+            },
             Stage::Probing(_) | Stage::Gone => Err(RequestError::Busy),
         };
         self.settle(now);

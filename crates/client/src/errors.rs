@@ -14,6 +14,9 @@ pub enum RequestError {
     /// Nobody can be called so.
     #[error("{}", NAME_RULE)]
     BadName,
+    /// Nobody talks to himself directly.
+    #[error("that is your own name")]
+    OwnName,
 }
 
 /// Why a message was not taken.

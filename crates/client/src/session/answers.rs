@@ -320,7 +320,7 @@ impl Session {
     }
 
     /// Whether this is the name to have.
-    pub(super) fn is_called(&self, name: &str) -> bool {
+    pub(crate) fn is_called(&self, name: &str) -> bool {
         self.own.as_ref().is_some_and(|(own, _)| fold(own) == fold(name))
     }
 

@@ -77,6 +77,16 @@ fn what_can_be_no_name_is_not_asked_for() {
 }
 
 #[test]
+fn nobody_is_asked_for_as_his_own_peer() {
+    let mut world = World::of(&["anna"], 1);
+    world.relay.received.clear();
+    let now = world.now;
+    let asked = world.client(0).request(Request::Bridge(Some("Anna".into())), now);
+    world.pass(1.0);
+    assert_eq!((asked, &world.relay.received[..]), (Err(RequestError::OwnName), &[][..]));
+}
+
+#[test]
 fn a_peer_with_a_name_that_is_none_is_refused_at_once() {
     let mut world = World::of(&["anna"], 1);
     let request = Request::Bridge(Some("\u{bd}".into()));
