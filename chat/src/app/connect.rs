@@ -1,7 +1,7 @@
 //! From a host name to the relay's address, and to sockets.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 use client::Transport;
@@ -16,8 +16,11 @@ const PROBE: Duration = Duration::from_millis(500);
 /// nothing. So each address is asked, and the first that answers anything is taken; if none does, the first.
 ///
 /// # Errors
-/// The name has no address.
+/// The port is missing, or the name has no address.
 pub fn resolve(server: &str, transports: &[Transport]) -> io::Result<SocketAddr> {
+    if let Some(whole) = with_missing_port(server) {
+        return Err(io::Error::other(format!("the port is missing: {whole}, for instance")));
+    }
     let mut addresses: Vec<SocketAddr> = server.to_socket_addrs()?.collect();
     addresses.dedup();
     let first = *addresses.first().ok_or_else(|| io::Error::other("the name has no address"))?;
@@ -32,6 +35,15 @@ pub fn resolve(server: &str, transports: &[Transport]) -> io::Result<SocketAddr>
         .iter()
         .find_map(|transport| addresses.iter().copied().find(|&address| answers(transport, address)));
     Ok(answering.unwrap_or(first))
+}
+
+/// The usual port behind what has none.
+fn with_missing_port(server: &str) -> Option<String> {
+    match server.parse() {
+        Ok(IpAddr::V6(address)) => Some(format!("[{address}]:5000")),
+        _ if server.ends_with(']') || !server.contains(':') => Some(format!("{server}:5000")),
+        _ => None,
+    }
 }
 
 /// A socket that hears from this address only, and tells when nobody listens there.
@@ -77,5 +89,25 @@ fn unspecified(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_leaves_the_port_away_is_told_so() {
+        let problem = |server| resolve(server, &[Transport::Udp]).unwrap_err().to_string();
+        for (server, whole) in [
+            ("127.0.0.1", "127.0.0.1:5000"),
+            ("localhost", "localhost:5000"),
+            ("::1", "[::1]:5000"),
+            ("[::1]", "[::1]:5000"),
+        ] {
+            assert_eq!(problem(server), format!("the port is missing: {whole}, for instance"));
+        }
+        assert!(!problem("127.0.0.1:x").contains("missing"));
+        assert_eq!(resolve("[::1]:5001", &[Transport::Udp]).unwrap().port(), 5001);
     }
 }

@@ -28,7 +28,7 @@ mod wrap;
 use std::io::{self, IsTerminal};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chat::{Claims, Client, Credentials, Keep, Talk, fold};
 
 pub use chat::cli::Args;
@@ -189,9 +189,7 @@ fn only_name(args: &Args, names: &[String]) -> anyhow::Result<String> {
 fn surface(args: &Args, post: &Post, words: &Words) -> anyhow::Result<(Screen, Lines)> {
     let server = post.server().to_string();
     if args.tui {
-        if !at_terminal() {
-            bail!("--tui needs a terminal: leave it away to read lines from a pipe");
-        }
+        no_terminal().map_or(Ok(()), |why| Err(anyhow!("--tui {why}")))?;
         return Ok((Screen::Full(Box::new(Tui::open(server, post.sender())?)), Lines::none()));
     }
     let terminal = (args.errand.is_none() && !args.json && at_terminal())
@@ -213,6 +211,17 @@ fn surface(args: &Args, post: &Post, words: &Words) -> anyhow::Result<(Screen, L
 }
 
 fn at_terminal() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+    no_terminal().is_none()
+}
+
+/// Why nothing can be drawn.
+fn no_terminal() -> Option<&'static str> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Some("needs a terminal: leave it away to read lines from a pipe");
+    }
+    match std::env::var_os("TERM") {
+        None => Some("cannot tell what the terminal can do: set TERM (to xterm, for instance)"),
+        Some(term) if term == "dumb" => Some("needs a terminal that can be drawn on, and TERM says `dumb`"),
+        Some(_) => None,
+    }
 }

@@ -50,6 +50,19 @@ fn messages_appear_above_the_half_typed_line() {
 }
 
 #[test]
+fn a_terminal_that_nothing_is_known_of_is_not_drawn_on() {
+    let server = Original::start();
+    let chat = server.chat(&["--tui"]);
+    for (term, why) in [("-uTERM", "set TERM"), ("TERM=dumb", "TERM says `dumb`")] {
+        let mut command = std::process::Command::new("env");
+        command.args([term.as_ref(), chat.get_program()]).args(chat.get_args());
+        let window = Window::open(&command);
+        window.wait_for_screen(why, |screen| screen.contains(why));
+        assert_eq!(window.exit_code(), 1);
+    }
+}
+
+#[test]
 fn nobodys_text_begins_a_row() {
     let server = Original::start();
     let peer = server.peer();
