@@ -238,13 +238,24 @@ impl Args {
             _ if self.claim.is_some() && self.own_name().is_none() => {
                 Err("--claim proves that a name is yours: give the name, too, with --name".into())
             }
-            _ if self.own_name().is_some() && self.protocol == Tongue::Base => {
-                Err("the base protocol has no names: leave --protocol away, or the name".into())
+            _ if self.protocol == Tongue::Base && (self.own_name().is_some() || self.is_personal()) => {
+                Err("the base protocol has no names: leave --protocol away, or what needs a name".into())
             }
             Some(Errands::Send(send)) => send.check(),
             Some(Errands::SendAll(send)) => check_text(&send.text.join(" ")),
             _ => Ok(()),
         }
+    }
+
+    /// Whether what is to be done needs a name, whichever it is.
+    fn is_personal(&self) -> bool {
+        matches!(
+            self.errand,
+            Some(
+                Errands::Send(SendArgs { group: None, .. })
+                    | Errands::SendAll(SendAllArgs { group: None, .. })
+            )
+        )
     }
 
     /// The name that is to be had.

@@ -46,6 +46,11 @@ pub enum Hint {
     /// What proves a name cannot be kept.
     #[error("{0}")]
     Claim(String),
+    /// What has to do with people, where `--protocol base` was said.
+    #[error(
+        "`--protocol base` has no names, messages or direct talk: leave it away, and chat uses what the relay speaks"
+    )]
+    BaseAsked,
     /// The relay has no names.
     #[error("this relay has no names, messages or direct talk: it speaks the base protocol only")]
     BaseOnly,

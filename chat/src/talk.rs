@@ -312,7 +312,7 @@ impl Talk {
         };
         // Lines are obeyed only when the client is ready.
         match self.client.request(request, now) {
-            Err(RequestError::BaseOnly) => self.hint(Hint::BaseOnly),
+            Err(RequestError::BaseOnly) => self.hint_at_base(),
             Err(RequestError::BadName) => self.hint(Hint::BadName),
             Err(RequestError::OwnName) => self.hint(Hint::OwnName),
             Ok(()) | Err(RequestError::Busy) => {}
@@ -322,7 +322,7 @@ impl Talk {
     /// Asks for a name under the claim that is known, or one that is noted down before.
     fn register(&mut self, name: &str, now: Instant) {
         if self.client.protocol() == Some(Protocol::Base) {
-            return self.hint(Hint::BaseOnly);
+            return self.hint_at_base();
         }
         if !is_name(name) {
             return self.hint(Hint::BadName);
@@ -402,10 +402,15 @@ impl Talk {
                 let (to, bytes) = (to.to_owned(), text.to_vec());
                 self.notes.push_back(Note::Written { number, to, id, bytes });
             }
-            Err(_) if self.client.protocol() == Some(Protocol::Base) => self.hint(Hint::BaseOnly),
+            Err(_) if self.client.protocol() == Some(Protocol::Base) => self.hint_at_base(),
             Err(MessageError::NotRegistered) => self.hint(Hint::Deregistered),
             Err(error) => self.hint(Hint::Message(error)),
         }
+    }
+
+    /// There are no people in the base protocol.
+    fn hint_at_base(&mut self) {
+        self.hint(if self.client.is_told_protocol() { Hint::BaseAsked } else { Hint::BaseOnly });
     }
 
     fn hint(&mut self, hint: Hint) {

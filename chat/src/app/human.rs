@@ -260,7 +260,7 @@ pub fn carrier(transport: Transport) -> &'static str {
 fn speaks(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Extended => "speaks the extended protocol",
-        Protocol::Base => "speaks the base protocol only: groups, no names",
+        Protocol::Base => "is spoken to in the base protocol only: groups, no names",
     }
 }
 

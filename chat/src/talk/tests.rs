@@ -154,6 +154,20 @@ fn names_are_not_for_base_relays() {
 }
 
 #[test]
+fn who_has_asked_for_the_base_protocol_is_not_told_that_the_relay_has_no_other() {
+    let now = Instant::now();
+    let config = Config { protocol: Some(Protocol::Base), ..Config::new(server()) };
+    let mut talk = Talk::new(Client::seeded(config, 1, now), Credentials::in_memory());
+    talk.client().opened(now);
+    let lines = ["/reg anna", "/msg bob hello", "/peers"];
+    for line in lines {
+        talk.line(line.as_bytes().to_vec(), now);
+    }
+    answer(&mut talk, "ERR NOT_IN_GROUP JoinFirstUseJOIN", now);
+    assert_eq!(hints(&mut talk), lines.map(|line| (Hint::BaseAsked, line.to_owned())));
+}
+
+#[test]
 fn messages_are_numbered_and_marked() {
     let (mut talk, now) = extended(&["/reg anna"]);
     answer(&mut talk, &format!("!OK REG anna {}", Token::of(8)), now);

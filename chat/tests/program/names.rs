@@ -160,6 +160,8 @@ fn names_that_cannot_be_are_wrong_arguments() {
         (&["send", "--name", "anna", "bob:", "hi"], ""),
         (&["send", "--name", "anna", "-", "hi"], ""),
         (&["reg", "@anna"], ""),
+        (&["send", "--protocol", "base", "bob", "hi"], ""),
+        (&["send-all", "--protocol", "base", "hi"], ""),
         (&["create", "--name", "anna"], ""),
         (&["listen", "--group", "HOME", "--name", "anna"], ""),
     ] {

@@ -121,6 +121,11 @@ impl Client {
         }
     }
 
+    /// Whether [`Config::protocol`] has said what is spoken, whatever else the relay could.
+    pub fn is_told_protocol(&self) -> bool {
+        self.config.protocol.is_some()
+    }
+
     /// The people of the group, in the order of their names, as far as the relay has told.
     pub fn people(&self) -> impl Iterator<Item = &Person> {
         self.session().into_iter().flat_map(Session::people)
