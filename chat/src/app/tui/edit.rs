@@ -35,7 +35,9 @@ impl Edit {
         }
         self.offer = None;
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let is_alt = key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
+            KeyCode::Char(letter) if is_alt => self.alt(letter),
             KeyCode::Char('d') if is_control && self.line.is_empty() => return Typed::End,
             KeyCode::Char(letter) if is_control => self.control(letter),
             KeyCode::Char(letter) => self.insert(letter),
@@ -78,16 +80,35 @@ impl Edit {
             'k' => self.line.truncate(self.place),
             'w' => {
                 let end = self.place;
-                while self.place > 0 && self.line[self.place - 1] == ' ' {
-                    self.place -= 1;
-                }
-                while self.place > 0 && self.line[self.place - 1] != ' ' {
-                    self.place -= 1;
-                }
+                self.place = self.word_before(|letter| *letter != ' ');
                 self.line.drain(self.place..end);
             }
             _ => {}
         }
+    }
+
+    fn alt(&mut self, letter: char) {
+        match letter {
+            'b' => self.place = self.word_before(|letter| letter.is_alphanumeric()),
+            'f' => self.place = self.word_end(),
+            'd' => drop(self.line.drain(self.place..self.word_end())),
+            _ => {}
+        }
+    }
+
+    /// Where the word begins that is, or ends, before the place.
+    fn word_before(&self, is_part: impl Fn(&char) -> bool) -> usize {
+        let before = &self.line[..self.place];
+        let end = before.iter().rposition(&is_part).map_or(0, |last| last + 1);
+        before[..end].iter().rposition(|letter| !is_part(letter)).map_or(0, |gap| gap + 1)
+    }
+
+    /// Where the word ends that is, or begins, behind the place.
+    fn word_end(&self) -> usize {
+        let is_part = |at: &usize| self.line[*at].is_alphanumeric();
+        let mut rest = self.place..self.line.len();
+        let begin = rest.find(is_part).unwrap_or(self.line.len());
+        (begin..self.line.len()).find(|at| !is_part(at)).unwrap_or(self.line.len())
     }
 
     fn rub_out(&mut self) {
@@ -168,6 +189,10 @@ mod tests {
                 '\u{17}' => (KeyCode::Char('w'), KeyModifiers::CONTROL),
                 '\u{3}' => (KeyCode::Char('c'), KeyModifiers::CONTROL),
                 '\u{4}' => (KeyCode::Char('d'), KeyModifiers::CONTROL),
+                '\u{1d41b}' => (KeyCode::Char('b'), KeyModifiers::ALT),
+                '\u{1d41f}' => (KeyCode::Char('f'), KeyModifiers::ALT),
+                '\u{1d41d}' => (KeyCode::Char('d'), KeyModifiers::ALT),
+                '\u{1d431}' => (KeyCode::Char('x'), KeyModifiers::ALT),
                 letter => (KeyCode::Char(letter), KeyModifiers::NONE),
             };
             last = edit.key(KeyEvent::new(code, modifiers), words);
@@ -191,6 +216,18 @@ mod tests {
         assert_eq!(line("/m\t\t"), "/me ");
         assert_eq!(line("/m\t\t\t"), "/msg ");
         assert_eq!(line("x\t"), "x");
+    }
+
+    /// With Alt, which is set in bold here.
+    #[test]
+    fn keys_move_by_words() {
+        assert_eq!(line("one, two\u{1d41b}x"), "one, xtwo");
+        assert_eq!(line("one, two\u{1d41b}\u{1d41b}\u{1d41b}x"), "xone, two");
+        assert_eq!(line("one, two\u{1d41b}\u{1d41b}\u{1d41f}x"), "onex, two");
+        assert_eq!(line("one, two\u{1d41b}\u{1d41b}\u{1d41f}\u{1d41f}\u{1d41f}x"), "one, twox");
+        assert_eq!(line("one, two\u{1d41b}\u{1d41d}"), "one, ");
+        assert_eq!(line("one, two\u{1d41b}\u{1d41b}\u{1d41f}\u{1d41d}"), "one");
+        assert_eq!(line("one\u{1d431}\u{1d41d}"), "one");
     }
 
     #[test]
