@@ -98,6 +98,9 @@ impl Model {
     pub fn scroll(&mut self, lines: isize) {
         let room = &mut self.rooms[self.current];
         room.scrolled = room.scrolled.saturating_add_signed(lines).min(room.lines.len().saturating_sub(1));
+        if room.scrolled == 0 {
+            room.unread = 0;
+        }
     }
 
     fn mark(&mut self, mark: &Mark, kind: Kind, text: String, time: &str) {
@@ -116,6 +119,7 @@ impl Model {
     fn push(&mut self, room: usize, kind: Kind, text: String, mark: Option<(u64, Option<Fate>)>, time: &str) {
         let is_elsewhere = room != self.current;
         let room = &mut self.rooms[room];
+        let is_unseen = is_elsewhere || room.scrolled > 0;
         room.lines.push_back(Line { time: time.to_owned(), kind, text, mark });
         if room.lines.len() > MAX_LINES {
             room.lines.pop_front();
@@ -123,7 +127,7 @@ impl Model {
         if room.scrolled > 0 {
             room.scrolled += 1;
         }
-        room.unread += usize::from(is_elsewhere && kind == Kind::Text);
+        room.unread += usize::from(is_unseen && kind == Kind::Text);
     }
 
     fn room_of(&mut self, name: &str) -> usize {

@@ -114,10 +114,20 @@ impl View<'_> {
 
     fn messages(&self, frame: &mut Frame<'_>, area: Rect) {
         let room = &self.model.rooms[self.model.current];
+        let mark = Constraint::Length(u16::from(room.scrolled > 0));
+        let [area, below] = Layout::vertical([Constraint::Min(1), mark]).areas(area);
+        frame.render_widget(Paragraph::new(self.below(room)), below);
         let lines = self.last_lines(room, area.width, area.height);
         let above = area.height.saturating_sub(lines.len() as u16);
         let area = Rect { y: area.y + above, height: area.height - above, ..area };
         frame.render_widget(Paragraph::new(lines), area);
+    }
+
+    /// What who has scrolled up does not see.
+    fn below(&self, room: &Room) -> Line<'static> {
+        let new = if room.unread > 0 { format!(", {} new", room.unread) } else { String::new() };
+        let words = format!("+{}{new} below: PageDown", room.scrolled);
+        Line::styled(words, self.style(Color::Cyan, Modifier::BOLD))
     }
 
     /// As many lines of the room's end as fit.
@@ -146,9 +156,13 @@ impl View<'_> {
             let sign = if person.online { '\u{25cf}' } else { '\u{25cb}' };
             Line::styled(format!("{sign} {}", safe(&person.name)), style)
         };
-        let lines: Vec<Line<'static>> =
-            present.iter().chain(&away).take(usize::from(height)).map(line).collect();
-        Paragraph::new(lines)
+        // The first row is the title's.
+        let rows = usize::from(height.saturating_sub(1));
+        let count = self.people.len();
+        let listed = if count > rows { rows.saturating_sub(1) } else { count };
+        let rest = (listed < count).then(|| Line::raw(format!("{} more", more(count - listed))));
+        let lines = present.iter().chain(&away).take(listed).map(line);
+        Paragraph::new(lines.chain(rest).collect::<Vec<_>>())
             .block(Block::new().borders(Borders::LEFT).title(format!(" {} here", present.len())))
     }
 

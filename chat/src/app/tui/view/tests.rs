@@ -76,6 +76,56 @@ fn everything_has_its_place() {
 }
 
 #[test]
+fn who_scrolls_up_sees_how_much_is_below() {
+    let mut model = Model::new("server".into());
+    let status = status();
+    (1..=6).for_each(|number| model.say(Kind::Notice, &number.to_string(), "09:00"));
+    let rows = |model: &Model, height| {
+        let (people, typed) = (&[], ("", ""));
+        let view =
+            View { model, people, status: &status, server: "s", is_direct: false, typed, is_coloured: false };
+        let mut rows = drawn(&view, 40, height);
+        rows.truncate(usize::from(height) - 2);
+        rows
+    };
+    assert_eq!(rows(&model, 5), ["HOME", "09:00 * 5", "09:00 * 6"]);
+    model.scroll(2);
+    assert_eq!(rows(&model, 6), ["HOME", "09:00 * 3", "09:00 * 4", "+2 below: PageDown"]);
+    let text = Event::Text { group: None, from: Some("eve".into()), bytes: b"hi".to_vec() };
+    model.show(&Note::Event(text), "09:01");
+    assert_eq!(rows(&model, 5), ["HOME (1)", "09:00 * 4", "+3, 1 new below: PageDown"]);
+    model.scroll(-1);
+    assert_eq!(rows(&model, 5), ["HOME (1)", "09:00 * 5", "+2, 1 new below: PageDown"]);
+    model.scroll(-10);
+    assert_eq!(rows(&model, 5), ["HOME", "09:00 * 6", "09:01 < eve: hi"]);
+}
+
+#[test]
+fn a_list_of_people_that_is_cut_says_how_many_more_there_are() {
+    let (model, status) = (Model::new("server".into()), status());
+    let all: Vec<Person> = (1..=5).map(|number| person(&format!("n{number}"), number < 5)).collect();
+    let list = |count: usize, height| {
+        let (people, typed) = (&all[..count], ("", ""));
+        let view = View {
+            model: &model,
+            people,
+            status: &status,
+            server: "s",
+            is_direct: false,
+            typed,
+            is_coloured: false,
+        };
+        let rows = drawn(&view, 72, height);
+        let side = rows.iter().filter_map(|row| Some(row.split_once('\u{2502}')?.1.to_owned()));
+        side.collect::<Vec<_>>()
+    };
+    assert_eq!(list(3, 7), [" 3 here", "\u{25cf} n1", "\u{25cf} n2", "\u{25cf} n3"]);
+    assert_eq!(list(4, 7), [" 4 here", "\u{25cf} n1", "\u{25cf} n2", "+2 more"]);
+    assert_eq!(list(5, 7), [" 4 here", "\u{25cf} n1", "\u{25cf} n2", "+3 more"]);
+    assert_eq!(list(5, 5), [" 4 here", "+5 more"]);
+}
+
+#[test]
 fn a_narrow_screen_shows_messages_wrapped_and_the_end_of_a_long_line() {
     let mut model = Model::new("server".into());
     model.show(&message("eve", "grüße, 世界 und so weiter".as_bytes()), "09:02");
