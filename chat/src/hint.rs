@@ -1,6 +1,8 @@
 //! Why a line was not sent, and what to do instead.
 
-use client::{MessageError, NAME_RULE};
+use client::{MessageError, NAME_RULE, harmless};
+
+use crate::Place;
 
 /// Why a line was not sent, and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,14 @@ pub enum Hint {
     /// Nobody to send it to.
     #[error("you are in no group, nothing was sent: type `join GROUP`, or `create --join` for a new one")]
     NoGroup,
+    /// Typed for another place than where it would go.
+    #[error("not sent, {}: {}", place.words(), harmless(text))]
+    Elsewhere {
+        /// Where it would go.
+        place: Place,
+        /// The line.
+        text: Vec<u8>,
+    },
     /// The name was given up, or taken over.
     #[error("you are not registered, nothing was sent: type `/reg NAME`")]
     Deregistered,

@@ -9,6 +9,7 @@ mod hint;
 mod input;
 mod marks;
 mod object;
+mod place;
 mod talk;
 
 pub use client::{
@@ -19,4 +20,5 @@ pub use credentials::{Claims, Credentials, Keep};
 pub use hint::Hint;
 pub use input::{HELP, Helper, Input, parse};
 pub use marks::Mark;
+pub use place::Place;
 pub use talk::{Note, Talk};

@@ -8,7 +8,7 @@ use wire::{GroupId, MessageId};
 
 use crate::input::instead_of;
 use crate::marks::{Mark, Marks};
-use crate::{Credentials, Helper, Hint, Input, object, parse};
+use crate::{Credentials, Helper, Hint, Input, Place, object, parse};
 
 /// Messages that may wait for their fate before further lines wait, too; and lines that may wait for the relay before further
 /// ones are read.
@@ -65,6 +65,22 @@ pub enum Note {
     Help,
 }
 
+/// A line that waits for its turn, and where it is to go if it is a text.
+#[derive(Debug)]
+struct Line {
+    bytes: Vec<u8>,
+    place: Place,
+}
+
+/// What is asked that changes where texts go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Move {
+    To(GroupId),
+    /// To have a name, in no group: the relay may bring its owner into the lobby.
+    Named,
+    Out,
+}
+
 /// A [`Client`] that is led by lines. Each line waits until the one before it is answered, except that the fates of messages
 /// to people are not waited for. While nobody answers, what needs no answer waits for none.
 #[derive(Debug)]
@@ -73,11 +89,15 @@ pub struct Talk {
     credentials: Credentials,
     /// Lines that begin with `{` are objects.
     takes_objects: bool,
-    lines: VecDeque<Vec<u8>>,
+    lines: VecDeque<Line>,
     /// So many of them, the first ones, have been told to wait for the relay.
     held: usize,
     /// The line that is being obeyed.
     obeyed: Option<Vec<u8>>,
+    /// Where it was last wished that texts go.
+    meant: Place,
+    /// What a line asks for.
+    moving: Option<Move>,
     /// The `CREATE` on its way is to be followed by a `JOIN`.
     join_created: bool,
     to_join: Option<GroupId>,
@@ -102,6 +122,8 @@ impl Talk {
             lines: VecDeque::new(),
             held: 0,
             obeyed: None,
+            meant: Place::Nowhere,
+            moving: None,
             join_created: false,
             to_join: None,
             marks: Marks::default(),
@@ -120,10 +142,25 @@ impl Talk {
         self
     }
 
-    /// Takes a line, without its line end.
+    /// Takes a line, without its line end. Without a prompt a text goes only to where the lines before it lead, not to where
+    /// the client has come by itself.
     pub fn line(&mut self, line: Vec<u8>, now: Instant) {
-        self.lines.push_back(line);
+        self.line_for(line, self.meant.clone(), now);
+    }
+
+    /// The same for a line that was typed at a prompt that said this: if it is a text, it goes there or is not sent.
+    pub fn line_for(&mut self, bytes: Vec<u8>, prompt: Place, now: Instant) {
+        let place = self.lines.iter().fold(prompt, |place, line| place.behind(&self.read(&line.bytes)));
+        self.lines.push_back(Line { bytes, place });
         self.advance(now);
+    }
+
+    /// Where a text goes that is typed.
+    pub fn place(&self) -> Place {
+        match self.client.direct_peer().filter(|_| self.direct) {
+            Some(peer) => Place::Person(peer.to_owned()),
+            None => Place::of(&self.client),
+        }
     }
 
     /// No more lines come: says goodbye once the last one is answered, and the fate of each message is known.
@@ -180,6 +217,7 @@ impl Talk {
         self.collect();
         while self.client.is_ready(now) {
             if let Some(group) = self.to_join.take() {
+                self.moving = Some(Move::To(group));
                 let _ = self.client.request(Request::Join(group), now);
             } else if let Some(line) = self.lines.pop_front() {
                 self.held = self.held.saturating_sub(1);
@@ -231,7 +269,13 @@ impl Talk {
             Event::Refused { request: Request::Create, .. }
             | Event::RefusedOtherwise { request: Request::Create, .. }
             | Event::NoAnswer { request: Request::Create, .. } => self.join_created = false,
-            Event::Joined { group, .. } => remember(&mut self.groups, group.as_str()),
+            Event::Joined { group, .. } => {
+                remember(&mut self.groups, group.as_str());
+                if matches!(self.moving, Some(Move::Named)) || self.moving == Some(Move::To(*group)) {
+                    self.aim();
+                }
+            }
+            Event::Left(_) if self.moving == Some(Move::Out) => self.aim(),
             Event::Registered { .. } => self.deregistered = false,
             Event::Deregistered(_) | Event::NameMoved(_) => self.deregistered = true,
             Event::Message { from, .. } => remember(&mut self.names, from),
@@ -245,8 +289,8 @@ impl Talk {
         while !self.client.is_finished()
             && let Some(line) = fresh.pop_front()
         {
-            if self.needs_relay(&line) {
-                self.notes.push_back(Note::Held(line.clone()));
+            if self.needs_relay(&line.bytes) {
+                self.notes.push_back(Note::Held(line.bytes.clone()));
                 self.lines.push_back(line);
             } else {
                 self.obey(&line, now);
@@ -270,16 +314,21 @@ impl Talk {
         if is_object { object::read(line) } else { parse(line) }
     }
 
-    fn obey(&mut self, line: &[u8], now: Instant) {
-        self.obeyed = Some(line.to_vec());
+    fn obey(&mut self, line: &Line, now: Instant) {
+        self.obeyed = Some(line.bytes.clone());
+        self.moving = None;
         self.do_as_told(line, now);
         self.obeyed = None;
     }
 
-    fn do_as_told(&mut self, line: &[u8], now: Instant) {
+    fn do_as_told(&mut self, Line { bytes: line, place }: &Line, now: Instant) {
+        let here = self.place();
         match self.read(line) {
             Input::Blank => {}
             Input::Helper(helper) => self.help(helper, now),
+            Input::Text(_) if !place.admits(&here) => {
+                self.hint(Hint::Elsewhere { place: here, text: line.clone() });
+            }
             Input::Text(text) if self.direct => self.say_directly(&text, now),
             Input::Text(text) => self.say(&text, now),
             Input::Wrong(hint) => self.hint(hint),
@@ -310,6 +359,12 @@ impl Talk {
             Helper::Unbridge => Request::Unbridge,
             helper => return self.help_alone(helper, now),
         };
+        self.moving = match request {
+            Request::Join(group) => Some(Move::To(group)),
+            Request::Leave(_) => Some(Move::Out),
+            Request::Register { .. } => self.may_come_into_the_lobby(),
+            _ => None,
+        };
         // Lines are obeyed only when the client is ready.
         match self.client.request(request, now) {
             Err(RequestError::BaseOnly) => self.hint_at_base(),
@@ -327,9 +382,25 @@ impl Talk {
         if !is_name(name) {
             return self.hint(Hint::BadName);
         }
+        self.moving = self.may_come_into_the_lobby();
         // The client is ready, and nothing else is wrong with what it is asked.
         let asked = self.credentials.register(name).map(|request| self.client.request(request, now));
         self.complain(asked.map(drop));
+    }
+
+    fn may_come_into_the_lobby(&self) -> Option<Move> {
+        self.client.home().is_none().then_some(Move::Named)
+    }
+
+    /// What was asked has changed where texts go: also those that wait behind it.
+    fn aim(&mut self) {
+        self.moving = None;
+        self.meant = self.place();
+        let mut place = self.meant.clone();
+        for line in std::mem::take(&mut self.lines) {
+            let next = place.clone().behind(&self.read(&line.bytes));
+            self.lines.push_back(Line { place: std::mem::replace(&mut place, next), ..line });
+        }
     }
 
     fn complain(&mut self, kept: anyhow::Result<()>) {
@@ -347,6 +418,7 @@ impl Talk {
                 None => self.hint(Hint::NoPeer),
                 Some(peer) => {
                     self.direct = !self.direct;
+                    self.aim();
                     self.notes.push_back(Note::Direct(self.direct.then_some(peer)));
                 }
             },

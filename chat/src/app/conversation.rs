@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use chat::{Client, Event, Note, Talk};
+use chat::{Client, Event, Note, Place, Talk};
 
 use super::errand::Errand;
 use super::exit::Exit;
@@ -113,29 +113,25 @@ impl Errand for Conversation {
         self.talk.hang_up(now);
     }
 
-    fn line(&mut self, line: Vec<u8>, now: Instant) {
+    fn line(&mut self, line: Vec<u8>, prompt: Place, now: Instant) {
         self.last_line = now;
-        self.talk.line(line, now);
+        if self.at_terminal {
+            self.talk.line_for(line, prompt, now);
+        } else {
+            self.talk.line(line, now);
+        }
     }
 
     fn end(&mut self, _: Instant) {
         self.ended = true;
     }
 
-    fn wants_line(&mut self, now: Instant) -> Option<String> {
+    fn wants_line(&mut self, now: Instant) -> Option<Place> {
         // Where somebody sees it, the prompt waits a little for the group that a name may bring.
         let patient = self.at_terminal && now >= self.last_line + PROMPT_PATIENCE;
         let is_calm = !self.at_terminal || self.talk.client().is_idle();
-        if self.ended || !(patient || (is_calm && self.talk.wants_line(now))) {
-            return None;
-        }
-        let direct = self.talk.is_direct();
-        let client = self.talk.client();
-        let place = match client.direct_peer().filter(|_| direct) {
-            Some(peer) => chat::harmless(peer.as_bytes()),
-            None => client.group().map(|group| group.to_string()).unwrap_or_default(),
-        };
-        Some(format!("{place}> "))
+        let wanted = !self.ended && (patient || (is_calm && self.talk.wants_line(now)));
+        wanted.then(|| self.talk.place())
     }
 
     fn wake_at(&self, now: Instant) -> Option<Instant> {

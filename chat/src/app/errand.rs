@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use chat::{Client, Talk};
+use chat::{Client, Place, Talk};
 
 use super::exit::Exit;
 use super::lines::Lines;
@@ -22,8 +22,8 @@ pub trait Errand {
     fn advance(&mut self, screen: &mut Screen, now: Instant) -> io::Result<Option<Exit>>;
     /// Ends soon and politely.
     fn hang_up(&mut self, now: Instant);
-    /// Takes a line of the input.
-    fn line(&mut self, _line: Vec<u8>, _now: Instant) {}
+    /// Takes a line of the input, and what the prompt said where it was typed.
+    fn line(&mut self, _line: Vec<u8>, _prompt: Place, _now: Instant) {}
     /// The input has ended.
     fn end(&mut self, _now: Instant) {}
     /// The talk that it leads, for a screen that shows more than lines.
@@ -31,7 +31,7 @@ pub trait Errand {
         None
     }
     /// The prompt, if it wants a line now.
-    fn wants_line(&mut self, _now: Instant) -> Option<String> {
+    fn wants_line(&mut self, _now: Instant) -> Option<Place> {
         None
     }
     /// The next time after now at which it wants to go on, besides the client.
@@ -109,8 +109,8 @@ impl Surroundings {
         match wake {
             Some(Wake::Key(key)) => self.screen.key(key, errand, now),
             Some(Wake::Line(line)) => {
-                self.lines.answered();
-                errand.line(line, now);
+                let prompt = self.lines.answered();
+                errand.line(line, prompt, now);
             }
             Some(Wake::End) => errand.end(now),
             Some(Wake::Signal(_)) | None => errand.client().tick(now),

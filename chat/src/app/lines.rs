@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread::{self, JoinHandle};
 
+use chat::Place;
 use wire::MAX_DATAGRAM;
 
 use super::post::Wake;
@@ -13,15 +14,16 @@ const MAX_LINE: usize = 16 * MAX_DATAGRAM;
 
 /// A thread that reads lines.
 pub struct Lines {
-    asks: Option<Sender<String>>,
+    asks: Option<Sender<Place>>,
     thread: Option<JoinHandle<()>>,
-    waiting: bool,
+    /// What the prompt says at which a line is waited for.
+    prompt: Option<Place>,
 }
 
 impl Lines {
     /// No input.
     pub fn none() -> Self {
-        Self { asks: None, thread: None, waiting: false }
+        Self { asks: None, thread: None, prompt: None }
     }
 
     /// The lines of the standard input; the prompts are not shown.
@@ -39,32 +41,32 @@ impl Lines {
     }
 
     /// A thread that answers each prompt by a line.
-    pub fn of(read: impl FnOnce(Receiver<String>) + Send + 'static) -> Self {
+    pub fn of(read: impl FnOnce(Receiver<Place>) + Send + 'static) -> Self {
         let (asks, prompts) = channel();
         let thread = thread::spawn(move || read(prompts));
-        Self { asks: Some(asks), thread: Some(thread), waiting: false }
+        Self { asks: Some(asks), thread: Some(thread), prompt: None }
     }
 
     /// Asks for a line, unless one is asked for already.
-    pub fn ask(&mut self, prompt: String) {
+    pub fn ask(&mut self, prompt: Place) {
         if let Some(asks) = &self.asks
-            && !self.waiting
+            && self.prompt.is_none()
         {
             // Nobody reads after the end of the input, and nothing needs to.
-            self.waiting = asks.send(prompt).is_ok();
+            self.prompt = asks.send(prompt.clone()).is_ok().then_some(prompt);
         }
     }
 
-    /// The line that was asked for has come.
-    pub fn answered(&mut self) {
-        self.waiting = false;
+    /// The line that was asked for has come: what the prompt said.
+    pub fn answered(&mut self) -> Place {
+        self.prompt.take().unwrap_or_default()
     }
 
     /// Ends the thread, unless it is waiting for a line: that wait nothing can end.
     pub fn stop(&mut self) {
         self.asks = None;
         if let Some(thread) = self.thread.take()
-            && !self.waiting
+            && self.prompt.is_none()
         {
             let _ = thread.join();
         }

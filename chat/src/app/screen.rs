@@ -12,7 +12,7 @@ use super::errand::Errand;
 use super::human::{self, Kind};
 use super::json;
 use super::terminal::{Printer, fitting};
-use super::tui::Tui;
+use super::tui::{Tui, Typed};
 
 /// Which lines a use of plain output shows, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,11 +136,10 @@ impl Screen {
     pub fn key(&mut self, key: Key, errand: &mut dyn Errand, now: Instant) {
         let Self::Full(tui) = self else { return };
         let Some(talk) = errand.talk() else { return };
-        if let Some(line) = tui.key(key, talk, now) {
-            match line {
-                Some(line) => errand.line(line.into_bytes(), now),
-                None => errand.end(now),
-            }
+        match tui.key(key, talk) {
+            Typed::Nothing => {}
+            Typed::Line(line) => errand.line(line.into_bytes(), tui.asked(), now),
+            Typed::End => errand.end(now),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use chat::{Client, Event, Note, Protocol, Request, RequestError, SendError};
+use chat::{Client, Event, Note, Place, Protocol, Request, RequestError, SendError};
 use wire::GroupId;
 
 use super::errand::Errand;
@@ -211,7 +211,7 @@ impl Errand for Send {
         self.leave(now);
     }
 
-    fn line(&mut self, line: Vec<u8>, _: Instant) {
+    fn line(&mut self, line: Vec<u8>, _: Place, _: Instant) {
         self.text = Some(line);
     }
 
@@ -219,10 +219,10 @@ impl Errand for Send {
         self.more = false;
     }
 
-    fn wants_line(&mut self, now: Instant) -> Option<String> {
+    fn wants_line(&mut self, now: Instant) -> Option<Place> {
         let hungry =
             self.more && self.text.is_none() && self.step == Step::Sending && self.client.is_ready(now);
-        hungry.then(String::new)
+        hungry.then(Place::default)
     }
 
     fn wake_at(&self, now: Instant) -> Option<Instant> {

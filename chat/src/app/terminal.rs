@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
+use chat::Place;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use ratatui::crossterm::terminal;
 use rustyline::completion::Completer;
@@ -142,11 +143,12 @@ fn write_past_the_editor(text: &str) {
 
 fn edit(
     mut editor: Editor<Help, DefaultHistory>,
-    prompts: &Receiver<String>,
+    prompts: &Receiver<Place>,
     wakes: &SyncSender<Wake>,
     stage: &Stage,
 ) {
-    for prompt in prompts {
+    for place in prompts {
+        let prompt = format!("{place}> ");
         let wake = loop {
             match editor.readline(&Ask::new(&prompt, stage)) {
                 Ok(line) => break Wake::Line(line.into_bytes()),

@@ -330,11 +330,116 @@ fn what_needs_no_relay_is_obeyed_while_none_answers_and_the_rest_keeps_its_order
     answer(&mut talk, &format!("!OK HELLO 2 {} 60.0", Token::of(7)), now);
     assert_eq!(sent(&mut talk), ["!JOIN HOME"]);
     answer(&mut talk, "!OK JOINED HOME", now);
-    assert_eq!(
-        sent(&mut talk).iter().filter(|text| !text.starts_with('!')).collect::<Vec<_>>(),
-        ["one", "two"]
-    );
-    assert_eq!(hints(&mut talk), [(Hint::NoPeer, "/direct".into())]);
+    assert_eq!(texts(&mut talk), ["one"]);
+    // It was for a peer, and not for everybody.
+    assert_eq!(hints(&mut talk), [(Hint::NoPeer, "/direct".into()), elsewhere("HOME", "two")]);
+}
+
+/// What was sent to the group.
+fn texts(talk: &mut Talk) -> Vec<String> {
+    sent(talk).into_iter().filter(|datagram| !datagram.starts_with('!')).collect()
+}
+
+fn elsewhere(group: &str, line: &str) -> (Hint, String) {
+    let place = group.parse().map_or(Place::Nowhere, Place::Group);
+    (Hint::Elsewhere { place, text: line.into() }, line.into())
+}
+
+/// A talk in a group, with a name if it is to have one, whose relay is gone.
+fn left_alone(named: bool) -> (Talk, Instant) {
+    let (mut talk, now) = extended(&["create --join"]);
+    answer(&mut talk, "!OK CREATED PRIV", now);
+    answer(&mut talk, "!OK JOINED PRIV", now);
+    answer(&mut talk, "!OK WATCH", now);
+    answer(&mut talk, "!OK PEERS .", now);
+    if named {
+        talk.line(b"/reg anna".to_vec(), now);
+        answer(&mut talk, &format!("!OK REG anna {}", Token::of(8)), now);
+        answer(&mut talk, "!OK WATCH", now);
+        answer(&mut talk, "!OK PEERS . anna=ONLINE", now);
+    }
+    talk.client().network_changed(now);
+    talk.advance(now);
+    sent(&mut talk);
+    notes(&mut talk);
+    (talk, now)
+}
+
+/// The relay is there again, and has forgotten everything. It has a lobby for those who have a name.
+fn come_back_anew(talk: &mut Talk, named: bool, now: Instant) {
+    talk.client().opened(now);
+    answer(talk, "!ERR BAD_TOKEN", now);
+    answer(talk, &format!("!OK HELLO 2 {} 60.0", Token::of(9)), now);
+    if named {
+        answer(talk, &format!("!OK REG anna {}", Token::of(8)), now);
+    }
+    assert_eq!(sent(talk).last().unwrap(), "!JOIN PRIV");
+    answer(talk, "!ERR BAD_ARG NoSuchGroup", now);
+    if named {
+        assert_eq!(sent(talk), ["!WHO"]);
+        answer(talk, "!OK WHO LOBBY 1", now);
+    }
+}
+
+#[test]
+fn a_line_that_waited_goes_where_it_was_typed_for_or_nowhere() {
+    for (named, place) in [(true, "LOBBY"), (false, "")] {
+        let (mut talk, now) = left_alone(named);
+        let prompt = talk.place();
+        assert_eq!(prompt, Place::Group("PRIV".parse().unwrap()));
+        talk.line_for(b"secret one".to_vec(), prompt, now);
+        // The same without a prompt.
+        talk.line(b"secret two".to_vec(), now);
+        assert_eq!(notes(&mut talk), [held("secret one"), held("secret two")]);
+        come_back_anew(&mut talk, named, now);
+        assert_eq!(texts(&mut talk), [] as [String; 0]);
+        assert_eq!(hints(&mut talk), ["secret one", "secret two"].map(|line| elsewhere(place, line)));
+    }
+    assert_eq!(elsewhere("LOBBY", "hi\x1b").0.to_string(), "not sent, you are in LOBBY now: hi\\x1b");
+    assert_eq!(elsewhere("", "hi").0.to_string(), "not sent, you are in no group now: hi");
+}
+
+#[test]
+fn a_line_goes_only_to_where_its_prompt_said() {
+    let (mut talk, now) = left_alone(true);
+    let before = talk.place();
+    come_back_anew(&mut talk, true, now);
+    answer(&mut talk, "!OK WATCH", now);
+    answer(&mut talk, "!OK PEERS . anna=ONLINE", now);
+    notes(&mut talk);
+    talk.line_for(b"secret".to_vec(), before.clone(), now);
+    // Nobody has said that it goes to the lobby where there is no prompt.
+    talk.line(b"secret, too".to_vec(), now);
+    assert_eq!(hints(&mut talk), ["secret", "secret, too"].map(|line| elsewhere("LOBBY", line)));
+    assert_eq!(texts(&mut talk), [] as [String; 0]);
+    let prompt = talk.place();
+    talk.line_for(b"hello".to_vec(), prompt, now);
+    talk.line(b"join LOBBY".to_vec(), now);
+    answer(&mut talk, "!OK JOINED LOBBY", now);
+    talk.line(b"here I am".to_vec(), now);
+    assert_eq!((texts(&mut talk), hints(&mut talk)), (vec!["hello".into(), "here I am".into()], vec![]));
+    talk.line_for(b"secret".to_vec(), before, now);
+    assert_eq!(hints(&mut talk), [elsewhere("LOBBY", "secret")]);
+}
+
+#[test]
+fn what_waits_behind_a_move_goes_to_where_that_leads() {
+    let lines = ["create --join", "new", "join GONE", "gone", "/leave", "nowhere", "join HOME", "home"];
+    let (mut talk, now) = alone(&lines);
+    let now = talk.client().deadline(now).unwrap();
+    talk.advance(now);
+    talk.client().opened(now);
+    answer(&mut talk, &format!("!OK HELLO 2 {} 60.0", Token::of(7)), now);
+    notes(&mut talk);
+    answer(&mut talk, "!OK CREATED NEW1", now);
+    answer(&mut talk, "!OK JOINED NEW1", now);
+    assert_eq!(texts(&mut talk), ["new"]);
+    answer(&mut talk, "!ERR BAD_ARG NoSuchGroup", now);
+    assert_eq!(hints(&mut talk), [elsewhere("NEW1", "gone")]);
+    answer(&mut talk, "!OK LEFT NEW1", now);
+    assert_eq!(hints(&mut talk), [(Hint::NoGroup, "nowhere".into())]);
+    answer(&mut talk, "!OK JOINED HOME", now);
+    assert_eq!(texts(&mut talk), ["home"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::common::window::{CTRL_D, UP, Window};
 use crate::talker::{Home, relay};
 
 #[test]
@@ -38,4 +39,58 @@ fn a_relay_that_stood_still_keeps_the_session() {
     anna.expect(&json!({ "type": "members", "group": "LOBBY", "count": 1 }));
     anna.line("status");
     anna.expect(&json!({ "type": "status", "name": "anna", "group": "LOBBY", "silent": false }));
+}
+
+#[test]
+fn what_was_typed_for_a_group_that_is_gone_goes_to_no_other() {
+    let (here, there) = (Home::new(), Home::new());
+    let first = relay("none", "0");
+    let address = first.address();
+    let mut bob = there.talk(address, &["--name", "bob"]);
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY" }));
+    let mut carl = there.talk(address, &["--name", "carl"]);
+    carl.line("create --join");
+    let group = carl.expect(&json!({ "type": "created" }))["group"].as_str().unwrap().to_owned();
+    carl.expect(&json!({ "type": "joined", "group": group }));
+    let windows = [("anna", &[][..]), ("dora", &["--tui"])].map(|(name, surface)| {
+        let arguments = [&["--name", name, "--join", &group], surface].concat();
+        let mut command = here.chat(address, &arguments);
+        command.env("TERM", "xterm").env("NO_COLOR", "1");
+        let window = Window::open(&command);
+        window.wait_for_screen("the group", |screen| screen.contains(&format!("{group}>")));
+        window
+    });
+    drop(first);
+    carl.expect(&json!({ "type": "interrupted" }));
+    carl.line("held");
+    carl.expect(&json!({ "type": "held", "text": "held" }));
+    let windows = windows.map(|mut window| {
+        window.wait_for_screen("the loss", |screen| screen.contains("is lost"));
+        window.type_keys("held\r");
+        window.wait_for_screen("what waits", |screen| screen.contains("waits until the relay answers: held"));
+        window.type_keys("half");
+        window
+    });
+    let _second = relay("none", &address.port().to_string());
+    let hint = |text: &str| format!("not sent, you are in LOBBY now: {text}");
+    carl.expect(&json!({ "type": "hint", "message": hint("held"), "text": "held" }));
+    carl.line("for carl's group");
+    carl.expect(&json!({ "type": "hint", "text": "for carl's group" }));
+    bob.expect(&json!({ "type": "joined", "group": "LOBBY", "again": true }));
+    for mut window in windows {
+        window.wait_for_screen("what was held", |screen| screen.contains(&hint("held")));
+        window.type_keys(" of it\r");
+        let is_at_prompt = |screen: &str| screen.trim_end().ends_with("LOBBY>");
+        window.wait_for_screen("what is given back", |screen| {
+            screen.contains(&hint("half of it")) && is_at_prompt(screen)
+        });
+        // Once the prompt says so.
+        window.type_keys(UP);
+        window.type_keys(", sent\r");
+        let heard = bob.hears_until(&json!({ "type": "text", "text": "half of it, sent" }));
+        assert_eq!(heard.iter().filter(|value| value["type"] == "text").count(), 1, "{heard:#?}");
+        window.wait_for_screen("the next prompt", is_at_prompt);
+        window.type_keys(CTRL_D);
+        assert_eq!(window.exit_code(), 0);
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::Instant;
 
-use chat::{Helper, Note, Person, Talk};
+use chat::{Helper, Note, Person, Place, Talk};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{
     self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyCode, KeyEvent,
@@ -21,7 +21,8 @@ use super::clock;
 use super::human::Kind;
 use super::post::Wake;
 use super::terminal::fitting;
-use edit::{Edit, Typed};
+use edit::Edit;
+pub use edit::Typed;
 use model::Model;
 use view::View;
 
@@ -33,6 +34,10 @@ pub struct Tui {
     /// The room that was drawn last.
     drawn: usize,
     edit: Edit,
+    /// What the group's prompt says, as it was drawn last.
+    prompt: Place,
+    /// The same where the line that is typed was begun, or the room was chosen.
+    begun: Option<Place>,
     server: String,
     is_coloured: bool,
 }
@@ -58,7 +63,9 @@ impl Tui {
         let mut model = Model::new(server.clone());
         let words = "`/help` shows what you can type; Ctrl-N and Ctrl-P change rooms, PageUp and PageDown scroll, Ctrl-D ends";
         model.say(Kind::Notice, words, &clock::now());
-        Ok(Self { terminal: Some(terminal), model, drawn: 0, edit: Edit::default(), server, is_coloured })
+        let edit = Edit::default();
+        let (terminal, prompt) = (Some(terminal), Place::default());
+        Ok(Self { terminal, model, drawn: 0, edit, prompt, begun: None, server, is_coloured })
     }
 
     /// Shows a note.
@@ -76,16 +83,23 @@ impl Tui {
         self.model.say(Kind::Problem, words, &clock::now());
     }
 
-    /// Takes a key: a line, or the end of the input.
-    pub fn key(&mut self, event: Event, talk: &mut Talk, _: Instant) -> Option<Option<String>> {
-        match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => self.press(key, talk),
-            Event::Paste(text) => {
-                self.edit.paste(&text);
-                None
-            }
-            _ => None,
+    /// Takes a key.
+    pub fn key(&mut self, event: Event, talk: &mut Talk) -> Typed {
+        if self.edit.parts().0.is_empty() {
+            self.begun = None;
         }
+        self.begun.get_or_insert_with(|| self.prompt.clone());
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => return self.press(key, talk),
+            Event::Paste(text) => self.edit.paste(&text),
+            _ => {}
+        }
+        Typed::Nothing
+    }
+
+    /// What the group's prompt said when the line was begun that has come.
+    pub fn asked(&mut self) -> Place {
+        self.begun.take().unwrap_or_default()
     }
 
     /// Brings the screen up to date.
@@ -94,6 +108,7 @@ impl Tui {
     /// The terminal cannot be written.
     pub fn draw(&mut self, talk: &mut Talk, now: Instant) -> io::Result<()> {
         let Some(terminal) = &mut self.terminal else { return Ok(()) };
+        self.prompt = talk.place();
         let status = talk.client().status(now);
         let people: Vec<Person> = talk.client().people().cloned().collect();
         let (line, before) = self.edit.parts();
@@ -118,24 +133,29 @@ impl Tui {
         }
     }
 
-    fn press(&mut self, key: KeyEvent, talk: &mut Talk) -> Option<Option<String>> {
+    fn press(&mut self, key: KeyEvent, talk: &mut Talk) -> Typed {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Char('n') if is_control => self.model.turn(true),
-            KeyCode::Char('p') if is_control => self.model.turn(false),
+            KeyCode::Char('n') if is_control => self.turn(true),
+            KeyCode::Char('p') if is_control => self.turn(false),
             KeyCode::PageUp => self.model.scroll(10),
             KeyCode::PageDown => self.model.scroll(-10),
             _ => return self.edit(key, talk),
         }
-        None
+        Typed::Nothing
     }
 
-    fn edit(&mut self, key: KeyEvent, talk: &mut Talk) -> Option<Option<String>> {
+    /// Whoever turns to another room takes the line along.
+    fn turn(&mut self, forward: bool) {
+        self.model.turn(forward);
+        self.begun = None;
+    }
+
+    fn edit(&mut self, key: KeyEvent, talk: &mut Talk) -> Typed {
         let (names, groups) = (talk.names(), talk.groups());
         match self.edit.key(key, |typed| Helper::complete(typed, &names, &groups)) {
-            Typed::Nothing => None,
-            Typed::End => Some(None),
-            Typed::Line(line) => Some(Some(self.model.typed(line))),
+            Typed::Line(line) => Typed::Line(self.model.typed(line)),
+            other => other,
         }
     }
 }
