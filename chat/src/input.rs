@@ -28,7 +28,8 @@ With names, if the relay has them (it says so at the start):
                    directly
 /unbridge          wait no more
 /direct TEXT       say it to the peer of your direct talk; alone: all that you
-                   type (with --tui: in the group's room), or no longer
+                   type (with --tui: in the group's room), or no longer;
+                   through the relay if the direct way ends
 /hangup            end the direct talk
 
 Any other line is sent to your group as it is. A line counts as a helper when

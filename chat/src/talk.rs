@@ -3,67 +3,18 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-use client::{Client, Event, MessageError, Protocol, Request, RequestError, SendError, Status, is_name};
-use wire::{GroupId, MessageId};
+use client::{Client, Event, MessageError, Protocol, Request, RequestError, SendError, is_name};
+use wire::GroupId;
 
 use crate::input::instead_of;
-use crate::marks::{Mark, Marks};
-use crate::{Credentials, Helper, Hint, Input, Place, object, parse};
+use crate::marks::Marks;
+use crate::{Credentials, Helper, Hint, Input, Note, Place, object, parse};
 
 /// Messages that may wait for their fate before further lines wait, too; and lines that may wait for the relay before further
 /// ones are read.
 const MAX_WAITING: usize = 32;
 /// Names and groups that are known for completion, at most.
 const MAX_WORDS: usize = 1000;
-
-/// Something to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// From the client.
-    Event(Event),
-    /// A text has left for the group.
-    Said {
-        /// Which.
-        group: Option<GroupId>,
-        /// The text.
-        bytes: Vec<u8>,
-    },
-    /// A message to one person is taken, and on its way.
-    Written {
-        /// As in its marks.
-        number: u64,
-        /// To whom.
-        to: String,
-        /// What the protocol calls it.
-        id: MessageId,
-        /// The text.
-        bytes: Vec<u8>,
-    },
-    /// What has become of a message.
-    Mark(Mark),
-    /// Nobody answers: this line waits until the relay does.
-    Held(Vec<u8>),
-    /// A line was not sent.
-    Hint {
-        /// Why.
-        hint: Hint,
-        /// The line as it was typed, if it is about one.
-        line: Option<Vec<u8>>,
-    },
-    /// An object was not understood.
-    Misread {
-        /// The line that it stands on.
-        line: Vec<u8>,
-        /// What is wrong.
-        reason: String,
-    },
-    /// What `status` found.
-    Status(Status),
-    /// Everything that is typed goes to this peer directly; nothing: to the group again.
-    Direct(Option<String>),
-    /// `help` was asked for.
-    Help,
-}
 
 /// A line that waits for its turn, and where it is to go if it is a text.
 #[derive(Debug)]
@@ -104,8 +55,8 @@ pub struct Talk {
     marks: Marks,
     /// The name was given up or taken over, and no other was had since.
     deregistered: bool,
-    /// Whoever everything goes to that is typed.
-    direct: bool,
+    /// Whom everything goes to that is typed, directly as long as there is a way.
+    direct: Option<String>,
     names: BTreeSet<String>,
     groups: BTreeSet<String>,
     ended: bool,
@@ -128,7 +79,7 @@ impl Talk {
             to_join: None,
             marks: Marks::default(),
             deregistered: false,
-            direct: false,
+            direct: None,
             names: BTreeSet::new(),
             groups: BTreeSet::new(),
             ended: false,
@@ -157,10 +108,7 @@ impl Talk {
 
     /// Where a text goes that is typed.
     pub fn place(&self) -> Place {
-        match self.client.direct_peer().filter(|_| self.direct) {
-            Some(peer) => Place::Person(peer.to_owned()),
-            None => Place::of(&self.client),
-        }
+        self.direct.clone().map_or_else(|| Place::of(&self.client), Place::Person)
     }
 
     /// No more lines come: says goodbye once the last one is answered, and the fate of each message is known.
@@ -194,9 +142,9 @@ impl Talk {
         &mut self.client
     }
 
-    /// Whether everything that is typed goes to the peer of a direct talk.
-    pub fn is_direct(&self) -> bool {
-        self.direct
+    /// Whom everything goes to that is typed, unless to the group.
+    pub fn direct(&self) -> Option<&str> {
+        self.direct.as_deref()
     }
 
     /// Names that have been heard of, for completion.
@@ -245,14 +193,14 @@ impl Talk {
     fn collect(&mut self) {
         while let Some(event) = self.client.poll_event() {
             self.consider(&event);
+            let is_gone = matches!(event, Event::DirectClosed { .. });
             self.notes.push_back(match event {
                 Event::Fate { to, id, fate } => Note::Mark(self.marks.mark(to, id, fate)),
                 event => Note::Event(event),
             });
-        }
-        if self.direct && self.client.direct_peer().is_none() {
-            self.direct = false;
-            self.notes.push_back(Note::Direct(None));
+            if let Some(peer) = self.direct.clone().filter(|_| is_gone) {
+                self.notes.push_back(Note::Indirect(peer));
+            }
         }
     }
 
@@ -272,10 +220,10 @@ impl Talk {
             Event::Joined { group, .. } => {
                 remember(&mut self.groups, group.as_str());
                 if matches!(self.moving, Some(Move::Named)) || self.moving == Some(Move::To(*group)) {
-                    self.aim();
+                    self.arrive();
                 }
             }
-            Event::Left(_) if self.moving == Some(Move::Out) => self.aim(),
+            Event::Left(_) if self.moving == Some(Move::Out) => self.arrive(),
             Event::Registered { .. } => self.deregistered = false,
             Event::Deregistered(_) | Event::NameMoved(_) => self.deregistered = true,
             Event::Message { from, .. } => remember(&mut self.names, from),
@@ -329,8 +277,10 @@ impl Talk {
             Input::Text(_) if !place.admits(&here) => {
                 self.hint(Hint::Elsewhere { place: here, text: line.clone() });
             }
-            Input::Text(text) if self.direct => self.say_directly(&text, now),
-            Input::Text(text) => self.say(&text, now),
+            Input::Text(text) => match self.direct.clone() {
+                Some(peer) => self.write(&peer, &text, now),
+                None => self.say(&text, now),
+            },
             Input::Wrong(hint) => self.hint(hint),
             Input::Misread(reason) => self.notes.push_back(Note::Misread { line: line.to_vec(), reason }),
         }
@@ -392,6 +342,21 @@ impl Talk {
         self.client.home().is_none().then_some(Move::Named)
     }
 
+    /// Everything goes to this peer that is typed, or to the group.
+    fn turn_to(&mut self, peer: Option<String>) {
+        self.direct.clone_from(&peer);
+        self.notes.push_back(Note::Direct(peer));
+        self.aim();
+    }
+
+    /// In another group, or in none, as was asked.
+    fn arrive(&mut self) {
+        match self.direct.take_if(|_| self.moving != Some(Move::Named)) {
+            Some(_) => self.turn_to(None),
+            None => self.aim(),
+        }
+    }
+
     /// What was asked has changed where texts go: also those that wait behind it.
     fn aim(&mut self) {
         self.moving = None;
@@ -414,13 +379,10 @@ impl Talk {
         match helper {
             Helper::Message { to, text } => self.write(&to, &text, now),
             Helper::Direct(Some(text)) => self.say_directly(&text, now),
-            Helper::Direct(None) => match self.client.direct_peer().map(str::to_owned) {
-                None => self.hint(Hint::NoPeer),
-                Some(peer) => {
-                    self.direct = !self.direct;
-                    self.aim();
-                    self.notes.push_back(Note::Direct(self.direct.then_some(peer)));
-                }
+            Helper::Direct(None) => match (self.direct.take(), self.client.direct_peer()) {
+                (None, None) => self.hint(Hint::NoPeer),
+                (Some(_), _) => self.turn_to(None),
+                (None, Some(peer)) => self.turn_to(Some(peer.to_owned())),
             },
             Helper::HangUp => {
                 if !self.client.hang_up(now) {

@@ -46,6 +46,7 @@ pub fn words(note: &Note, server: &str) -> (Kind, String) {
         Note::Misread { reason, .. } => (Kind::Problem, format!("not understood: {}", safe(reason))),
         Note::Status(status) => (Kind::Answer, status_words(status, server)),
         Note::Direct(peer) => (Kind::Answer, direct_words(peer.as_deref(), None)),
+        Note::Indirect(peer) => (Kind::Notice, indirect_words(peer)),
         Note::Help => (Kind::Answer, format!("what you can type\n{HELP}")),
     }
 }
@@ -186,6 +187,10 @@ pub fn direct_words(peer: Option<&str>, room: Option<&str>) -> String {
     };
     let rest = room.map(|room| format!("; what you type here goes to {}", safe(room))).unwrap_or_default();
     format!("what you type{here} goes {there}{rest}")
+}
+
+fn indirect_words(peer: &str) -> String {
+    format!("what you type goes on to {}, now through the relay: `/direct` for the group", safe(peer))
 }
 
 fn mark_words(mark: &Mark) -> (Kind, String) {

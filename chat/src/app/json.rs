@@ -25,6 +25,7 @@ pub fn line(note: &Note, server: &str) -> String {
         Note::Mark(mark) => ("fate", mark_fields(mark)),
         Note::Held(line) => ("held", with_bytes(json!({}), line)),
         Note::Direct(peer) => ("direct", json!({ "name": peer })),
+        Note::Indirect(peer) => ("indirect", json!({ "name": peer })),
         Note::Status(status) => ("status", status_fields(status, server)),
     };
     object(kind, fields)

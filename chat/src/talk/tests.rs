@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use client::{Config, Transmit, Transport};
-use wire::Token;
+use wire::{MessageId, Token};
 
 use super::*;
+
+mod direct;
 
 fn server() -> SocketAddr {
     "192.0.2.1:5000".parse().unwrap()

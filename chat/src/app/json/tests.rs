@@ -102,6 +102,7 @@ fn samples() -> Vec<String> {
         Note::Hint { hint: Hint::NoGroup, line: Some(b"x".to_vec()) },
         Note::Status(status),
         Note::Direct(None),
+        Note::Indirect("bob".into()),
         Note::Help,
         misread,
         said,

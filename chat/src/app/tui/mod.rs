@@ -117,7 +117,7 @@ impl Tui {
             people: &people,
             status: &status,
             server: &self.server,
-            is_direct: talk.is_direct(),
+            direct: talk.direct(),
             typed: (&line, &before),
             is_coloured: self.is_coloured,
         };

@@ -26,8 +26,8 @@ pub struct View<'a> {
     pub people: &'a [Person],
     pub status: &'a Status,
     pub server: &'a str,
-    /// What is typed in the group's room goes to the peer of the direct talk.
-    pub is_direct: bool,
+    /// To whom goes what is typed in the group's room, unless to the group.
+    pub direct: Option<&'a str>,
     /// The line that is typed, and what of it stands before the cursor.
     pub typed: (&'a str, &'a str),
     pub is_coloured: bool,
@@ -185,8 +185,8 @@ impl View<'_> {
 
     /// Whom it is for what is typed.
     fn prompt(&self) -> String {
-        let direct = self.status.direct.as_ref().filter(|_| self.is_direct);
-        match (self.model.rooms[self.model.current].peer.as_ref().or(direct), self.status.group) {
+        let peer = self.model.rooms[self.model.current].peer.as_deref();
+        match (peer.or(self.direct), self.status.group) {
             (Some(peer), _) => format!("to {}> ", safe(peer)),
             (None, Some(group)) => format!("{group}> "),
             (None, None) => "> ".into(),

@@ -56,7 +56,7 @@ fn everything_has_its_place() {
         people: &people,
         status: &status,
         server: "192.0.2.1:5000",
-        is_direct: false,
+        direct: None,
         typed: ("half a line", "half"),
         is_coloured: false,
     };
@@ -137,7 +137,7 @@ fn a_narrow_screen_shows_messages_wrapped_and_the_end_of_a_long_line() {
         people: &[],
         status: &status,
         server: "s",
-        is_direct: false,
+        direct: None,
         typed: (typed, typed),
         is_coloured: true,
     };
@@ -171,7 +171,7 @@ fn rooms_that_matter_are_in_sight_however_many_there_are() {
         people: &[],
         status: &status,
         server: "s",
-        is_direct: false,
+        direct: None,
         typed: ("", ""),
         is_coloured: false,
     };
@@ -187,20 +187,19 @@ fn rooms_that_matter_are_in_sight_however_many_there_are() {
 #[test]
 fn the_prompt_says_whom_it_is_for() {
     let mut model = Model::new("server".into());
-    let prompt = |model: &Model, status: &Status, is_direct, width| {
+    let prompt = |model: &Model, status: &Status, direct: Option<&str>, width| {
         let typed = ("x", "x");
-        let view = View { model, people: &[], status, server: "s", is_direct, typed, is_coloured: false };
+        let view = View { model, people: &[], status, server: "s", direct, typed, is_coloured: false };
         drawn(&view, width, 4).pop().unwrap()
     };
-    let talking = Status { direct: Some("carl".into()), ..status() };
-    assert_eq!(prompt(&model, &Status { group: None, ..status() }, false, 80), "> x");
-    assert_eq!(prompt(&model, &status(), false, 80), "HOME> x");
-    assert_eq!(prompt(&model, &talking, false, 80), "HOME> x");
-    assert_eq!(prompt(&model, &talking, true, 80), "to carl> x");
+    let (status, carl) = (status(), Some("carl"));
+    assert_eq!(prompt(&model, &Status { group: None, ..status.clone() }, None, 80), "> x");
+    assert_eq!(prompt(&model, &status, None, 80), "HOME> x");
+    assert_eq!(prompt(&model, &status, carl, 80), "to carl> x");
     model.show(&message("bob", b"hi"), "09:00");
     model.turn(true);
-    assert_eq!(prompt(&model, &talking, true, 80), "to bob> x");
-    assert_eq!(prompt(&model, &talking, true, 15), "> x");
+    assert_eq!(prompt(&model, &status, carl, 80), "to bob> x");
+    assert_eq!(prompt(&model, &status, carl, 15), "> x");
 }
 
 #[test]
@@ -216,7 +215,7 @@ fn another_room_is_drawn_anew() {
             people: &[],
             status: &status,
             server: "s",
-            is_direct: false,
+            direct: None,
             typed: ("", ""),
             is_coloured: false,
         };
@@ -241,7 +240,7 @@ fn no_screen_is_too_small() {
         people: &[],
         status: &status,
         server: "s",
-        is_direct: false,
+        direct: None,
         typed: ("x", "x"),
         is_coloured: true,
     };
