@@ -44,7 +44,7 @@ pub enum Hint {
         /// The line.
         text: Vec<u8>,
     },
-    /// The name was given up, or taken over.
+    /// A name was asked for, and was refused, given up, or taken over.
     #[error("you are not registered, nothing was sent: type `/reg NAME`")]
     Deregistered,
     /// Too long.

@@ -53,8 +53,8 @@ pub struct Talk {
     join_created: bool,
     to_join: Option<GroupId>,
     marks: Marks,
-    /// The name was given up or taken over, and no other was had since.
-    deregistered: bool,
+    /// A name was asked for: who has none since then says nothing.
+    wants_name: bool,
     /// Whom everything goes to that is typed, directly as long as there is a way.
     direct: Option<String>,
     names: BTreeSet<String>,
@@ -78,7 +78,7 @@ impl Talk {
             join_created: false,
             to_join: None,
             marks: Marks::default(),
-            deregistered: false,
+            wants_name: false,
             direct: None,
             names: BTreeSet::new(),
             groups: BTreeSet::new(),
@@ -224,8 +224,6 @@ impl Talk {
                 }
             }
             Event::Left(_) if self.moving == Some(Move::Out) => self.arrive(),
-            Event::Registered { .. } => self.deregistered = false,
-            Event::Deregistered(_) | Event::NameMoved(_) => self.deregistered = true,
             Event::Message { from, .. } => remember(&mut self.names, from),
             _ => {}
         }
@@ -312,7 +310,10 @@ impl Talk {
         self.moving = match request {
             Request::Join(group) => Some(Move::To(group)),
             Request::Leave(_) => Some(Move::Out),
-            Request::Register { .. } => self.may_come_into_the_lobby(),
+            Request::Register { .. } if self.client.protocol() == Some(Protocol::Extended) => {
+                self.wants_name = true;
+                self.may_come_into_the_lobby()
+            }
             _ => None,
         };
         // Lines are obeyed only when the client is ready.
@@ -332,6 +333,7 @@ impl Talk {
         if !is_name(name) {
             return self.hint(Hint::BadName);
         }
+        self.wants_name = true;
         self.moving = self.may_come_into_the_lobby();
         // The client is ready, and nothing else is wrong with what it is asked.
         let asked = self.credentials.register(name).map(|request| self.client.request(request, now));
@@ -404,7 +406,7 @@ impl Talk {
     }
 
     fn say(&mut self, text: &[u8], now: Instant) {
-        if self.deregistered {
+        if self.wants_name && self.client.name().is_none() {
             return self.hint(Hint::Deregistered);
         }
         let hint = match self.client.send(text, now) {
