@@ -83,7 +83,7 @@ fn who_scrolls_up_sees_how_much_is_below() {
     let rows = |model: &Model, height| {
         let (people, typed) = (&[], ("", ""));
         let view =
-            View { model, people, status: &status, server: "s", is_direct: false, typed, is_coloured: false };
+            View { model, people, status: &status, server: "s", direct: None, typed, is_coloured: false };
         let mut rows = drawn(&view, 40, height);
         rows.truncate(usize::from(height) - 2);
         rows
@@ -111,7 +111,7 @@ fn a_list_of_people_that_is_cut_says_how_many_more_there_are() {
             people,
             status: &status,
             server: "s",
-            is_direct: false,
+            direct: None,
             typed,
             is_coloured: false,
         };
