@@ -13,12 +13,12 @@ use crate::Hint;
 const MORE: &str = "\
 Without a command you talk: type `help` there. Without a terminal (input or output is a pipe) `chat` reads the
 same lines from its input, answers in plain lines (messages and answers on the standard output, problems on the
-standard error), and leaves at the end of its input. At the prompt Ctrl-C drops the line that is typed;
-Ctrl-D on an empty line, or `quit`, leaves and ends.
+standard error), and leaves at the end of its input. A line that is refused or not sent is told, and changes no
+exit code. At the prompt Ctrl-C drops the line that is typed; Ctrl-D on an empty line, or `quit`, leaves and ends.
 
 Exit codes:
   0      done; of `send NAME` also: stored until NAME is back; also when the reader of the output went away
-  1      refused by the relay, not answered, or an error
+  1      refused by the relay, not answered, or an error; of lines from a pipe: --name or --join was refused
   2      wrong arguments
   3      `send NAME`: nobody is called so
   4      `send NAME`: the mailbox is full

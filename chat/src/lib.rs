@@ -3,6 +3,7 @@
 //! **[`Talk`] leads a [`Client`] by typed lines, and yields [`Note`]s to show.** The client itself is the crate [`client`];
 //! [`cli`] has the program's arguments. The program around them is `src/main.rs` with `src/app`.
 
+mod arguments;
 pub mod cli;
 mod credentials;
 mod hint;

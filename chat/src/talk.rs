@@ -6,6 +6,7 @@ use std::time::Instant;
 use client::{Client, Event, MessageError, Protocol, Request, RequestError, SendError, is_name};
 use wire::GroupId;
 
+use crate::arguments::Arguments;
 use crate::input::instead_of;
 use crate::marks::Marks;
 use crate::{Credentials, Helper, Hint, Input, Note, Place, object, parse};
@@ -21,6 +22,8 @@ const MAX_WORDS: usize = 1000;
 struct Line {
     bytes: Vec<u8>,
     place: Place,
+    /// It stands for an argument of the program.
+    is_argument: bool,
 }
 
 /// What is asked that changes where texts go.
@@ -45,6 +48,7 @@ pub struct Talk {
     held: usize,
     /// The line that is being obeyed.
     obeyed: Option<Vec<u8>>,
+    arguments: Arguments,
     /// Where it was last wished that texts go.
     meant: Place,
     /// What a line asks for.
@@ -73,6 +77,7 @@ impl Talk {
             lines: VecDeque::new(),
             held: 0,
             obeyed: None,
+            arguments: Arguments::default(),
             meant: Place::Nowhere,
             moving: None,
             join_created: false,
@@ -102,8 +107,20 @@ impl Talk {
     /// The same for a line that was typed at a prompt that said this: if it is a text, it goes there or is not sent.
     pub fn line_for(&mut self, bytes: Vec<u8>, prompt: Place, now: Instant) {
         let place = self.lines.iter().fold(prompt, |place, line| place.behind(&self.read(&line.bytes)));
-        self.lines.push_back(Line { bytes, place });
+        self.lines.push_back(Line { bytes, place, is_argument: false });
         self.advance(now);
+    }
+
+    /// Takes a line that stands for an argument of the program, before all others.
+    pub fn argument(&mut self, line: &str, now: Instant) {
+        let place = Place::Nowhere;
+        self.lines.push_back(Line { bytes: line.into(), place, is_argument: true });
+        self.advance(now);
+    }
+
+    /// Whether what an argument asked for was refused, and not had later.
+    pub fn is_refused(&self) -> bool {
+        self.arguments.are_refused()
     }
 
     /// Where a text goes that is typed.
@@ -207,6 +224,7 @@ impl Talk {
     fn consider(&mut self, event: &Event) {
         let kept = self.credentials.consider(event);
         self.complain(kept);
+        self.arguments.consider(event);
         match event {
             Event::Created(group) => {
                 if std::mem::take(&mut self.join_created) {
@@ -262,12 +280,13 @@ impl Talk {
 
     fn obey(&mut self, line: &Line, now: Instant) {
         self.obeyed = Some(line.bytes.clone());
+        self.arguments.are_asked = line.is_argument;
         self.moving = None;
         self.do_as_told(line, now);
         self.obeyed = None;
     }
 
-    fn do_as_told(&mut self, Line { bytes: line, place }: &Line, now: Instant) {
+    fn do_as_told(&mut self, Line { bytes: line, place, .. }: &Line, now: Instant) {
         let here = self.place();
         match self.read(line) {
             Input::Blank => {}
@@ -450,6 +469,9 @@ impl Talk {
     }
 
     fn hint(&mut self, hint: Hint) {
+        if self.obeyed.is_some() {
+            self.arguments.hint();
+        }
         self.notes.push_back(Note::Hint { hint, line: self.obeyed.clone() });
     }
 }

@@ -105,7 +105,9 @@ impl Errand for Conversation {
         if changed && self.at_terminal {
             self.words.set(self.talk.names(), self.talk.groups());
         }
-        Ok(self.talk.client().is_finished().then_some(Exit::Ok))
+        // Who types has seen it, and did something else.
+        let exit = if self.talk.is_refused() && !self.at_terminal { Exit::Failed } else { Exit::Ok };
+        Ok(self.talk.client().is_finished().then_some(exit))
     }
 
     fn hang_up(&mut self, now: Instant) {

@@ -142,10 +142,10 @@ fn conversation(
         talk = talk.with_objects();
     }
     if let Some(name) = &args.name {
-        talk.line(format!("/reg {name}").into_bytes(), now);
+        talk.argument(&format!("/reg {name}"), now);
     }
     if let Some(group) = args.join {
-        talk.line(format!("/join {group}").into_bytes(), now);
+        talk.argument(&format!("/join {group}"), now);
     }
     Ok(Box::new(Conversation::new(talk, kept, words, at_terminal, now)))
 }

@@ -35,6 +35,21 @@ fn what_cannot_be_sent_is_told() {
 }
 
 #[test]
+fn an_argument_that_is_refused_is_told_by_the_exit_code_and_a_line_is_not() {
+    let server = Original::start();
+    for (arguments, input, code) in [
+        (&["--join", "NOPE"][..], "", 1),
+        (&["--join", "NOPE", "--json"], "join home\n", 1),
+        (&["--join", "NOPE"], "create --join\njoin NOPE\n", 1),
+        (&["--name", "anna"], "", 1),
+        (&["--join", "home"], "join NOPE\n!x\n/reg anna\n", 0),
+    ] {
+        let output = server.run(arguments, input.as_bytes());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?} {output:?}");
+    }
+}
+
+#[test]
 fn create_and_join_in_one() {
     let server = Original::start();
     let output = server.run(&[], b"create --join\nhello\nquit\nnever read\n");
