@@ -134,3 +134,26 @@ fn people_who_come_by_tcp_and_by_udp_talk_to_each_other() {
     relay.pausing(|| anna.expect(&json!({ "type": "interrupted" })));
     anna.expect(&json!({ "type": "resumed", "anew": false }));
 }
+
+/// Which signs beyond ASCII are no letters only the relay knows; it does not say which of two names it means.
+#[test]
+fn what_can_be_no_name_is_told_and_nothing_waits_for_it() {
+    let relay = relay("none", "0");
+    let home = Home::new();
+    let mut anna = home.talk(relay.address(), &["--name", "anna"]);
+    anna.expect(&json!({ "type": "registered", "name": "anna" }));
+    for line in ["/bridge @bob", "/msg bob: hi", "/msg - hi"] {
+        anna.line(line);
+        anna.expect(&json!({ "type": "hint", "text": line }));
+    }
+    anna.line("/msg \u{bd} hi");
+    anna.line("/bridge \u{bd}");
+    anna.line("/msg nobody hi");
+    anna.line("/bridge bob");
+    anna.expect_all(vec![
+        json!({ "type": "refused", "request": "BRIDGE \u{bd}", "answer": "ERR BAD_NAME" }),
+        json!({ "type": "fate", "to": "\u{bd}", "fate": "refused" }),
+        json!({ "type": "fate", "to": "nobody", "fate": "no_such_name" }),
+        json!({ "type": "waiting", "name": "bob" }),
+    ]);
+}
