@@ -49,7 +49,8 @@ pub const MAX_STORED: usize = 1024;
 /// How long a message waits for which the relay has no room at all: until some mail has been read, or has become too old.
 pub const LATER: Duration = Duration::from_secs(15);
 
-/// How long a refusal that names no message may still come for one that is settled: longer than a datagram is under way.
+/// How long a refusal that names no message may still come for one that is settled, and a payload once more: longer than a datagram is
+/// under way.
 pub const STRAYS: Duration = Duration::from_secs(10);
 
 /// How far apart messages are sent again of which one is refused, nobody knows which: a request that may be meant instead is answered before.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
-use crate::limits::{HOLD, MAX_HELD, MAX_SPEAKERS, MAX_SPOKEN};
+use crate::limits::{HOLD, MAX_HELD, MAX_SPEAKERS, MAX_SPOKEN, STRAYS};
 
 /// The senders of one group.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ struct Speaker {
     held: BTreeMap<u32, Vec<u8>>,
     /// When the missing ones are given up.
     give_up: Option<Instant>,
-    /// What was told lately, to know repeats.
-    told: VecDeque<(u32, u64)>,
+    /// What was told lately, and when, to know repeats.
+    told: VecDeque<(u32, u64, Instant)>,
     /// Counted as lost, and may still come.
     lost: VecDeque<u32>,
     last: u64,
@@ -105,7 +105,7 @@ impl Speaker {
     fn take(&mut self, seq: u32, bytes: &[u8], now: Instant, heard: &mut Vec<Heard>) {
         let ahead = seq.wrapping_sub(self.next);
         if ahead == 0 {
-            self.tell(bytes.to_vec(), heard);
+            self.tell(bytes.to_vec(), now, heard);
             self.release(now, heard);
         } else if ahead < MAX_GAP {
             self.held.entry(seq).or_insert_with(|| bytes.to_vec());
@@ -113,14 +113,20 @@ impl Speaker {
             if self.held.len() > MAX_HELD {
                 self.give_up(now, heard);
             }
-        } else if self.told.contains(&(seq, hash(bytes))) {
-            // A repeat, which a network may make.
+        } else if self.is_repeat(seq, bytes, now) {
+            // A network may make it.
         } else if self.is_late(seq) {
             heard.push(Heard::Said(bytes.to_vec()));
-            self.remember(seq, bytes);
+            self.remember(seq, bytes, now);
         } else {
-            self.restart(seq, bytes, heard);
+            self.restart(seq, bytes, now, heard);
         }
+    }
+
+    /// Told just now. Later somebody who came back says it anew, with the same number.
+    fn is_repeat(&self, seq: u32, bytes: &[u8], now: Instant) -> bool {
+        let hash = hash(bytes);
+        self.told.iter().any(|&(told, other, at)| (told, other) == (seq, hash) && now < at + STRAYS)
     }
 
     /// Given up before, or from just before the first one that was heard.
@@ -132,16 +138,16 @@ impl Speaker {
     }
 
     /// Who left the group and came back counts from 0 again.
-    fn restart(&mut self, seq: u32, bytes: &[u8], heard: &mut Vec<Heard>) {
+    fn restart(&mut self, seq: u32, bytes: &[u8], now: Instant, heard: &mut Vec<Heard>) {
         for bytes in std::mem::take(&mut self.held).into_values() {
             heard.push(Heard::Said(bytes));
         }
         *self = Self { last: self.last, ..Self::beginning_at(seq) };
-        self.tell(bytes.to_vec(), heard);
+        self.tell(bytes.to_vec(), now, heard);
     }
 
-    fn tell(&mut self, bytes: Vec<u8>, heard: &mut Vec<Heard>) {
-        self.remember(self.next, &bytes);
+    fn tell(&mut self, bytes: Vec<u8>, now: Instant, heard: &mut Vec<Heard>) {
+        self.remember(self.next, &bytes, now);
         self.next = self.next.wrapping_add(1);
         heard.push(Heard::Said(bytes));
     }
@@ -149,7 +155,7 @@ impl Speaker {
     /// Tells what was held only for what has come now.
     fn release(&mut self, now: Instant, heard: &mut Vec<Heard>) {
         while let Some(bytes) = self.held.remove(&self.next) {
-            self.tell(bytes, heard);
+            self.tell(bytes, now, heard);
         }
         self.give_up = (!self.held.is_empty()).then_some(now + HOLD);
     }
@@ -171,8 +177,8 @@ impl Speaker {
         self.release(now, heard);
     }
 
-    fn remember(&mut self, seq: u32, bytes: &[u8]) {
-        self.told.push_back((seq, hash(bytes)));
+    fn remember(&mut self, seq: u32, bytes: &[u8], now: Instant) {
+        self.told.push_back((seq, hash(bytes), now));
         if self.told.len() > MAX_SPOKEN {
             self.told.pop_front();
         }
@@ -227,6 +233,17 @@ mod tests {
         assert_eq!(order.take("bob", 1, b"b", now), [Heard::Said(b"b".to_vec())]);
         assert_eq!(order.take("bob", 1, b"b", now), []);
         assert_eq!(order.deadline(), None);
+    }
+
+    /// Whoever ends the program and comes back under the same name counts anew, and may say the same.
+    #[test]
+    fn the_same_text_is_a_repeat_for_a_while_only() {
+        let (mut order, now) = (Order::default(), Instant::now());
+        assert_eq!(order.take("bob", 0, b"hello", now), [Heard::Said(b"hello".to_vec())]);
+        let just_before = now + STRAYS - std::time::Duration::from_millis(1);
+        assert_eq!(order.take("bob", 0, b"hello", just_before), []);
+        assert_eq!(order.take("bob", 0, b"hello", now + STRAYS), [Heard::Said(b"hello".to_vec())]);
+        assert_eq!(order.take("bob", 1, b"again", now + STRAYS), [Heard::Said(b"again".to_vec())]);
     }
 
     #[test]

@@ -265,7 +265,7 @@ impl Session {
     fn news(&mut self, entries: Entries<'_>) {
         for (name, news) in entries.iter() {
             let is_new = self.people.hear(name, news);
-            if news == News::Left {
+            if matches!(news, News::Left | News::Offline) {
                 self.order.forget_one(name);
             }
             if is_new && !self.is_own(name, news) {
