@@ -11,8 +11,6 @@ use crate::support::{Alert, PATIENCE, Prometheus, RelayOptions, tick};
 const FASTER: u64 = 150;
 
 const SCRAPE: Duration = Duration::from_millis(100);
-/// How often a story is told that depends on when Prometheus looks.
-const TRIALS: usize = 8;
 /// Longer than all stories together.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -72,16 +70,6 @@ impl Watch {
             assert!(start.elapsed() < PATIENCE, "{alert} {label:?} does not fire; there are {about:#?}");
             tick();
         }
-    }
-
-    /// Tells a short story again and again, until the alert has fired about the relay at this port.
-    #[track_caller]
-    pub fn fires_at_last(&self, port: u16, alert: &str, mut story: impl FnMut()) {
-        let told = (0..TRIALS).any(|_| {
-            story();
-            self.ever_fired(port).iter().any(|fired| fired.starts_with(alert))
-        });
-        assert!(told, "{alert} has not fired in {TRIALS} trials");
     }
 
     /// Waits until nothing is wrong with the relay at this port any more, and goes on with something meanwhile.
