@@ -8,7 +8,7 @@ use super::ask::{Cause, group_of};
 use super::{Request, Session};
 use crate::event::{Closing, Event, Protocol};
 use crate::greeting::Greeting;
-use crate::limits::{CONNECTING, PAUSES, pause};
+use crate::limits::{CONNECTING, PATIENCE, PAUSES, pause};
 
 /// How the session stands with its relay.
 #[derive(Debug)]
@@ -207,11 +207,16 @@ impl Session {
         }
     }
 
+    /// Not while anything else is asked: a person may be about to have another group, or another name.
     pub(super) fn tick_later(&mut self, now: Instant) {
-        if self.later.take_if(|later| *later <= now).is_some() {
-            let lacking = self.lacking(self.group);
-            self.queue.extend(lacking);
+        let Some(later) = self.later.filter(|later| *later <= now) else { return };
+        if !self.is_idle() {
+            self.later = Some(later.max(now) + PATIENCE);
+            return;
         }
+        self.later = None;
+        let lacking = self.lacking(self.group);
+        self.queue.extend(lacking);
     }
 
     pub(super) fn tick_link(&mut self, now: Instant) {

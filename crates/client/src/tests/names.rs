@@ -115,6 +115,28 @@ fn who_comes_back_to_a_full_relay_asks_until_there_is_room() {
     assert_eq!(names(&mut world), both("anna"));
 }
 
+/// What a person asks for meanwhile is what is wanted now, however long the answer takes: nobody is taken back from there.
+#[test]
+fn who_asks_for_another_group_when_it_is_time_to_come_back_stays_there() {
+    let mut world = World::of(&["anna"], 1);
+    let other = "OTHER".parse().unwrap();
+    world.relay.is_crowded = true;
+    world.relay.restart();
+    let deferred = |event: &Event| matches!(event, Event::Deferred(Request::Join(_)));
+    world.pass_until(|world| world.clients[0].events.iter().any(deferred));
+    world.relay.is_crowded = false;
+    let address = world.clients[0].address.unwrap();
+    world.cut.push(address);
+    world.ask(0, Request::Join(other));
+    world.pass(1.5);
+    world.cut.clear();
+    world.pass(60.0);
+    assert_eq!(world.client(0).group(), Some(other));
+    assert_eq!(names(&mut world), both("anna"));
+    let moves = world.events(0).into_iter().filter(|event| matches!(event, Event::Joined { .. })).count();
+    assert_eq!(moves, 1);
+}
+
 /// The relay has granted the name, the answer was lost, and the repeat met a full relay: which of the two is had?
 #[test]
 fn who_cannot_know_which_name_it_has_asks_for_its_own() {
